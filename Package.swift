@@ -1,0 +1,132 @@
+// swift-tools-version: 6.2
+// The house of Casemate. A module may import only what stands left of it in its room, or in a
+// room above; docs/architecture.md explains the rooms. Build with
+// `--explicit-target-dependency-import-check error`, as Tests/run does.
+
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+]
+
+/// Also compiled for the bare machine, in Embedded mode. Never on test targets.
+let freestanding =
+    strict + [
+        .enableExperimentalFeature("Lifetimes"),
+        .treatWarning("EmbeddedRestrictions", as: .error),
+    ]
+
+func room(
+    _ room: String, _ name: String, _ dependencies: [Target.Dependency] = [],
+    _ settings: [SwiftSetting] = strict
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Sources/\(room)/\(name)",
+        swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name, dependencies: dependencies + ["TestSupport"], path: "Tests/\(name)",
+        swiftSettings: strict)
+}
+
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+
+let vocabulary: [Target] = [
+    room("Vocabulary", "SecurityLattice", [], freestanding),
+    .target(name: "CXen", path: "Sources/Vocabulary/CXen"),
+    room("Vocabulary", "Digests", [], freestanding),
+    room("Vocabulary", "EventLog", ["Digests"], freestanding),
+    room("Vocabulary", "ControlFrames", [], freestanding),
+]
+
+let kernel: [Target] = [
+    room("Kernel", "BootArena", [], freestanding),
+    room("Kernel", "PolicyDatabase", ["SecurityLattice"], freestanding),
+    room("Kernel", "SystemManifest", ["SecurityLattice", "Digests"], freestanding),
+    room("Kernel", "FlowCertificate", [], freestanding),
+    room(
+        "Kernel", "ReferenceMonitor",
+        ["SecurityLattice", "BootArena", "PolicyDatabase", "SystemManifest"], freestanding),
+    room(
+        "Kernel", "HypervisorCore",
+        [
+            "SecurityLattice", "CXen", "BootArena", "PolicyDatabase", "SystemManifest",
+            "ReferenceMonitor",
+        ], freestanding),
+    room("Kernel", "TPMDevice", ["Digests", "EventLog"], freestanding),
+    .target(name: "CMachine", path: "Sources/Kernel/CMachine"),
+    room("Kernel", "MachineX86", ["CMachine", "BootArena", "HypervisorCore", "TPMDevice"], freestanding),
+    .executableTarget(
+        name: "Hypervisor",
+        dependencies: [
+            "SecurityLattice", "CXen", "Digests", "EventLog", "ControlFrames", "BootArena",
+            "PolicyDatabase", "SystemManifest", "FlowCertificate", "ReferenceMonitor",
+            "HypervisorCore", "TPMDevice", "CMachine", "MachineX86",
+        ],
+        path: "Sources/Kernel/Hypervisor", swiftSettings: freestanding),
+]
+
+let compiler: [Target] = [
+    room("Compiler", "PolicySyntax"),
+    room("Compiler", "PolicySemantics", ["SecurityLattice", "PolicySyntax"]),
+    room("Compiler", "PolicyChecks", ["SecurityLattice", "PolicySyntax", "PolicySemantics"]),
+    room("Compiler", "PolicyDatabaseModel", ["SecurityLattice", "PolicyDatabase"]),
+    room(
+        "Compiler", "PolicyCompiler",
+        [
+            "SecurityLattice", "Digests", "PolicyDatabase", "SystemManifest", "FlowCertificate",
+            "PolicySyntax", "PolicySemantics", "PolicyChecks", "PolicyDatabaseModel",
+        ]),
+    room("Compiler", "SecurityModel", ["SecurityLattice", "PolicySemantics"]),
+]
+
+let attestation: [Target] = [
+    room("Attestation", "TPMStructures", ["Digests"]),
+    room(
+        "Attestation", "Appraisal",
+        ["Digests", "EventLog", "SystemManifest", "TPMStructures", crypto]),
+    .systemLibrary(name: "CTSS2", path: "Sources/Attestation/CTSS2"),
+    room("Attestation", "TPMSoftwareStack", ["TPMStructures", "CTSS2"]),
+]
+
+let control: [Target] = [
+    room("Control", "SystemImage", ["Digests", "SystemManifest"]),
+    room("Control", "VirtualHardware", ["ControlFrames", "TPMStructures"]),
+    .executableTarget(
+        name: "casemate",
+        dependencies: [
+            "SecurityLattice", "Digests", "EventLog", "ControlFrames", "SystemManifest",
+            "PolicyDatabase", "PolicySyntax", "PolicySemantics", "PolicyChecks",
+            "PolicyDatabaseModel", "PolicyCompiler", "TPMStructures", "Appraisal",
+            "TPMSoftwareStack", "SystemImage", "VirtualHardware", argumentParser,
+        ],
+        path: "Sources/Control/casemate", swiftSettings: strict),
+]
+
+let package = Package(
+    name: "Casemate",
+    products: [
+        .executable(name: "casemate", targets: ["casemate"]),
+        .executable(name: "Hypervisor", targets: ["Hypervisor"]),
+        .executable(name: "channel-demo", targets: ["channel-demo"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+    ],
+    targets: vocabulary + kernel + compiler + attestation + control + [
+        .executableTarget(
+            name: "channel-demo", path: "Sources/Guests/channel-demo", swiftSettings: strict),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        tests("RepositoryTests", []),
+    ]
+)
