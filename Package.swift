@@ -128,5 +128,6 @@ let package = Package(
             name: "channel-demo", path: "Sources/Guests/channel-demo", swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests("RepositoryTests", []),
+        tests("BootArenaTests", ["BootArena"]),
     ]
 )

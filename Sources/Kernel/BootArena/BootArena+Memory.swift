@@ -1,0 +1,105 @@
+/// The unsafe side of the arena: raw memory in, bounds-checked tables out. No other file of this
+/// module holds an address.
+
+/// A region of memory that nobody else uses, aligned to 64 bytes.
+///
+/// - Invariant (region): `start ..< start + sizeInBytes` is readable and writable for ever.
+@safe struct ArenaMemory: ~Copyable {
+    private let start: UnsafeMutableRawPointer
+    let sizeInBytes: Int
+
+    /// - Precondition: the region is exclusively the caller's, is never freed, and starts at a
+    ///   multiple of 64.
+    @unsafe init(unsafeStart start: UnsafeMutableRawPointer, sizeInBytes: Int) {
+        precondition(sizeInBytes >= 0, "an arena's size is negative")
+        precondition(UInt(bitPattern: start) % 64 == 0, "an arena starts off a 64-byte boundary")
+        unsafe self.start = start
+        self.sizeInBytes = sizeInBytes
+    }
+
+    /// Initialises and returns the table at `offset`.
+    ///
+    /// - Precondition: (disjoint) the arena has given `offset` to nobody else.
+    func table<Element: BitwiseCopyable>(
+        at offset: Int, count: Int, repeating initialValue: Element
+    ) -> ArenaTable<Element> {
+        // SAFETY: the arena computed `offset` aligned for Element (64 suffices for every alignment
+        // in use, checked below) and checked that `count` strides from it end inside the region.
+        precondition(MemoryLayout<Element>.alignment <= 64, "an element's alignment exceeds 64")
+        let elements = unsafe (start + offset).bindMemory(to: Element.self, capacity: count)
+        unsafe elements.initialize(repeating: initialValue, count: count)
+        return unsafe ArenaTable(unsafeElements: elements, count: count)
+    }
+}
+
+extension BootArena {
+    /// Takes over a region of memory, as the machine's start code found it.
+    ///
+    /// - Precondition: the region is writable, starts at a multiple of 64 bytes, is used by nothing
+    ///   else, and stays so for as long as the machine runs.
+    @unsafe public init(unsafeMemory start: UnsafeMutableRawPointer, sizeInBytes: Int) {
+        // SAFETY: the precondition is ArenaMemory's, passed on to our caller.
+        unsafe self.init(memory: ArenaMemory(unsafeStart: start, sizeInBytes: sizeInBytes))
+    }
+}
+
+/// A table of fixed size in the boot arena: the kernel's array.
+///
+/// It has one owner, its bounds are checked at every access (an index out of range stops the
+/// machine), and it lives as long as the machine. Under one owner it may move between processors.
+///
+/// - Invariant (exclusive): no other table and no other code reaches these elements.
+@safe public struct ArenaTable<Element: BitwiseCopyable>: ~Copyable {
+    private let elements: UnsafeMutablePointer<Element>
+    /// The number of elements, fixed when the table was reserved.
+    public let count: Int
+
+    /// - Precondition: (exclusive) `elements` addresses `count` initialised elements that are
+    ///   never freed and that nobody else uses.
+    @unsafe fileprivate init(unsafeElements elements: UnsafeMutablePointer<Element>, count: Int) {
+        unsafe self.elements = elements
+        self.count = count
+    }
+
+    /// The indices of the table, from 0.
+    public var indices: Range<Int> { 0..<count }
+
+    /// Accesses one element.
+    ///
+    /// - Precondition: `index` is in `indices`; otherwise the machine stops.
+    public subscript(index: Int) -> Element {
+        @inline(__always) get {
+            precondition(index >= 0 && index < count, "a table index is out of range")
+            // SAFETY: the index is in range, and all elements are initialised.
+            return unsafe elements[index]
+        }
+        @inline(__always) _modify {
+            precondition(index >= 0 && index < count, "a table index is out of range")
+            // SAFETY: as above; `self` is borrowed exclusively, so nothing else reads or writes.
+            yield unsafe &elements[index]
+        }
+    }
+
+    /// All elements, to read.
+    public var span: Span<Element> {
+        @_lifetime(borrow self)
+        get {
+            // SAFETY: `count` initialised elements; the span cannot outlive the borrow of `self`.
+            let span = unsafe Span(_unsafeStart: elements, count: count)
+            return unsafe _overrideLifetime(span, borrowing: self)
+        }
+    }
+
+    /// All elements, to read and write.
+    public var mutableSpan: MutableSpan<Element> {
+        @_lifetime(&self)
+        mutating get {
+            // SAFETY: as for `span`, and the access to `self` is exclusive.
+            let span = unsafe MutableSpan(_unsafeStart: elements, count: count)
+            return unsafe _overrideLifetime(span, mutating: &self)
+        }
+    }
+}
+
+// SAFETY: (exclusive) a table is the only way to its elements, so moving it moves them.
+extension ArenaTable: @unchecked @unsafe Sendable where Element: Sendable {}
