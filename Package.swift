@@ -127,6 +127,7 @@ let package = Package(
         .executableTarget(
             name: "channel-demo", path: "Sources/Guests/channel-demo", swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        tests("SecurityLatticeTests", ["SecurityLattice"]),
         tests("RepositoryTests", []),
         tests("BootArenaTests", ["BootArena"]),
     ]
