@@ -112,6 +112,10 @@ let control: [Target] = [
         path: "Sources/Control/casemate", swiftSettings: strict),
 ]
 
+let measurementTests: [Target] = [
+    tests("DigestsTests", ["Digests", crypto]),
+]
+
 let package = Package(
     name: "Casemate",
     products: [
@@ -123,7 +127,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     ],
-    targets: vocabulary + kernel + compiler + attestation + control + [
+    targets: vocabulary + kernel + compiler + attestation + control + measurementTests + [
         .executableTarget(
             name: "channel-demo", path: "Sources/Guests/channel-demo", swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
