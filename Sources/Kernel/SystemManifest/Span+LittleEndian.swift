@@ -1,0 +1,29 @@
+extension Span<UInt8> {
+    /// Returns the number in two bytes from `offset`; they must lie inside.
+    func littleEndian16(at offset: Int) -> UInt16 {
+        UInt16(self[offset]) | UInt16(self[offset + 1]) << 8
+    }
+
+    /// Returns the number in four bytes from `offset`; they must lie inside.
+    func littleEndian32(at offset: Int) -> UInt32 {
+        UInt32(littleEndian16(at: offset)) | UInt32(littleEndian16(at: offset + 2)) << 16
+    }
+
+    /// Returns the number in eight bytes from `offset`; they must lie inside.
+    func littleEndian64(at offset: Int) -> UInt64 {
+        UInt64(littleEndian32(at: offset)) | UInt64(littleEndian32(at: offset + 4)) << 32
+    }
+
+    /// Returns whether all bytes of `range` are zero; it must lie inside.
+    func isZero(_ range: Range<Int>) -> Bool {
+        for index in range where self[index] != 0 { return false }
+        return true
+    }
+
+    /// Returns whether both spans hold the same bytes.
+    func hasSameBytes(as other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        for index in indices where self[index] != other[index] { return false }
+        return true
+    }
+}
