@@ -1,4 +1,4 @@
-public import SecurityLattice
+import SecurityLattice
 
 extension SystemManifest {
     /// The number of sources, 1 to 64.
