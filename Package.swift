@@ -114,6 +114,8 @@ let control: [Target] = [
 
 let measurementTests: [Target] = [
     tests("DigestsTests", ["Digests", crypto]),
+    tests("EventLogTests", ["Digests", "EventLog"]),
+    tests("ControlFramesTests", ["ControlFrames"]),
 ]
 
 let package = Package(
