@@ -64,7 +64,9 @@ let kernel: [Target] = [
         ], freestanding),
     room("Kernel", "TPMDevice", ["Digests", "EventLog"], freestanding),
     .target(name: "CMachine", path: "Sources/Kernel/CMachine"),
-    room("Kernel", "MachineX86", ["CMachine", "BootArena", "HypervisorCore", "TPMDevice"], freestanding),
+    room(
+        "Kernel", "MachineX86", ["CMachine", "BootArena", "HypervisorCore", "TPMDevice"],
+        freestanding),
     .executableTarget(
         name: "Hypervisor",
         dependencies: [
@@ -98,6 +100,15 @@ let attestation: [Target] = [
     room("Attestation", "TPMSoftwareStack", ["TPMStructures", "CTSS2"]),
 ]
 
+/// Programs that run inside guests: Embedded Swift in one static file, so that an initrd stays small.
+let guests: [Target] = [
+    .target(name: "CGuest", path: "Sources/Guests/CGuest"),
+    .executableTarget(
+        name: "channel-demo", dependencies: ["CGuest"], path: "Sources/Guests/channel-demo",
+        swiftSettings: strict + [.enableExperimentalFeature("Embedded")],
+        linkerSettings: [.unsafeFlags(["-Xclang-linker", "-static"])]),
+]
+
 let control: [Target] = [
     room("Control", "SystemImage", ["Digests", "SystemManifest"]),
     room("Control", "VirtualHardware", ["ControlFrames", "TPMStructures"]),
@@ -129,9 +140,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     ],
-    targets: vocabulary + kernel + compiler + attestation + control + measurementTests + [
-        .executableTarget(
-            name: "channel-demo", path: "Sources/Guests/channel-demo", swiftSettings: strict),
+    targets: vocabulary + kernel + compiler + attestation + guests + control + measurementTests + [
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests("SecurityLatticeTests", ["SecurityLattice"]),
         tests("RepositoryTests", []),
