@@ -62,7 +62,7 @@ let kernel: [Target] = [
             "SecurityLattice", "CXen", "BootArena", "PolicyDatabase", "SystemManifest",
             "ReferenceMonitor",
         ], freestanding),
-    room("Kernel", "TPMDevice", ["Digests", "EventLog"], freestanding),
+    room("Kernel", "TPMDevice", ["Digests", "EventLog", "BootArena"], freestanding),
     .target(name: "CMachine", path: "Sources/Kernel/CMachine"),
     room(
         "Kernel", "MachineX86", ["CMachine", "BootArena", "HypervisorCore", "TPMDevice"],
@@ -127,6 +127,7 @@ let measurementTests: [Target] = [
     tests("DigestsTests", ["Digests", crypto]),
     tests("EventLogTests", ["Digests", "EventLog"]),
     tests("ControlFramesTests", ["ControlFrames"]),
+    tests("TPMDeviceTests", ["Digests", "EventLog", "BootArena", "TPMDevice"]),
 ]
 
 let package = Package(

@@ -1,1 +1,152 @@
-/// Holds the room's place until its first type arrives.
+public import Digests
+public import EventLog
+
+/// A driver for TPM 2.0: the few commands that a machine needs to measure itself.
+///
+/// For: the hypervisor, which owns the TPM. Not for: keys, quotes, storage; those are asked for
+/// from elsewhere. It trusts the TPM to be the one of this machine and checks the form of all
+/// that it says. Invariants: every wait ends; no response, however wrong, traps; no command is
+/// sent whose bytes this module did not build.
+///
+/// - Source: Trusted Platform Module Library, family 2.0, Part 3 (commands) and Part 2
+///   (structures), whose names are given in the comments.
+public struct TPMDevice<Registers: TPMRegisters & ~Copyable>: ~Copyable {
+    private var interface: TPMInterface<Registers>
+
+    /// Takes the registers; sends nothing.
+    public init(registers: consuming Registers) {
+        interface = TPMInterface(registers: registers)
+    }
+
+    /// Finds the TPM and starts it, if firmware did not (`TPM2_Startup`, `TPM_SU_CLEAR`).
+    ///
+    /// - Throws: what detection and an exchange throw; `.commandFailed` with any code but
+    ///   `TPM_RC_INITIALIZE` (0x100), which says that it was started before.
+    public mutating func start() throws(TPMError) {
+        try interface.detect()
+        var command = CommandBuilder(interface.buffer.mutableSpan)
+        command.begin(tag: tagNoSessions, code: 0x0000_0144)
+        command.append16(0)
+        let count = command.end()
+        do throws(TPMError) {
+            _ = try execute(count, tag: tagNoSessions)
+        } catch .commandFailed(code: 0x100) {
+            return
+        }
+    }
+
+    /// Returns the banks that have PCR 12 and 13 (`TPM2_GetCapability`, `TPM_CAP_PCRS`).
+    ///
+    /// - Throws: `.unknownActiveBank`, `.partialBank`, `.noActiveBank`; `.responseMalformed`;
+    ///   what an exchange throws.
+    public mutating func activeBanks() throws(TPMError) -> PCRBanks {
+        var command = CommandBuilder(interface.buffer.mutableSpan)
+        command.begin(tag: tagNoSessions, code: 0x0000_017A)
+        command.append32(5)
+        command.append32(0)
+        command.append32(1)
+        let count = try execute(command.end(), tag: tagNoSessions)
+        var response = ResponseReader(interface.buffer.span.extracting(10..<count))
+        guard try response.number8() == 0, try response.number32() == 5 else {
+            throw .responseMalformed
+        }
+        let banks = try readBanks(&response)
+        guard response.isAtEnd else { throw .responseMalformed }
+        guard banks.count > 0 else { throw .noActiveBank }
+        return banks
+    }
+
+    /// Extends a register in every active bank (`TPM2_PCR_Extend`, empty password).
+    ///
+    /// - Throws: what an exchange throws; `.commandFailed`; `.responseMalformed`. Whether the
+    ///   register was extended is then unknown.
+    public mutating func extend(
+        _ pcr: PCRIndex, with digests: EventDigests, banks: PCRBanks
+    ) throws(TPMError) {
+        var command = CommandBuilder(interface.buffer.mutableSpan)
+        command.begin(tag: tagSessions, code: 0x0000_0182)
+        command.append32(pcr.rawValue)
+        command.append32(9)
+        command.append32(0x4000_0009)
+        command.append16(0)
+        command.append8(0)
+        command.append16(0)
+        command.append32(UInt32(truncatingIfNeeded: banks.count))
+        if banks.sha1 { command.append(tpmAlgorithmSHA1, digests.sha1.bytes) }
+        if banks.sha256 { command.append(tpmAlgorithmSHA256, digests.sha256.bytes) }
+        if banks.sha384 { command.append(tpmAlgorithmSHA384, digests.sha384.bytes) }
+        let count = try execute(command.end(), tag: tagSessions)
+        guard count == 19 else { throw .responseMalformed }
+    }
+
+    /// Returns the value of a register in the SHA-256 bank (`TPM2_PCR_Read`).
+    ///
+    /// - Throws: what an exchange throws; `.commandFailed`; `.responseMalformed`, also if the TPM
+    ///   returns another register or none.
+    public mutating func read(_ pcr: PCRIndex) throws(TPMError) -> Digest256 {
+        let selection = UInt32(1) << pcr.rawValue
+        var command = CommandBuilder(interface.buffer.mutableSpan)
+        command.begin(tag: tagNoSessions, code: 0x0000_017E)
+        command.append32(1)
+        command.append16(tpmAlgorithmSHA256)
+        command.append8(3)
+        for shift in 0..<3 { command.append8(UInt8(truncatingIfNeeded: selection >> (8 * shift))) }
+        let count = try execute(command.end(), tag: tagNoSessions)
+        var response = ResponseReader(interface.buffer.span.extracting(10..<count))
+        _ = try response.number32()
+        guard try response.number32() == 1, try response.number16() == tpmAlgorithmSHA256,
+            try response.number8() == 3
+        else { throw .responseMalformed }
+        for shift in 0..<3 {
+            guard try response.number8() == UInt8(truncatingIfNeeded: selection >> (8 * shift))
+            else { throw .responseMalformed }
+        }
+        guard try response.number32() == 1, try response.number16() == 32,
+            let digest = Digest256(try response.take(32)), response.isAtEnd
+        else { throw .responseMalformed }
+        return digest
+    }
+
+    /// Sends the command in the buffer and checks the response's header.
+    ///
+    /// - Returns: the length of the response, 10 to 512.
+    private mutating func execute(_ count: Int, tag: UInt16) throws(TPMError) -> Int {
+        let count = try interface.exchange(commandByteCount: count)
+        guard count >= 10, count <= 512 else { throw .responseLengthInvalid }
+        var response = ResponseReader(interface.buffer.span.extracting(0..<count))
+        let responseTag = try response.number16()
+        _ = try response.number32()
+        let code = try response.number32()
+        guard code == 0 else { throw .commandFailed(code: code) }
+        guard responseTag == tag else { throw .responseMalformed }
+        return count
+    }
+}
+
+/// `TPM_ST_NO_SESSIONS`.
+private let tagNoSessions: UInt16 = 0x8001
+/// `TPM_ST_SESSIONS`.
+private let tagSessions: UInt16 = 0x8002
+
+/// Reads a `TPML_PCR_SELECTION` and returns the banks in it that have PCR 12 and 13.
+private func readBanks(_ response: inout ResponseReader) throws(TPMError) -> PCRBanks {
+    var banks = PCRBanks(sha1: false, sha256: false, sha384: false)
+    let count = try response.number32()
+    guard count <= 16 else { throw .responseMalformed }
+    for _ in 0..<count {
+        let algorithm = try response.number16()
+        let byteCount = Int(try response.number8())
+        guard byteCount <= 32 else { throw .responseMalformed }
+        let bitmap = try response.take(byteCount)
+        let ours = byteCount >= 2 ? bitmap[1] & 0x30 : 0
+        if ours == 0 { continue }
+        guard ours == 0x30 else { throw .partialBank }
+        switch algorithm {
+        case tpmAlgorithmSHA1: banks.sha1 = true
+        case tpmAlgorithmSHA256: banks.sha256 = true
+        case tpmAlgorithmSHA384: banks.sha384 = true
+        default: throw .unknownActiveBank
+        }
+    }
+    return banks
+}

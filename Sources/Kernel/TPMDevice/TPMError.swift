@@ -1,0 +1,63 @@
+/// Why the TPM could not be used. Every case stops a machine that measures.
+public enum TPMError: Error, Equatable {
+    /// Nothing answers at the interface's address.
+    case absent
+    /// The interface is not FIFO (`TPM_INTERFACE_ID`); CRB is not driven in this version.
+    case interfaceNotSupported
+    /// The TPM is not of family 2.0.
+    case familyNotSupported
+    /// The locality was not granted in time.
+    case localityTimeout
+    /// The TPM did not become ready for a command in time.
+    case readyTimeout
+    /// The status did not become valid in time.
+    case statusTimeout
+    /// The FIFO took or gave no byte in time.
+    case burstTimeout
+    /// The TPM expected no more bytes before the command was whole.
+    case expectEndedEarly
+    /// The TPM expected more bytes after the command was whole.
+    case expectStuck
+    /// The response did not come in time.
+    case responseTimeout
+    /// The response ended before the length that it names.
+    case responseTruncated
+    /// The response names a length that is impossible or larger than our buffer.
+    case responseLengthInvalid
+    /// The TPM offers more bytes than the response's length.
+    case responseOverlong
+    /// The response is not of the shape that its command has.
+    case responseMalformed
+    /// The TPM refused the command; the response code.
+    case commandFailed(code: UInt32)
+    /// A bank that we cannot extend has PCR 12 or 13.
+    case unknownActiveBank
+    /// A bank has one of PCR 12 and 13 but not the other.
+    case partialBank
+    /// No bank that we know has PCR 12 and 13.
+    case noActiveBank
+
+    /// A short reason for the console, ASCII.
+    public var reason: StaticString {
+        switch self {
+        case .absent: "TPM: absent"
+        case .interfaceNotSupported: "TPM: interface not supported"
+        case .familyNotSupported: "TPM: family not supported"
+        case .localityTimeout: "TPM: locality not granted"
+        case .readyTimeout: "TPM: not ready"
+        case .statusTimeout: "TPM: status not valid"
+        case .burstTimeout: "TPM: no burst"
+        case .expectEndedEarly: "TPM: command taken as ended early"
+        case .expectStuck: "TPM: command not taken as whole"
+        case .responseTimeout: "TPM: no response"
+        case .responseTruncated: "TPM: response truncated"
+        case .responseLengthInvalid: "TPM: response length invalid"
+        case .responseOverlong: "TPM: response overlong"
+        case .responseMalformed: "TPM: response malformed"
+        case .commandFailed: "TPM: command failed"
+        case .unknownActiveBank: "TPM: unknown active bank"
+        case .partialBank: "TPM: partial bank"
+        case .noActiveBank: "TPM: no active bank"
+        }
+    }
+}

@@ -1,0 +1,199 @@
+import Digests
+import EventLog
+import TPMDevice
+
+/// How a simulated TPM misbehaves.
+enum Fault: Equatable {
+    case none, absent, crbInterface, familyOneTwo, noLocality, neverReady, statusNeverValid
+    case noBurst, expectNeverSet, expectStuck, neverData, responseTruncated, responseOverlong
+    case lengthField(UInt32), wrongTag, failCommand(code: UInt32, with: UInt32)
+    case shortBody(command: UInt32), longBody(command: UInt32)
+    case clockStandsStill
+    /// From this register access on, every read gives this byte.
+    case deadAfter(access: Int, reads: UInt8)
+}
+
+/// A TPM 2.0 behind a FIFO interface, as far as the driver uses it: registers, PCRs, banks.
+final class SimulatedTPM {
+    enum Phase { case idle, ready, receiving, executing, sending }
+
+    var fault: Fault
+    var banks: [(algorithm: UInt16, bitmap: [UInt8])]
+    var burst: UInt32 = 8
+    var isStarted = false
+    private(set) var pcrs: [UInt16: [[UInt8]]] = [:]
+    private(set) var commands: [[UInt8]] = []
+    private(set) var accesses = 0
+    private(set) var holdsLocality = false
+    private var phase = Phase.idle
+    private var input: [UInt8] = []
+    private var output: [UInt8] = []
+    fileprivate var clock: UInt64 = 0
+
+    init(fault: Fault = .none, algorithms: [UInt16] = [0x0004, 0x000B, 0x000C]) {
+        self.fault = fault
+        banks = algorithms.map { ($0, [0xFF, 0xFF, 0xFF]) }
+        for (algorithm, count) in [(UInt16(4), 20), (0x0B, 32), (0x0C, 48)] {
+            pcrs[algorithm] = Array(repeating: [UInt8](repeating: 0, count: count), count: 24)
+        }
+    }
+
+    private var deadByte: UInt8? {
+        if fault == .absent { return 0xFF }
+        if case .deadAfter(let access, let byte) = fault, accesses > access { return byte }
+        return nil
+    }
+
+    func read8(_ offset: UInt32) -> UInt8 {
+        accesses += 1
+        if let deadByte { return deadByte }
+        switch offset {
+        case 0x00: return 0x81 | (holdsLocality ? 0x20 : 0)
+        case 0x24:
+            guard phase == .sending, !output.isEmpty else { return 0xFF }
+            return output.removeFirst()
+        default: return 0xFF
+        }
+    }
+
+    func read32(_ offset: UInt32) -> UInt32 {
+        accesses += 1
+        if let deadByte { return UInt32(deadByte) * 0x0101_0101 }
+        switch offset {
+        case 0x18: return status
+        case 0x30: return fault == .crbInterface ? 0x0002_5811 : 0
+        case 0xF00: return 0x0001_1014
+        default: return 0xFFFF_FFFF
+        }
+    }
+
+    private var status: UInt32 {
+        var value: UInt32 = fault == .familyOneTwo ? 0 : 1 << 26
+        if fault != .statusNeverValid { value |= 0x80 }
+        if fault != .noBurst { value |= burst << 8 }
+        if phase == .ready, fault != .neverReady { value |= 0x40 }
+        if phase == .receiving {
+            let whole = input.count >= 6 && input.count >= Int(input[5]) + Int(input[4]) * 256
+            let expects = !whole && fault != .expectNeverSet
+            if expects || fault == .expectStuck { value |= 0x08 }
+        }
+        let offers = phase == .sending && (!output.isEmpty || fault == .responseOverlong)
+        if offers, fault != .neverData { value |= 0x10 }
+        return value
+    }
+
+    func write8(_ offset: UInt32, _ value: UInt8) {
+        accesses += 1
+        guard deadByte == nil else { return }
+        if offset == 0x00 {
+            if value & 0x02 != 0 { holdsLocality = fault != .noLocality }
+            if value & 0x20 != 0 { holdsLocality = false }
+        }
+        if offset == 0x24, phase == .ready || phase == .receiving {
+            phase = .receiving
+            input.append(value)
+        }
+    }
+
+    func write32(_ offset: UInt32, _ value: UInt32) {
+        accesses += 1
+        guard deadByte == nil, offset == 0x18 else { return }
+        if value == 0x40 {
+            phase = .ready
+            input = []
+            output = []
+        }
+        if value == 0x20, phase == .receiving {
+            phase = .sending
+            commands.append(input)
+            output = respond(to: input)
+        }
+    }
+
+    private func respond(to command: [UInt8]) -> [UInt8] {
+        let code = number32(command, 6)
+        var tag = Array(command[0..<2])
+        var result: UInt32 = 0
+        var body: [UInt8] = []
+        switch code {
+        case 0x144:
+            result = isStarted ? 0x100 : 0
+            isStarted = true
+        case 0x17A: body = [0, 0, 0, 0, 5] + selection(banks)
+        case 0x182:
+            extend(command)
+            body = [0, 0, 0, 0, 0, 0, 1, 0, 0]
+        case 0x17E: body = [0, 0, 0, 9] + Array(command[10..<20]) + readPCR(command)
+        default: result = 0x143
+        }
+        if case .failCommand(code, let failure) = fault { result = failure }
+        if fault == .wrongTag { tag = [0x80, 0x03] }
+        if case .shortBody(code) = fault { body = Array(body.dropLast()) }
+        if case .longBody(code) = fault { body.append(0) }
+        if result != 0 {
+            tag = [0x80, 0x01]
+            body = []
+        }
+        var size = UInt32(10 + body.count)
+        if case .lengthField(let forged) = fault { size = forged }
+        let response = tag + bytes(size) + bytes(result) + body
+        return fault == .responseTruncated ? Array(response.dropLast()) : response
+    }
+
+    private func selection(_ banks: [(algorithm: UInt16, bitmap: [UInt8])]) -> [UInt8] {
+        banks.reduce(into: bytes(UInt32(banks.count))) { list, bank in
+            list += [UInt8(bank.algorithm >> 8), UInt8(bank.algorithm & 255)]
+            list += [UInt8(bank.bitmap.count)] + bank.bitmap
+        }
+    }
+
+    private func extend(_ command: [UInt8]) {
+        let register = Int(number32(command, 10))
+        var position = 31
+        for _ in 0..<number32(command, 27) {
+            let algorithm = UInt16(command[position]) << 8 | UInt16(command[position + 1])
+            let count = pcrs[algorithm]?[0].count ?? 0
+            let digest = Array(command[position + 2..<position + 2 + count])
+            let message = (pcrs[algorithm]?[register] ?? []) + digest
+            pcrs[algorithm]?[register] = hash(algorithm, message)
+            position += 2 + count
+        }
+    }
+
+    private func readPCR(_ command: [UInt8]) -> [UInt8] {
+        let bitmap = UInt32(command[17]) | UInt32(command[18]) << 8 | UInt32(command[19]) << 16
+        let value = pcrs[0x0B]?[bitmap.trailingZeroBitCount] ?? []
+        return [0, 0, 0, 1, 0, 32] + value
+    }
+}
+
+func hash(_ algorithm: UInt16, _ message: [UInt8]) -> [UInt8] {
+    switch algorithm {
+    case 0x04: SHA1.hash(message.span).array
+    case 0x0B: SHA256.hash(message.span).array
+    default: SHA384.hash(message.span).array
+    }
+}
+
+private func number32(_ bytes: [UInt8], _ offset: Int) -> UInt32 {
+    bytes[offset..<offset + 4].reduce(0) { $0 << 8 | UInt32($1) }
+}
+
+private func bytes(_ number: UInt32) -> [UInt8] {
+    [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: number >> $0) }
+}
+
+/// The registers of a simulated TPM, for the driver to own.
+struct SimulatedRegisters: TPMRegisters, ~Copyable {
+    let tpm: SimulatedTPM
+    var ticksPerMillisecond: UInt64 { 1 }
+
+    mutating func read8(_ offset: UInt32) -> UInt8 { tpm.read8(offset) }
+    mutating func read32(_ offset: UInt32) -> UInt32 { tpm.read32(offset) }
+    mutating func write8(_ offset: UInt32, _ value: UInt8) { tpm.write8(offset, value) }
+    mutating func write32(_ offset: UInt32, _ value: UInt32) { tpm.write32(offset, value) }
+    mutating func tick() -> UInt64 {
+        if tpm.fault != .clockStandsStill { tpm.clock += 1 }
+        return tpm.clock
+    }
+}
