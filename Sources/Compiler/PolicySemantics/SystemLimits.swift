@@ -1,3 +1,5 @@
+import PolicySyntax
+
 /// The bounds of one system. Each is a diagnostic of its own when exceeded.
 ///
 /// - Source: docs/abi/manifest.md and docs/abi/certificate.md, whose records they fit.
@@ -13,7 +15,7 @@ public enum SystemLimits {
     /// The most assertions of one system.
     public static let assertions = 256
     /// The longest name, in bytes.
-    public static let nameBytes = 63
+    public static let nameBytes = SyntaxLimits.nameBytes
     /// The longest command line, in bytes: Linux's `COMMAND_LINE_SIZE` less its final NUL.
     public static let commandLineBytes = 2047
     /// The longest file name, in bytes.

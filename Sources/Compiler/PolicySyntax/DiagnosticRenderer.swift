@@ -1,0 +1,123 @@
+/// Shows diagnostics to a person: the place, the rule, the line itself and a mark under it.
+///
+/// - Trust: source lines may hold anything; what would move a terminal's cursor or change the
+///   direction of text is replaced, so that a source cannot forge the compiler's words.
+public struct DiagnosticRenderer: Sendable {
+    /// The most characters of a source line that are shown.
+    private static let shownCharacters = 120
+
+    private let source: SourceFile
+    private let shownName: String
+
+    /// Creates a renderer for the diagnostics of one source.
+    ///
+    /// - Parameter shownName: the file's name for the reader, such as the path that was asked for.
+    public init(source: SourceFile, shownName: String? = nil) {
+        self.source = source
+        self.shownName = DiagnosticRenderer.harmless(shownName ?? source.name)
+    }
+
+    /// Returns a diagnostic as lines of text; the last one ends with a line feed.
+    public func text(_ diagnostic: Diagnostic) -> String {
+        let place = self.place(diagnostic.span)
+        let severity = diagnostic.severity.rawValue
+        var text = "\(place): \(severity)[\(diagnostic.code.id)]: \(diagnostic.message)\n"
+        text += excerpt(diagnostic.span)
+        for note in diagnostic.notes {
+            text += "  note: \(self.place(note.span)): \(note.message)\n"
+            text += excerpt(note.span)
+        }
+        if let help = diagnostic.help { text += "  help: \(help)\n" }
+        return text
+    }
+
+    /// Returns a diagnostic as a JSON object; docs/language.md lists its members.
+    package func json(_ diagnostic: Diagnostic) -> JSONValue {
+        .object([
+            ("code", .string(diagnostic.code.id)),
+            ("severity", .string(diagnostic.severity.rawValue)),
+            ("message", .string(diagnostic.message)),
+            ("help", diagnostic.help.map(JSONValue.string) ?? .null),
+            ("place", json(diagnostic.span)),
+            (
+                "notes",
+                .array(
+                    diagnostic.notes.map {
+                        .object([("message", .string($0.message)), ("place", json($0.span))])
+                    })
+            ),
+        ])
+    }
+
+    /// Returns a span as a JSON object; docs/language.md lists its members.
+    package func json(_ span: SourceSpan) -> JSONValue {
+        .object([
+            ("file", .string(shownName)),
+            ("line", .number(UInt64(span.start.line))),
+            ("column", .number(UInt64(span.start.column))),
+            ("offset", .number(UInt64(span.start.offset))),
+            ("endLine", .number(UInt64(span.end.line))),
+            ("endColumn", .number(UInt64(span.end.column))),
+            ("endOffset", .number(UInt64(span.end.offset))),
+        ])
+    }
+
+    /// Returns the span's start as `file:line:column`, with the name that the reader knows.
+    public func place(_ span: SourceSpan) -> String { "\(shownName):\(span.line):\(span.column)" }
+
+    /// Returns the line of a span and a mark under it; empty for a file that has no such line.
+    private func excerpt(_ span: SourceSpan) -> String {
+        let shown = DiagnosticRenderer.shownScalars(source.line(span.line))
+        let first = Int(span.column) - 1
+        guard first <= shown.count, !shown.isEmpty else { return "" }
+        let pastEnd = span.end.line == span.line ? Int(span.end.column) - 1 : shown.count
+        let window = self.window(around: first, count: shown.count)
+        let marked = max(1, min(pastEnd, window.upperBound) - first)
+        let number = String(span.line)
+        let gutter = String(repeating: " ", count: max(0, 4 - number.count)) + number
+        let lead = window.lowerBound > 0 ? "…" : ""
+        let tail = window.upperBound < shown.count ? "…" : ""
+        var line = ""
+        line.unicodeScalars.append(contentsOf: shown[window])
+        let blanks = first - window.lowerBound + lead.unicodeScalars.count
+        return "\(gutter) | \(lead)\(line)\(tail)\n"
+            + String(repeating: " ", count: gutter.count) + " | "
+            + String(repeating: " ", count: blanks) + String(repeating: "^", count: marked) + "\n"
+    }
+
+    /// The part of a long line to show: enough before the mark to recognise the place.
+    private func window(around first: Int, count: Int) -> Range<Int> {
+        let size = DiagnosticRenderer.shownCharacters
+        guard count > size else { return 0..<count }
+        let start = max(0, min(first - size / 3, count - size))
+        return start..<(start + size)
+    }
+
+    /// One scalar for each column of a line, harmful ones replaced.
+    private static func shownScalars(_ line: ArraySlice<UInt8>) -> [Unicode.Scalar] {
+        var scalars: [Unicode.Scalar] = []
+        var rest = line
+        while !rest.isEmpty {
+            switch decodeScalar(rest) {
+            case .invalid:
+                scalars.append("\u{FFFD}")
+                rest = rest.dropFirst()
+            case .scalar(let scalar, let length):
+                scalars.append(harmless(scalar))
+                rest = rest.dropFirst(length)
+            }
+        }
+        return scalars
+    }
+
+    private static func harmless(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
+        if scalar == "\t" { return " " }
+        return scalar.isControl || scalar.changesTextDirection ? "\u{FFFD}" : scalar
+    }
+
+    private static func harmless(_ text: String) -> String {
+        var result = ""
+        result.unicodeScalars.append(contentsOf: text.unicodeScalars.map(harmless))
+        return result
+    }
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import PolicyChecks
+import PolicySyntax
+
+/// `casemate check`: proves what a system claims, and lists what it permits.
+struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Prove a system, and list every flow that it permits.",
+        discussion: """
+            Reads the source of a system and proves it: every channel leads up, no chain of \
+            channels leads down, every assertion holds. Then lists each flow that the system \
+            permits, through which channel, and what became of each assertion. A refuted \
+            assertion is shown with a shortest chain of channels, line by line.
+
+            The list goes to standard output, diagnostics to standard error. With --json one \
+            document with both goes to standard output. The rules, their codes and the document's \
+            members are in docs/language.md.
+
+            EXIT STATUS
+              0  the system keeps every rule; there may be warnings
+              1  the source has errors, or an assertion is refuted
+              2  the source could not be read
+            """
+    )
+
+    @Argument(
+        help: "The system's source, or the folder that holds system.casemate.",
+        completion: .file(extensions: ["casemate"]))
+    var system: String
+
+    @Flag(help: "Write one JSON document to standard output.")
+    var json = false
+
+    func run() throws {
+        let source = try SystemSource.read(system)
+        let result = CheckResult.check(source.file)
+        if json {
+            print(result.json(source.renderer), terminator: "")
+        } else {
+            if let report = result.report {
+                print(report.text(source.renderer), terminator: "")
+                print(result.proved == nil ? "\nrefuted" : "\nproved")
+            }
+            for diagnostic in result.diagnostics {
+                StandardError.write(source.renderer.text(diagnostic))
+            }
+        }
+        if result.proved == nil { throw ExitStatus.refused }
+    }
+}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import FoundationEssentials
+import PolicySyntax
+
+/// `casemate format`: brings a source into the one canonical form.
+struct Format: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Bring a system's source into its canonical form.",
+        discussion: """
+            Rewrites the source with one layout: four blanks of indentation, one blank between \
+            words, one statement on a line. Comments and single blank lines stay. A source with \
+            errors of form is not touched. Formatting never changes what a source says.
+
+            EXIT STATUS
+              0  the source is, or with --check was already, in canonical form
+              1  the source has errors of form, or with --check another layout
+              2  the source could not be read or written
+            """
+    )
+
+    @Argument(
+        help: "The system's source, or the folder that holds system.casemate.",
+        completion: .file(extensions: ["casemate"]))
+    var system: String
+
+    @Flag(help: "Write nothing; say by the exit status whether the layout is canonical.")
+    var check = false
+
+    func run() throws {
+        let source = try SystemSource.read(system)
+        let result = Parser.parse(source.file)
+        for diagnostic in result.diagnostics {
+            StandardError.write(source.renderer.text(diagnostic))
+        }
+        guard !result.diagnostics.refuse else { throw ExitStatus.refused }
+        let text = Array(Printer.text(of: result.tree).utf8)
+        guard text != source.file.bytes else { return }
+        guard !check else {
+            StandardError.write("casemate: `\(source.path)`: the layout is not canonical\n")
+            throw ExitStatus.refused
+        }
+        do {
+            try Data(text).write(to: URL(filePath: source.path), options: .atomic)
+        } catch {
+            StandardError.write("casemate: `\(source.path)`: it cannot be written\n")
+            throw ExitStatus.unreadable
+        }
+    }
+}
