@@ -1,0 +1,103 @@
+# Shell functions that run a script's steps: each prints one line with its result and time, keeps its
+# output in a log, and shows the end of the log when it failed. To be sourced, with `log_directory` set.
+#
+# A step runs in a process group of its own, so that an interrupted script ends all of it, and in a
+# shell of its own, where `set -e` holds whatever the caller tests: a function that is a step sees all
+# functions, and the variables that are exported.
+# shellcheck shell=bash
+
+steps_passed=0
+steps_failed=0
+step_group=
+# shellcheck disable=SC2034  # read by the scripts that source this file
+steps_started=${EPOCHREALTIME/[.,]/}
+
+# elapsed MICROSECONDS: the time since then, in seconds, as `12.3 s`.
+elapsed() {
+    local tenths=$(((${EPOCHREALTIME/[.,]/} - $1) / 100000))
+    printf '%d.%d s' $((tenths / 10)) $((tenths % 10))
+}
+
+# end_step_group: ends what the running step started and left behind.
+end_step_group() {
+    [ -n "$step_group" ] || return 0
+    if kill -TERM -- "-$step_group" 2>/dev/null; then
+        sleep 0.2
+        kill -KILL -- "-$step_group" 2>/dev/null || true
+    fi
+    step_group=
+}
+
+# A running step's output goes to its log; this descriptor stays with the person who waits.
+exec 3>&1
+
+interrupt_steps() {
+    trap '' INT TERM HUP
+    end_step_group
+    printf '\ninterrupted\n' >&3
+    exit 130
+}
+trap interrupt_steps INT TERM HUP
+trap end_step_group EXIT
+
+# run_group COMMAND ...: runs a command in a process group of its own; returns its status.
+run_group() {
+    local status=0
+    set -m
+    bash -euo pipefail -c "$(declare -f); \"\$@\"" "$0" "$@" 3>&- &
+    step_group=$!
+    set +m
+    wait "$step_group" || status=$?
+    end_step_group
+    return "$status"
+}
+
+# step NAME COMMAND ...: runs one step with its output in a log. Returns its status.
+step() {
+    local name=$1 started=${EPOCHREALTIME/[.,]/} status=0 log
+    shift
+    log=${log_directory:?}/${name//[^a-z0-9]/-}.log
+    printf '%-34s ' "$name"
+    run_group "$@" >"$log" 2>&1 </dev/null || status=$?
+    if [ "$status" -eq 0 ]; then
+        steps_passed=$((steps_passed + 1))
+        printf '%-6s %10s\n' ok "$(elapsed "$started")"
+    else
+        steps_failed=$((steps_failed + 1))
+        printf '%-6s %10s\n' FAILED "$(elapsed "$started")"
+        tail -n 60 "$log" | sed 's/^/    | /'
+        printf '    the whole log: %s\n' "$log"
+    fi
+    return "$status"
+}
+
+# shown_step NAME COMMAND ...: like `step`, with the output shown as it comes.
+shown_step() {
+    local name=$1 started=${EPOCHREALTIME/[.,]/} status=0
+    shift
+    printf '%s\n' "$name"
+    run_group "$@" </dev/null || status=$?
+    if [ "$status" -eq 0 ]; then
+        steps_passed=$((steps_passed + 1))
+        printf '%-34s %-6s %10s\n' "$name" ok "$(elapsed "$started")"
+    else
+        steps_failed=$((steps_failed + 1))
+        printf '%-34s %-6s %10s\n' "$name" FAILED "$(elapsed "$started")"
+    fi
+    return "$status"
+}
+
+# skip NAME REASON: a step that is not run says so.
+skip() { printf '%-34s %-6s %s\n' "$1" - "$2"; }
+
+# need_swift: ends the script, with 2, when no Swift 6.3 is on PATH.
+need_swift() {
+    local version
+    version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p')
+    case $version in
+        6.3) return 0 ;;
+        '') echo "swift is not on PATH: install Swift 6.3 for Debian 12 from swift.org" >&2 ;;
+        *) echo "swift on PATH is $version; Casemate is built with Swift 6.3" >&2 ;;
+    esac
+    exit 2
+}
