@@ -1,5 +1,5 @@
 /// A need-to-know: one subject of information, held or not held, without an order.
-public struct Category: Equatable, Sendable {
+public struct Category: Equatable, Sendable, BitwiseCopyable {
     /// The number of categories that a `CategorySet` can tell apart.
     public static let capacity = 256
 

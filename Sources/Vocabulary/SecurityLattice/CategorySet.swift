@@ -2,7 +2,7 @@
 ///
 /// - Layout: 32 bytes; bit *n* of word *w* is the category of index 64 *w* + *n*, as in the
 ///   manifest's label record.
-public struct CategorySet: Equatable, Sendable {
+public struct CategorySet: Equatable, Sendable, BitwiseCopyable {
     /// Categories of index 0 to 63.
     public private(set) var word0: UInt64
     /// Categories of index 64 to 127.

@@ -6,7 +6,7 @@
 /// - Invariant: (lattice) `dominates` is reflexive, antisymmetric and transitive; `join` is the
 ///   least level that dominates both, `meet` the greatest that both dominate. Tested exhaustively.
 /// - Source: D. E. Denning, "A Lattice Model of Secure Information Flow", CACM 19(5), 1976.
-public struct SecurityLevel: Equatable, Sendable {
+public struct SecurityLevel: Equatable, Sendable, BitwiseCopyable {
     /// How sensitive the information is.
     public let sensitivity: Sensitivity
     /// What it is about.

@@ -1,7 +1,7 @@
 /// The levels that a compartment works at, from `low` to `high`.
 ///
 /// - Invariant: (range) `high` dominates `low`: the initialiser is the only way to a range.
-public struct SecurityRange: Equatable, Sendable {
+public struct SecurityRange: Equatable, Sendable, BitwiseCopyable {
     /// The level that the compartment works at unless it says otherwise.
     public let low: SecurityLevel
     /// The clearance: it dominates everything that the compartment may come to know.

@@ -2,7 +2,7 @@
 ///
 /// Sensitivities are totally ordered. The order has no `<` all the same: a level is only partly
 /// ordered, and an operator that means one thing here and nothing there invites the mistake.
-public struct Sensitivity: Equatable, Sendable {
+public struct Sensitivity: Equatable, Sendable, BitwiseCopyable {
     /// The position in the declared order, 0-based; a larger rank is more sensitive.
     public let rank: UInt16
 

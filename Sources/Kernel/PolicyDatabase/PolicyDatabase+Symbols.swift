@@ -1,0 +1,168 @@
+import SecurityLattice
+
+extension PolicyDatabase {
+    /// Numbers are exactly 1 to the table's highest, each given once; names are given once.
+    func validateSymbols() throws(PolicyDatabaseError) {
+        for index in 0..<8 {
+            guard let kind = SymbolKind(rawValue: index) else { throw .badTableCount }
+            let table = layout[kind]
+            var outer = cursor(at: table)
+            var primaryCount = 0
+            for position in 0..<table.count {
+                let symbol = try outer.readSymbol(kind, version: version)
+                guard symbol.value >= 1, symbol.value <= UInt32(table.primaryCount) else {
+                    throw .badSymbolValue
+                }
+                if symbol.isPrimary { primaryCount += 1 }
+                var inner = cursor(at: table)
+                for _ in 0..<position {
+                    let earlier = try inner.readSymbol(kind, version: version)
+                    if symbol.isPrimary, earlier.isPrimary, symbol.value == earlier.value {
+                        throw .badSymbolValue
+                    }
+                    if name(symbol.name).hasSameBytes(as: name(earlier.name)) {
+                        throw .badSymbolName
+                    }
+                }
+            }
+            // With no number given twice and none out of range, the count says that none is missing.
+            guard primaryCount == table.primaryCount else { throw .badSymbolValue }
+        }
+    }
+
+    /// Classes and permissions are those of the class map; 14 and 15 may be absent.
+    func validateClasses() throws(PolicyDatabaseError) {
+        guard classCount >= ObjectClass.xenCount else { throw .classMapMismatch }
+        var classes = cursor(at: layout[.classes])
+        for _ in 0..<layout[.classes].count {
+            let record = try classes.readClass(version: version)
+            guard let objectClass = ObjectClass(number: Int(record.value)),
+                PackedName(name(record.name)) == objectClass.packedName,
+                record.permissions.count == objectClass.permissionCount,
+                record.permissions.primaryCount == objectClass.permissionCount
+            else { throw .classMapMismatch }
+            try validatePermissions(of: objectClass, at: record.permissions)
+            try validateConstraints(of: objectClass, at: record.constraints)
+        }
+    }
+
+    private func validatePermissions(
+        of objectClass: ObjectClass, at table: Table
+    ) throws(PolicyDatabaseError) {
+        var seen: UInt32 = 0
+        var permissions = cursor(at: table)
+        for _ in 0..<table.count {
+            let record = try permissions.readPermission()
+            guard record.value >= 1, record.value <= 32,
+                let permission = Permission(objectClass, at: Int(record.value) - 1),
+                PackedName(name(record.name)) == permission.packedName,
+                seen & permission.mask == 0
+            else { throw .classMapMismatch }
+            seen |= permission.mask
+        }
+    }
+
+    func validateRoles() throws(PolicyDatabaseError) {
+        var roles = cursor(at: layout[.roles])
+        for _ in 0..<layout[.roles].count {
+            let record = try roles.readRole()
+            guard record.dominates.bitCount <= UInt32(roleCount),
+                record.types.bitCount <= UInt32(typeCount)
+            else { throw .bitOutOfRange }
+            // `object_r`, packed as names are.
+            if record.value == objectRole {
+                guard PackedName(name(record.name)) == PackedName(0x725f_7463_656a_626f, 0, 0)
+                else { throw .badObjectRole }
+            }
+        }
+    }
+
+    /// A sensitivity's categories exist. Aliases say the same as what they stand for.
+    func validateLevels() throws(PolicyDatabaseError) {
+        let categoryCount = UInt32(layout[.categories].primaryCount)
+        guard categoryCount <= 256 else { throw .tooManyCategories }
+        var levels = cursor(at: layout[.levels])
+        for _ in 0..<layout[.levels].count {
+            let level = try levels.readLevelSymbol().level
+            guard level.categories.first(from: Int(categoryCount)) == nil else {
+                throw .bitOutOfRange
+            }
+            guard try allowedCategories(with: level.sensitivity) == level.categories else {
+                throw .badLevel
+            }
+        }
+    }
+
+    func validateUsers() throws(PolicyDatabaseError) {
+        var users = cursor(at: layout[.users])
+        for _ in 0..<layout[.users].count {
+            let record = try users.readUser()
+            guard record.roles.bitCount <= UInt32(roleCount) else { throw .bitOutOfRange }
+            guard try isValid(record.range), try isValid(record.defaultLevel) else {
+                throw .badLevel
+            }
+        }
+    }
+
+    func validateTypeAttributes() throws(PolicyDatabaseError) {
+        var attributes = cursor(at: layout.typeAttributes)
+        for number in 1..<UInt32(typeCount) + 1 {
+            let bitmap = try attributes.readBitmap()
+            guard bitmap.bitCount <= UInt32(typeCount) else { throw .bitOutOfRange }
+            guard bytes.contains(number, in: bitmap) else { throw .badTypeAttributes }
+        }
+    }
+
+    // MARK: Levels and contexts
+
+    /// Returns the categories that may go with a sensitivity; nil when there is no such.
+    func allowedCategories(
+        with sensitivity: Sensitivity
+    ) throws(PolicyDatabaseError) -> CategorySet? {
+        var levels = cursor(at: layout[.levels])
+        for _ in 0..<layout[.levels].count {
+            let record = try levels.readLevelSymbol()
+            if !record.isAlias, record.level.sensitivity == sensitivity {
+                return record.level.categories
+            }
+        }
+        return nil
+    }
+
+    func isValid(_ level: SecurityLevel) throws(PolicyDatabaseError) -> Bool {
+        guard let allowed = try allowedCategories(with: level.sensitivity) else { return false }
+        return allowed.isSuperset(of: level.categories)
+    }
+
+    func isValid(_ range: SecurityRange) throws(PolicyDatabaseError) -> Bool {
+        guard try isValid(range.low) else { return false }
+        return try isValid(range.high)
+    }
+
+    /// Returns whether user, role, type and levels go together.
+    ///
+    /// - Source: Xen `policydb_context_isvalid()`, `mls_context_isvalid()`; beyond them an
+    ///   attribute is refused as a type.
+    func isValidContext(_ context: SecurityContext) throws(PolicyDatabaseError) -> Bool {
+        guard isUser(context.user), isRole(context.role), try isValid(context.range),
+            let type = try type(context.type), !type.isAttribute
+        else { return false }
+        guard context.role != objectRole else { return true }
+        guard let role = try role(context.role), let user = try user(context.user) else {
+            return false
+        }
+        return bytes.contains(context.type, in: role.types)
+            && bytes.contains(context.role, in: user.roles)
+            && context.range.low.dominates(user.range.low)
+            && user.range.high.dominates(context.range.high)
+    }
+}
+
+extension Span<UInt8> {
+    /// Returns whether both spans hold the same bytes.
+    func hasSameBytes(as other: Span<UInt8>) -> Bool {
+        guard count == other.count else { return false }
+        for index in indices where self[index] != other[index] { return false }
+        return true
+    }
+}

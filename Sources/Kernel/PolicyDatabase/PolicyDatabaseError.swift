@@ -1,0 +1,124 @@
+/// Why a policy was refused. A policy that is refused decides nothing: the machine stops.
+public enum PolicyDatabaseError: Error, Equatable {
+    /// The file ends inside a record.
+    case truncated
+    /// The file is larger than 16 MiB.
+    case tooLarge
+    /// The file does not start with the number of policies, 0xf97cff8c.
+    case badMagic
+    /// The policy is for another system than Xen, such as SELinux.
+    case foreignTarget
+    /// The version is neither 24 nor 30.
+    case unsupportedVersion
+    /// The number of symbol or object-context tables is not the version's.
+    case badTableCount
+    /// A configuration bit is set that the format does not define.
+    case unknownConfiguration
+    /// The policy has no levels: it was compiled without multi-level security.
+    case multiLevelSecurityDisabled
+    /// A type is permissive: its denials would not be enforced elsewhere.
+    case permissiveType
+    /// A bitmap's unit, order or bounds are wrong, or a word of it is empty.
+    case badBitmap
+    /// A bitmap names something that does not exist.
+    case bitOutOfRange
+    /// A symbol's number is 0, too large, given twice or left out.
+    case badSymbolValue
+    /// A symbol's name is empty, longer than 255 bytes, or given twice in its table.
+    case badSymbolName
+    /// A table has more symbols than this reader accepts.
+    case tooManySymbols
+    /// Classes or permissions are not those of the hypervisor, by name and number.
+    case classMapMismatch
+    /// A class inherits permissions, which Xen's format forbids.
+    case classInheritsCommon
+    /// A class has rules on transitions between labels, which nothing here enforces.
+    case validateTransitionUnsupported
+    /// A user, role or type is bounded by another, which nothing here enforces.
+    case boundsUnsupported
+    /// Role 1 is not `object_r`.
+    case badObjectRole
+    /// A type's properties are undefined or contradict each other.
+    case badTypeProperties
+    /// A Boolean's state is neither 0 nor 1.
+    case badBoolean
+    /// A level's sensitivity is 0 or unknown, or it holds a category that the policy does not
+    /// allow with it.
+    case badLevel
+    /// A range has neither one nor two levels, or its high level does not dominate its low one.
+    case badRange
+    /// A category's number is above 256.
+    case tooManyCategories
+    /// A constraint's operator, attribute or nesting is unknown or impossible.
+    case badConstraint
+    /// A rule names a type or class that does not exist, or its kind is not exactly one.
+    case badAccessRule
+    /// Two access rules share source, target, class and kind.
+    case duplicateAccessRule
+    /// The table of access rules is empty.
+    case noAccessRules
+    /// Unordered access rules are too many to be searched for duplicates.
+    case tooManyUnorderedRules
+    /// A conditional's expression is malformed, or its state is not what its Booleans say.
+    case badConditional
+    /// A role transition or role allow rule names a role or type that does not exist.
+    case badRoleRule
+    /// There are file-name transitions or file-system contexts, which Xen's format forbids.
+    case fileRulesUnsupported
+    /// An initial SID is unknown or given twice, or that of `xen` is missing.
+    case badInitialSID
+    /// An object context's range is reversed.
+    case badObjectContext
+    /// A context is invalid: its user, role, type and levels do not go together.
+    case badContext
+    /// A range transition names a type or class that does not exist.
+    case badRangeTransition
+    /// A type is not among its own attributes.
+    case badTypeAttributes
+    /// Bytes follow the last table.
+    case trailingBytes
+
+    /// A short reason for the console, ASCII.
+    public var reason: StaticString {
+        switch self {
+        case .truncated: "policy: truncated"
+        case .tooLarge: "policy: larger than 16 MiB"
+        case .badMagic: "policy: not a policy"
+        case .foreignTarget: "policy: made for another system than Xen"
+        case .unsupportedVersion: "policy: version is neither 24 nor 30"
+        case .badTableCount: "policy: wrong number of tables"
+        case .unknownConfiguration: "policy: unknown configuration bit"
+        case .multiLevelSecurityDisabled: "policy: has no levels"
+        case .permissiveType: "policy: has a permissive type"
+        case .badBitmap: "policy: malformed bitmap"
+        case .bitOutOfRange: "policy: a set names what does not exist"
+        case .badSymbolValue: "policy: symbol numbers are not 1, 2, 3"
+        case .badSymbolName: "policy: bad or repeated name"
+        case .tooManySymbols: "policy: too many symbols"
+        case .classMapMismatch: "policy: classes are not this hypervisor's"
+        case .classInheritsCommon: "policy: a class inherits permissions"
+        case .validateTransitionUnsupported: "policy: has validatetrans rules"
+        case .boundsUnsupported: "policy: has bounded symbols"
+        case .badObjectRole: "policy: role 1 is not object_r"
+        case .badTypeProperties: "policy: bad type properties"
+        case .badBoolean: "policy: bad Boolean state"
+        case .badLevel: "policy: bad level"
+        case .badRange: "policy: bad range"
+        case .tooManyCategories: "policy: more than 256 categories"
+        case .badConstraint: "policy: bad constraint"
+        case .badAccessRule: "policy: bad access rule"
+        case .duplicateAccessRule: "policy: access rule given twice"
+        case .noAccessRules: "policy: has no access rules"
+        case .tooManyUnorderedRules: "policy: too many unordered rules"
+        case .badConditional: "policy: bad conditional"
+        case .badRoleRule: "policy: bad role rule"
+        case .fileRulesUnsupported: "policy: has rules about files"
+        case .badInitialSID: "policy: bad initial SID"
+        case .badObjectContext: "policy: bad object context"
+        case .badContext: "policy: invalid context"
+        case .badRangeTransition: "policy: bad range transition"
+        case .badTypeAttributes: "policy: bad type attributes"
+        case .trailingBytes: "policy: bytes after its end"
+        }
+    }
+}

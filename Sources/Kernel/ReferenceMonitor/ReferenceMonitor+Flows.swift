@@ -1,0 +1,71 @@
+import PolicyDatabase
+
+extension ReferenceMonitor {
+    /// Writes, for each compartment, the compartments that the decisions let it send to, as bits.
+    ///
+    /// A flow from A to B is observed when A may create and send on its event channel's end towards
+    /// B and that end may be bound to B; when A may write to B's pages or transfer them; when B may
+    /// read A's. Any other permission of one compartment on another counts both ways: it is control
+    /// over it, and control is seen. A compartment's own bit is never set.
+    ///
+    /// - Parameter flows: overwritten; one word for each compartment.
+    /// - Precondition: `flows` has `compartmentCount` words.
+    /// - Complexity: compartments squared, times the classes.
+    /// - Source: which way information goes, Xen `xsm/flask/hooks.c`.
+    public func observeFlows(into flows: inout MutableSpan<UInt32>) {
+        precondition(flows.count == compartmentCount, "there is not one row for each compartment")
+        for source in 0..<compartmentCount { flows[source] = 0 }
+        for source in 0..<compartmentCount {
+            for target in 0..<compartmentCount where source != target {
+                let flow = observeFlow(from: source, to: target)
+                if flow.forward { flows[source] |= 1 << UInt32(target) }
+                if flow.backward { flows[target] |= 1 << UInt32(source) }
+            }
+        }
+    }
+
+    /// Returns which ways information can go by what compartment `source` may do to `target`.
+    private func observeFlow(
+        from source: Int, to target: Int
+    ) -> (forward: Bool, backward: Bool) {
+        let subject = label(ofCompartment: source)
+        let object = label(ofCompartment: target)
+        let end = eventLabel(source: subject, target: object)
+        let forwardEvent =
+            decide(source: subject, target: end, permission: EventPermission.create) == .allowed
+            && decide(source: subject, target: end, permission: EventPermission.send) == .allowed
+            && decide(source: end, target: object, permission: EventPermission.bind) == .allowed
+        var (forward, backward) = (forwardEvent, false)
+        for number in 1...ObjectClass.count {
+            guard let objectClass = ObjectClass(number: number) else { continue }
+            let vector = accessVector(source: subject, target: object, class: objectClass).bits
+            let direction = Direction(of: objectClass)
+            if vector & ~direction.backwardOnly != 0 { forward = true }
+            if vector & ~direction.forwardOnly != 0 { backward = true }
+        }
+        return (forward, backward)
+    }
+}
+
+/// The permissions of one class that let information pass in one direction only.
+private struct Direction {
+    /// The subject informs the object, and learns nothing.
+    var forwardOnly: UInt32 = 0
+    /// The subject learns from the object, and tells it nothing.
+    var backwardOnly: UInt32 = 0
+
+    init(of objectClass: ObjectClass) {
+        switch objectClass {
+        case .event:
+            // On a compartment's own label, without an end of a channel, only signals count.
+            forwardOnly = EventPermission.send.mask | EventPermission.create.mask
+        case .grant:
+            backwardOnly = GrantPermission.mapRead.mask
+        case .mmu:
+            backwardOnly = MMUPermission.mapRead.mask | MMUPermission.stat.mask
+        case .argo:
+            forwardOnly = ArgoPermission.send.mask
+        default: break
+        }
+    }
+}
