@@ -1,1 +1,115 @@
-/// Holds the room's place until its first type arrives.
+public import BootArena
+import PolicyDatabase
+public import ReferenceMonitor
+
+/// The hypervisor's decisions and bookkeeping, without the machine: which domain may do what, which
+/// event channels exist, who waits for what.
+///
+/// It is not the scheduler, knows no page tables and no processor. It trusts the reference monitor
+/// and the machine; a guest's arguments are allegations.
+///
+/// - Invariant: *(indices)* domain number n stands at index n − 1.
+/// - Invariant: *(joined)* see `Domain`.
+public struct HypervisorCore: ~Copyable {
+    /// All domains; their number never changes.
+    public internal(set) var domains: ArenaTable<Domain>
+    /// Who may do what.
+    public let monitor: ReferenceMonitor
+
+    /// Takes the domains, in the order of their numbers, and the monitor.
+    public init(domains: consuming ArenaTable<Domain>, monitor: consuming ReferenceMonitor) {
+        self.domains = domains
+        self.monitor = monitor
+    }
+
+    /// Serves one hypercall: decode, authorize, and only then look at anything.
+    ///
+    /// - Returns: what goes to RAX.
+    public mutating func hypercall<M: Machine & ~Copyable>(
+        _ request: HypercallRequest, from caller: DomainID, machine: inout M
+    ) -> Int64 {
+        guard
+            let operation = HypercallOperation.decode(
+                call: request.call, subOperation: request.arguments[0])
+        else { return XenError.unknownOperation.result }
+        do throws(XenError) {
+            try authorize(operation, caller: caller, machine: &machine)
+            return try perform(operation, request, caller: caller, machine: &machine)
+        } catch {
+            return error.result
+        }
+    }
+
+    private mutating func perform<M: Machine & ~Copyable>(
+        _ operation: HypercallOperation, _ request: HypercallRequest, caller: DomainID,
+        machine: inout M
+    ) throws(XenError) -> Int64 {
+        let second = request.arguments[1]
+        let argument = GuestVirtualAddress(second)
+        switch operation {
+        case .version: return 0x40011
+        case .features: return try features(argument, caller, machine)
+        case .extraVersion: return try extraVersion(argument, caller, machine)
+        case .addToPhysmap: return try addToPhysmap(argument, caller, &machine)
+        case .setParameter: return try setParameter(argument, caller, machine)
+        case .getParameter: return try getParameter(argument, caller, machine)
+        case .registerVCPUInfo, .registerRunstateArea, .isUp, .setSingleshotTimer,
+            .stopSingleshotTimer, .stopPeriodicTimer:
+            let address = GuestVirtualAddress(request.arguments[2])
+            return try vcpuOperation(operation, vcpu: second, address, caller, machine)
+        case .vmAssist: return try vmAssist(command: request.arguments[0], type: second)
+        case .setTimer: return setTimer(deadline: request.arguments[0], caller)
+        case .yield: return 0
+        case .block, .poll: return try wait(operation, argument, caller, machine)
+        case .shutdown: return try shutdown(argument, caller, machine)
+        case .consoleWrite:
+            let address = GuestVirtualAddress(request.arguments[2])
+            return try consoleWrite(count: second, address, caller, &machine)
+        case .allocUnbound: return try allocateUnbound(argument, caller, &machine)
+        case .bindInterdomain: return try bindInterdomain(argument, caller, &machine)
+        case .bindVIRQ: return try bindVirtualInterrupt(argument, caller, machine)
+        case .bindIPI: return try bindInterprocessor(argument, caller, machine)
+        case .bindVCPU: return try bindToVCPU(argument, caller, machine)
+        case .close: return try close(argument, caller, &machine)
+        case .unmask: return try unmask(argument, caller, &machine)
+        case .send: return try send(argument, caller, &machine)
+        case .status: return try status(argument, caller, &machine)
+        case .queryGrantSize: return try queryGrantSize(argument, caller, machine)
+        case .setGrantVersion: return try setGrantVersion(argument, caller, machine)
+        }
+    }
+
+    /// The index of a domain that exists.
+    func index(of domain: DomainID) -> Int? {
+        let index = Int(domain.number) - 1
+        return index >= 0 && index < domains.count ? index : nil
+    }
+
+    /// The index of the caller, which exists, or the machine would not run it.
+    func callerIndex(_ caller: DomainID) -> Int {
+        guard let index = index(of: caller) else { preconditionFailure("the caller is no domain") }
+        return index
+    }
+
+    /// The arguments of a call, copied once.
+    ///
+    /// - Throws: `.badAddress` when they are not all in the caller's memory.
+    func arguments<M: Machine & ~Copyable>(
+        _ address: GuestVirtualAddress, _ count: Int, _ caller: DomainID, _ machine: borrowing M
+    ) throws(XenError) -> GuestBytes {
+        guard let bytes = machine.copyFromGuest(caller, at: address, count: count) else {
+            throw .badAddress
+        }
+        return bytes
+    }
+
+    /// Writes the results of a call where its arguments came from.
+    ///
+    /// - Throws: `.badAddress` when they are not in memory that the caller may write.
+    func answer<M: Machine & ~Copyable>(
+        _ bytes: GuestBytes, _ address: GuestVirtualAddress, _ caller: DomainID,
+        _ machine: borrowing M
+    ) throws(XenError) {
+        guard machine.copyToGuest(caller, at: address, bytes) else { throw .badAddress }
+    }
+}

@@ -1,0 +1,185 @@
+public import PolicyDatabase
+
+/// Every operation that the hypervisor knows. What is not here does not exist for a guest.
+///
+/// The rows are those of `docs/abi/hypercalls.md`, in its order.
+public enum HypercallOperation: Equatable {
+    case version, features, extraVersion
+    case addToPhysmap
+    case setParameter, getParameter
+    case registerVCPUInfo, registerRunstateArea, isUp, vmAssist
+    case setSingleshotTimer, stopSingleshotTimer, stopPeriodicTimer, setTimer
+    case yield, block, poll, shutdown
+    case consoleWrite
+    case bindVIRQ, bindIPI, close, unmask, bindVCPU
+    case allocUnbound, bindInterdomain, send, status
+    case queryGrantSize, setGrantVersion
+
+    /// The numbers of Xen's public `xen.h` (`__HYPERVISOR_…`) and of each call's own header.
+    ///
+    /// - Parameters:
+    ///   - call: the hypercall's number, from RAX.
+    ///   - subOperation: the first argument, which names the sub-operation where there are any.
+    /// - Returns: nil for every operation that the hypervisor does not know.
+    public static func decode(call: UInt64, subOperation: UInt64) -> HypercallOperation? {
+        switch call {
+        case 12: subOperation == 7 ? .addToPhysmap : nil
+        case 15: .setTimer
+        case 17: versionOperation(subOperation)
+        case 18: subOperation == 0 ? .consoleWrite : nil
+        case 20: grantOperation(subOperation)
+        case 21: .vmAssist
+        case 24: vcpuOperation(subOperation)
+        case 29: scheduleOperation(subOperation)
+        case 32: eventChannelOperation(subOperation)
+        case 34: hvmOperation(subOperation)
+        default: nil
+        }
+    }
+
+    private static func versionOperation(_ number: UInt64) -> HypercallOperation? {
+        switch number {
+        case 0: .version
+        case 1: .extraVersion
+        case 6: .features
+        default: nil
+        }
+    }
+
+    private static func grantOperation(_ number: UInt64) -> HypercallOperation? {
+        switch number {
+        case 6: .queryGrantSize
+        case 8: .setGrantVersion
+        default: nil
+        }
+    }
+
+    private static func vcpuOperation(_ number: UInt64) -> HypercallOperation? {
+        switch number {
+        case 3: .isUp
+        case 5: .registerRunstateArea
+        case 7: .stopPeriodicTimer
+        case 8: .setSingleshotTimer
+        case 9: .stopSingleshotTimer
+        case 10: .registerVCPUInfo
+        default: nil
+        }
+    }
+
+    private static func scheduleOperation(_ number: UInt64) -> HypercallOperation? {
+        switch number {
+        case 0: .yield
+        case 1: .block
+        case 2: .shutdown
+        case 3: .poll
+        default: nil
+        }
+    }
+
+    private static func eventChannelOperation(_ number: UInt64) -> HypercallOperation? {
+        switch number {
+        case 0: .bindInterdomain
+        case 1: .bindVIRQ
+        case 3: .close
+        case 4: .send
+        case 5: .status
+        case 6: .allocUnbound
+        case 7: .bindIPI
+        case 8: .bindVCPU
+        case 9: .unmask
+        default: nil
+        }
+    }
+
+    private static func hvmOperation(_ number: UInt64) -> HypercallOperation? {
+        switch number {
+        case 0: .setParameter
+        case 1: .getParameter
+        default: nil
+        }
+    }
+
+    /// What the policy must permit before the operation looks at anything.
+    public enum Requirement: Equatable {
+        /// On the caller's own label.
+        case onSelf(Permission)
+        /// On the hypervisor's label.
+        case onHypervisor(Permission)
+        /// Decided by the event channel's label, once the arguments are decoded.
+        case onEventChannel
+    }
+
+    /// The operation's row.
+    public var requirement: Requirement {
+        switch self {
+        case .version, .features: .onHypervisor(HypercallPermission.version)
+        case .extraVersion: .onHypervisor(VersionPermission.xenExtraversion)
+        case .addToPhysmap: .onSelf(MMUPermission.physmap)
+        case .setParameter: .onSelf(HVMPermission.setparam)
+        case .getParameter: .onSelf(HVMPermission.getparam)
+        case .registerVCPUInfo, .registerRunstateArea, .isUp, .vmAssist:
+            .onSelf(HypercallPermission.vcpu)
+        case .setSingleshotTimer, .stopSingleshotTimer, .stopPeriodicTimer, .setTimer:
+            .onSelf(HypercallPermission.timer)
+        case .yield, .block, .poll: .onSelf(HypercallPermission.schedule)
+        case .shutdown: .onSelf(DomainPermission.shutdown)
+        case .consoleWrite: .onHypervisor(XenPermission.writeconsole)
+        case .bindVIRQ: .onSelf(HypercallPermission.virq)
+        case .bindIPI: .onSelf(HypercallPermission.ipi)
+        case .close, .unmask, .bindVCPU: .onSelf(HypercallPermission.port)
+        case .allocUnbound, .bindInterdomain, .send, .status: .onEventChannel
+        case .queryGrantSize: .onSelf(GrantPermission.query)
+        case .setGrantVersion: .onSelf(GrantPermission.setup)
+        }
+    }
+
+    /// The operation's C name, for audit records.
+    public var name: StaticString {
+        switch self {
+        case .version: "XENVER_version"
+        case .features: "XENVER_get_features"
+        case .extraVersion: "XENVER_extraversion"
+        case .addToPhysmap: "XENMEM_add_to_physmap"
+        case .setParameter: "HVMOP_set_param"
+        case .getParameter: "HVMOP_get_param"
+        case .registerVCPUInfo: "VCPUOP_register_vcpu_info"
+        case .registerRunstateArea: "VCPUOP_register_runstate_memory_area"
+        case .isUp: "VCPUOP_is_up"
+        case .vmAssist: "vm_assist"
+        case .setSingleshotTimer: "VCPUOP_set_singleshot_timer"
+        case .stopSingleshotTimer: "VCPUOP_stop_singleshot_timer"
+        case .stopPeriodicTimer: "VCPUOP_stop_periodic_timer"
+        case .setTimer: "set_timer_op"
+        case .yield: "SCHEDOP_yield"
+        case .block: "SCHEDOP_block"
+        case .poll: "SCHEDOP_poll"
+        case .shutdown: "SCHEDOP_shutdown"
+        case .consoleWrite: "CONSOLEIO_write"
+        case .bindVIRQ: "EVTCHNOP_bind_virq"
+        case .bindIPI: "EVTCHNOP_bind_ipi"
+        case .close: "EVTCHNOP_close"
+        case .unmask: "EVTCHNOP_unmask"
+        case .bindVCPU: "EVTCHNOP_bind_vcpu"
+        case .allocUnbound: "EVTCHNOP_alloc_unbound"
+        case .bindInterdomain: "EVTCHNOP_bind_interdomain"
+        case .send: "EVTCHNOP_send"
+        case .status: "EVTCHNOP_status"
+        case .queryGrantSize: "GNTTABOP_query_size"
+        case .setGrantVersion: "GNTTABOP_set_version"
+        }
+    }
+}
+
+/// A hypercall as the guest's registers state it.
+public struct HypercallRequest: BitwiseCopyable {
+    /// RAX: which call.
+    public let call: UInt64
+    /// RDI, RSI, RDX, R10: its arguments.
+    public let arguments: InlineArray<4, UInt64>
+
+    /// Makes a request.
+    public init(call: UInt64, arguments: InlineArray<4, UInt64>) {
+        self.call = call
+        self.arguments = arguments
+    }
+}

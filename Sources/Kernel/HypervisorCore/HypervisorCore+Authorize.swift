@@ -1,0 +1,71 @@
+import BootArena
+import PolicyDatabase
+import ReferenceMonitor
+
+extension HypervisorCore {
+    /// Authorizes an operation that is decided by its caller alone. Operations on event channels
+    /// pass here and are decided when their arguments are known.
+    ///
+    /// - Throws: `.notPermitted`; a record of the denial was made.
+    func authorize<M: Machine & ~Copyable>(
+        _ operation: HypercallOperation, caller: DomainID, machine: inout M
+    ) throws(XenError) {
+        let label = domains[callerIndex(caller)].label
+        switch operation.requirement {
+        case .onSelf(let permission):
+            try authorize(label, label, permission, caller, caller, operation, &machine)
+        case .onHypervisor(let permission):
+            try authorize(
+                label, .hypervisor, permission, caller, .hypervisor, operation, &machine)
+        case .onEventChannel:
+            return
+        }
+    }
+
+    /// Authorizes what making an end of an event channel from `caller` to `remote` takes: `create`
+    /// on the end's label, and `bind` from that label to the remote's.
+    ///
+    /// A remote that does not exist is refused exactly as one that the policy forbids: nothing
+    /// tells the caller which it was.
+    ///
+    /// - Returns: the end's label.
+    /// - Throws: `.notPermitted`; a record of the denial was made.
+    func authorizeEnd<M: Machine & ~Copyable>(
+        of caller: DomainID, to remote: DomainID, _ operation: HypercallOperation,
+        _ machine: inout M
+    ) throws(XenError) -> SecurityID {
+        let label = domains[callerIndex(caller)].label
+        guard let remoteIndex = index(of: remote) else {
+            machine.audit(
+                Denial(
+                    source: caller, target: remote, permission: EventPermission.create,
+                    operation: operation.name))
+            throw .notPermitted
+        }
+        let remoteLabel = domains[remoteIndex].label
+        let end = monitor.eventLabel(source: label, target: remoteLabel)
+        try authorize(
+            label, end, EventPermission.create, caller, remote, operation, &machine)
+        try authorize(
+            end, remoteLabel, EventPermission.bind, caller, remote, operation, &machine)
+        return end
+    }
+
+    /// One decision, with its audit record when it is a denial.
+    func authorize<M: Machine & ~Copyable>(
+        _ source: SecurityID, _ target: SecurityID, _ permission: Permission,
+        _ caller: DomainID, _ reached: DomainID, _ operation: HypercallOperation,
+        _ machine: inout M
+    ) throws(XenError) {
+        switch monitor.decide(source: source, target: target, permission: permission) {
+        case .allowed:
+            return
+        case .denied:
+            machine.audit(
+                Denial(
+                    source: caller, target: reached, permission: permission,
+                    operation: operation.name))
+            throw .notPermitted
+        }
+    }
+}

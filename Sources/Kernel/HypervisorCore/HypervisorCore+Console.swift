@@ -1,0 +1,72 @@
+import BootArena
+import ReferenceMonitor
+
+/// The console ring (Xen public `io/console.h`, `struct xencons_interface`).
+///
+/// - Layout: `char in[1024]`, `char out[2048]`, `u32 in_cons` [guest], `u32 in_prod` [hypervisor],
+///   `u32 out_cons` [hypervisor], `u32 out_prod` [guest].
+/// - Trust: every index in it is the guest's allegation, used modulo the ring's size.
+extension HypervisorCore {
+    /// Passes on what the guest has written to its ring, at most one ring full.
+    mutating func drainConsole<M: Machine & ~Copyable>(
+        _ domain: DomainID, _ machine: inout M
+    ) {
+        guard let index = index(of: domain) else { return }
+        let ring = domains[index].consoleRing
+        let producer = machine.load32(ring, offset: 3084)
+        var consumer = machine.load32(ring, offset: 3080)
+        // WRAPS: the indices run freely modulo 2^32.
+        let waiting = producer &- consumer
+        guard waiting <= 2048 else {
+            machine.store32(ring, offset: 3080, producer)
+            return
+        }
+        for _ in 0..<waiting {
+            let byte = machine.load8(ring, offset: 1024 + Int(consumer & 2047))
+            machine.consoleOutput(domain, byte)
+            consumer &+= 1
+        }
+        // ORDER: the bytes were read before the guest may overwrite them.
+        machine.store32(ring, offset: 3080, consumer)
+        if waiting > 0 { setPending(domain, Domain.consolePort, &machine) }
+    }
+
+    /// Offers one byte of input to the domain's console.
+    ///
+    /// - Returns: false when its ring is full, or the domain does not run; the byte was not taken.
+    public mutating func consoleInput<M: Machine & ~Copyable>(
+        _ byte: UInt8, to domain: DomainID, machine: inout M
+    ) -> Bool {
+        guard let index = index(of: domain), domains[index].life == .running else { return false }
+        let ring = domains[index].consoleRing
+        let consumer = machine.load32(ring, offset: 3072)
+        let producer = machine.load32(ring, offset: 3076)
+        // WRAPS: the indices run freely modulo 2^32.
+        guard producer &- consumer < 1024 else { return false }
+        machine.store8(ring, offset: Int(producer & 1023), byte)
+        // ORDER: the byte is in place before the guest sees the index.
+        machine.store32(ring, offset: 3076, producer &+ 1)
+        setPending(domain, Domain.consolePort, &machine)
+        return true
+    }
+
+    /// `CONSOLEIO_write`: writes to the console without the ring.
+    ///
+    /// - Throws: `.badAddress`; what came before the bad address was written.
+    /// - Returns: 0.
+    func consoleWrite<M: Machine & ~Copyable>(
+        count: UInt64, _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: inout M
+    ) throws(XenError) -> Int64 {
+        var remaining = Int(truncatingIfNeeded: min(count, 4096))
+        var position = address.value
+        while remaining > 0 {
+            let size = min(remaining, GuestBytes.capacity)
+            let bytes = try arguments(GuestVirtualAddress(position), size, caller, machine)
+            for index in 0..<size { machine.consoleOutput(caller, bytes[index]) }
+            remaining -= size
+            // WRAPS: an address past the end is not mapped, and refused by the next copy.
+            position &+= UInt64(size)
+        }
+        return 0
+    }
+}

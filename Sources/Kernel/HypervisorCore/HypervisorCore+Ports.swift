@@ -1,0 +1,131 @@
+import BootArena
+import PolicyDatabase
+import ReferenceMonitor
+
+/// The numbers of virtual interrupts (`VIRQ_…` in Xen's public `xen.h`).
+enum VirtualInterrupt {
+    /// `VIRQ_TIMER`.
+    static var timer: UInt32 { 0 }
+}
+
+/// Ports: look-up, reservation and the pending bits that guests share with the hypervisor.
+extension HypervisorCore {
+    /// Whether `number` names the caller: `DOMID_SELF` or its own.
+    func isCaller(_ number: UInt16, _ caller: DomainID) -> Bool {
+        number == DomainID.caller.number || number == caller.number
+    }
+
+    /// The domain that `number` names.
+    func resolve(_ number: UInt16, _ caller: DomainID) -> DomainID {
+        number == DomainID.caller.number ? caller : DomainID(number: number)
+    }
+
+    /// The index of a port that a domain can have; port 0 and ports past the table are none.
+    func channelIndex(_ port: EventChannelPort) -> Int? {
+        guard port.number > 0, port.number < UInt32(Domain.portCount) else { return nil }
+        return Int(port.number)
+    }
+
+    /// The channel behind a port of the caller.
+    ///
+    /// - Throws: `.invalidArgument` when the port is out of range or not in use.
+    func usedChannel(_ caller: DomainID, _ number: UInt32) throws(XenError) -> EventChannel {
+        guard let index = channelIndex(EventChannelPort(number: number)) else {
+            throw .invalidArgument
+        }
+        let channel = domains[callerIndex(caller)].channels[index]
+        guard !channel.isFree else { throw .invalidArgument }
+        return channel
+    }
+
+    /// The lowest port of the caller that is not in use.
+    ///
+    /// - Throws: `.noSpace` when there is none.
+    func freePort(of caller: DomainID) throws(XenError) -> EventChannelPort {
+        guard let port = port(of: caller, boundTo: .free) else { throw .noSpace }
+        return port
+    }
+
+    /// The lowest port with this binding.
+    func port(of domain: DomainID, boundTo binding: EventChannel.Binding) -> EventChannelPort? {
+        guard let index = index(of: domain) else { return nil }
+        for number in 1..<Domain.portCount
+        where domains[index].channels[number].binding == binding {
+            return EventChannelPort(number: UInt32(number))
+        }
+        return nil
+    }
+
+    /// Binds a port. Cannot fail.
+    mutating func commit(
+        _ domain: DomainID, _ port: EventChannelPort, _ binding: EventChannel.Binding,
+        _ label: SecurityID
+    ) {
+        guard let index = index(of: domain), let number = channelIndex(port) else {
+            preconditionFailure("a port was reserved that does not exist")
+        }
+        domains[index].channels[number] = EventChannel(binding: binding, label: label)
+    }
+
+    /// Sets a port's pending bit and, unless it is masked, makes the domain see it.
+    ///
+    /// - Layout: `struct shared_info`: pending bits at 2,048, mask at 2,560; `struct vcpu_info`:
+    ///   upcall pending (u8) at 0, selector (u64) at 8.
+    mutating func setPending<M: Machine & ~Copyable>(
+        _ domain: DomainID, _ port: EventChannelPort, _ machine: inout M
+    ) {
+        guard let index = index(of: domain), domains[index].life == .running else { return }
+        let page = domains[index].sharedInfo
+        let (word, bit) = position(port)
+        // ORDER: pending before mask before selector, as the guest's unmask does the reverse.
+        if machine.testAndSetBit(page, offset: 2048 + word * 8, bit: bit) { return }
+        if machine.load64(page, offset: 2560 + word * 8) >> UInt64(bit) & 1 == 0 {
+            raiseUpcall(index, word, machine)
+        }
+        // A poll ends at the event itself, masked or not.
+        if domains[index].cpu.pollDeadline != nil { wake(index) }
+    }
+
+    /// Marks word `word` of the pending bits for the guest and wakes its processor.
+    mutating func raiseUpcall<M: Machine & ~Copyable>(
+        _ index: Int, _ word: Int, _ machine: borrowing M
+    ) {
+        let cpu = domains[index].cpu
+        if !machine.testAndSetBit(cpu.infoFrame, offset: cpu.infoOffset + 8, bit: word) {
+            machine.store8(cpu.infoFrame, offset: cpu.infoOffset, 1)
+        }
+        wake(index)
+    }
+
+    /// Clears a port's mask and, if it is pending, makes the domain see it.
+    mutating func deliverUnmasked<M: Machine & ~Copyable>(
+        _ domain: DomainID, _ port: EventChannelPort, _ machine: borrowing M
+    ) {
+        guard let index = index(of: domain) else { return }
+        let page = domains[index].sharedInfo
+        let (word, bit) = position(port)
+        guard machine.testAndClearBit(page, offset: 2560 + word * 8, bit: bit) else { return }
+        if machine.load64(page, offset: 2048 + word * 8) >> UInt64(bit) & 1 == 1 {
+            raiseUpcall(index, word, machine)
+        }
+    }
+
+    /// Clears a port's pending bit, so that the next owner of the port does not see it.
+    func clearPending<M: Machine & ~Copyable>(
+        _ domain: DomainID, _ port: EventChannelPort, _ machine: borrowing M
+    ) {
+        guard let index = index(of: domain) else { return }
+        let (word, bit) = position(port)
+        _ = machine.testAndClearBit(domains[index].sharedInfo, offset: 2048 + word * 8, bit: bit)
+    }
+
+    /// Ends a domain's wait.
+    mutating func wake(_ index: Int) {
+        domains[index].cpu.isBlocked = false
+        domains[index].cpu.pollDeadline = nil
+    }
+
+    private func position(_ port: EventChannelPort) -> (word: Int, bit: Int) {
+        (Int(port.number >> 6), Int(port.number & 63))
+    }
+}

@@ -1,0 +1,96 @@
+/// What the core asks of the machine beneath it. On the bare machine this is AMD-V with nested
+/// paging; in tests it is a few arrays. A machine decides nothing about policy.
+public protocol Machine: ~Copyable {
+    /// Copies `count` bytes (at most `GuestBytes.capacity`) of the caller's virtual memory.
+    ///
+    /// - Returns: nil when any byte is not mapped, or lies outside memory that the domain owns.
+    func copyFromGuest(
+        _ domain: DomainID, at address: GuestVirtualAddress, count: Int
+    ) -> GuestBytes?
+
+    /// Copies `bytes` to the caller's virtual memory.
+    ///
+    /// - Returns: false when any byte is not mapped for writing, or lies outside memory that the
+    ///   domain owns; some bytes may then have been written, all within the domain's own memory.
+    func copyToGuest(
+        _ domain: DomainID, at address: GuestVirtualAddress, _ bytes: GuestBytes
+    ) -> Bool
+
+    /// The machine frame behind `frame`, if it is memory that the domain owns and has mapped.
+    func ownedFrame(of domain: DomainID, at frame: GuestFrame) -> MachineFrame?
+
+    /// Whether `frame` may be mapped by `map`: nothing but the domain's memory, or nothing, is
+    /// there, and the tables have room.
+    func canMap(_ domain: DomainID, at frame: GuestFrame) -> Bool
+
+    /// Maps `machineFrame`, which the domain owns, at `frame`, in place of what was there.
+    ///
+    /// - Precondition: `canMap` said so, and nothing was mapped since.
+    mutating func map(_ domain: DomainID, _ machineFrame: MachineFrame, at frame: GuestFrame)
+
+    /// The aligned word at `offset` bytes into a frame that the hypervisor shares with a guest.
+    func load64(_ frame: MachineFrame, offset: Int) -> UInt64
+
+    /// The byte at `offset` into a shared frame.
+    func load8(_ frame: MachineFrame, offset: Int) -> UInt8
+
+    /// The aligned 32-bit word at `offset` bytes into a shared frame.
+    func load32(_ frame: MachineFrame, offset: Int) -> UInt32
+
+    /// Stores an aligned 32-bit word into a shared frame.
+    func store32(_ frame: MachineFrame, offset: Int, _ value: UInt32)
+
+    /// Stores an aligned word into a shared frame.
+    func store64(_ frame: MachineFrame, offset: Int, _ value: UInt64)
+
+    /// Stores a byte into a shared frame.
+    func store8(_ frame: MachineFrame, offset: Int, _ value: UInt8)
+
+    /// Sets bit `bit` (0 to 63) of the aligned word at `offset`, atomically.
+    ///
+    /// - Returns: whether it was set before.
+    func testAndSetBit(_ frame: MachineFrame, offset: Int, bit: Int) -> Bool
+
+    /// Clears bit `bit` (0 to 63) of the aligned word at `offset`, atomically.
+    ///
+    /// - Returns: whether it was set before.
+    func testAndClearBit(_ frame: MachineFrame, offset: Int, bit: Int) -> Bool
+
+    /// Nanoseconds since the machine started; never goes back.
+    func systemTimeInNanoseconds() -> UInt64
+
+    /// How a guest computes system time from its time-stamp counter.
+    func timeRecord() -> TimeRecord
+
+    /// Passes one byte that a domain wrote to its console.
+    mutating func consoleOutput(_ domain: DomainID, _ byte: UInt8)
+
+    /// Records that the policy refused something.
+    mutating func audit(_ denial: Denial)
+}
+
+/// The clock of a guest (`struct pvclock_vcpu_time_info` without its version): system time =
+/// `systemTime` + (((tsc − `tscTimestamp`) shifted left by `tscShift`) × `tscToSystemMultiplier`
+/// / 2³²).
+///
+/// - Units: `systemTime` nanoseconds, `tscTimestamp` TSC ticks.
+public struct TimeRecord: BitwiseCopyable {
+    /// The counter at the moment the record was taken.
+    public let tscTimestamp: UInt64
+    /// System time at that moment.
+    public let systemTime: UInt64
+    /// Nanoseconds for 2³² shifted ticks.
+    public let tscToSystemMultiplier: UInt32
+    /// Binary logarithm of the shift, −31 to 31.
+    public let tscShift: Int8
+
+    /// Makes a record.
+    public init(
+        tscTimestamp: UInt64, systemTime: UInt64, tscToSystemMultiplier: UInt32, tscShift: Int8
+    ) {
+        self.tscTimestamp = tscTimestamp
+        self.systemTime = systemTime
+        self.tscToSystemMultiplier = tscToSystemMultiplier
+        self.tscShift = tscShift
+    }
+}
