@@ -1,0 +1,105 @@
+/* Entry from a PVH boot protocol: 32-bit protected mode, paging off, EBX = start info
+ * (Xen public `arch-x86/hvm/start_info.h`). Builds an identity map of the first 512 GiB with
+ * 1 GiB pages below, 2 MiB pages for the first GiB, enters long mode and calls Swift. */
+#if !defined(__linux__)
+
+    .section .note.Xen, "a", @note
+    .align 4
+    .long 4, 8, 18                  /* XEN_ELFNOTE_PHYS32_ENTRY */
+    .asciz "Xen"
+    .quad casemate_entry_pvh
+
+    .section .text.boot, "ax", @progbits
+    .code32
+    .globl casemate_entry_pvh
+casemate_entry_pvh:
+    cli
+    cld
+    movl $boot_stack_top, %esp
+    movl %ebx, %esi                 /* start info, kept in ESI */
+
+    /* Four page directories: 2 MiB pages for 0..4 GiB. */
+    movl $boot_directories, %edi
+    movl $0x83, %eax                /* present, writable, 2 MiB */
+    xorl %edx, %edx
+    movl $2048, %ecx
+1:  movl %eax, (%edi)
+    movl %edx, 4(%edi)
+    addl $0x200000, %eax
+    adcl $0, %edx
+    addl $8, %edi
+    decl %ecx
+    jnz 1b
+
+    movl $boot_directory_pointers, %edi
+    movl $boot_directories + 3, %eax
+    movl $4, %ecx
+2:  movl %eax, (%edi)
+    addl $4096, %eax
+    addl $8, %edi
+    decl %ecx
+    jnz 2b
+    movl $boot_directory_pointers + 3, boot_root
+
+    movl $boot_root, %eax
+    movl %eax, %cr3
+    movl %cr4, %eax
+    orl $0x6a0, %eax                /* PAE, PGE, OSFXSR, OSXMMEXCPT */
+    movl %eax, %cr4
+    movl $0xc0000080, %ecx          /* EFER */
+    rdmsr
+    orl $0x900, %eax                /* LME, NXE */
+    wrmsr
+    movl %cr0, %eax
+    andl $0xfffffff3, %eax          /* EM, TS clear */
+    orl $0x80010003, %eax           /* PG, WP, MP, PE */
+    movl %eax, %cr0
+    lgdt boot_gdt_descriptor
+    ljmp $0x08, $entry_long
+
+    .code64
+entry_long:
+    movw $0x10, %ax
+    movw %ax, %ds
+    movw %ax, %es
+    movw %ax, %ss
+    xorl %eax, %eax
+    movw %ax, %fs
+    movw %ax, %gs
+    movl $boot_stack_top, %esp
+    movl %esi, %edi
+    xorl %ebp, %ebp
+    call casemate_start
+3:  cli
+    hlt
+    jmp 3b
+
+    .section .data
+    .align 16
+    .globl boot_gdt
+boot_gdt:
+    .quad 0
+    .quad 0x00af9b000000ffff        /* 0x08: 64-bit code */
+    .quad 0x00cf93000000ffff        /* 0x10: data */
+    .quad 0, 0                      /* 0x18: task state, written at start */
+boot_gdt_end:
+    .globl boot_gdt_descriptor
+boot_gdt_descriptor:
+    .word boot_gdt_end - boot_gdt - 1
+    .quad boot_gdt
+
+    .section .bss
+    .align 4096
+    .globl boot_root
+boot_root:              .skip 4096
+boot_directory_pointers: .skip 4096
+    .globl boot_directories
+boot_directories:       .skip 4 * 4096
+boot_stack_guard:       .skip 4096
+boot_stack:             .skip 131072
+    .globl boot_stack_top
+boot_stack_top:
+    .globl fault_stack_top
+fault_stack:            .skip 16384
+fault_stack_top:
+#endif

@@ -1,0 +1,72 @@
+#if hasFeature(Embedded)
+
+    /// The machine's free memory while the machine is being built: handed out once, zeroed, never
+    /// taken back.
+    ///
+    /// - Units: addresses and sizes in bytes.
+    public struct BootMemory: ~Copyable {
+        private var start: UInt64
+        private let end: UInt64
+
+        /// Takes a range of RAM that nothing uses.
+        public init(start: UInt64, end: UInt64) {
+            let (sum, overflow) = start.addingReportingOverflow(4095)
+            self.start = overflow ? end : sum & ~4095
+            self.end = end & ~4095
+        }
+
+        /// What is left.
+        public var freeBytes: UInt64 { end > start ? end - start : 0 }
+
+        /// Reserves zeroed memory.
+        ///
+        /// - Parameters:
+        ///   - size: rounded up to whole frames.
+        ///   - alignment: a power of two, at least 4,096.
+        /// - Throws: `.outOfMemory` when it does not fit; nothing changed then.
+        public mutating func reserve(
+            size: UInt64, alignment: UInt64 = 4096
+        ) throws(BootFailure) -> UInt64 {
+            let (padded, overflow) = start.addingReportingOverflow(alignment - 1)
+            let first = padded & ~(alignment - 1)
+            guard !overflow, size <= 1 << 40, first <= end,
+                (size + 4095) & ~4095 <= end - first
+            else { throw .outOfMemory }
+            start = first + ((size + 4095) & ~4095)
+            PhysicalMemory.zero(first, size: start - first)
+            return first
+        }
+    }
+
+    /// Why the machine could not be built. Each stops the machine.
+    public enum BootFailure: Error, Equatable {
+        /// The machine has too little memory for the system.
+        case outOfMemory
+        /// The processor has no AMD-V, or it is switched off.
+        case noVirtualization
+        /// AMD-V without nested paging.
+        case noNestedPaging
+        /// What was passed at start is not a PVH start info with one module.
+        case badStartInfo
+        /// The boot bundle is not the archive that `docs/abi/boot-bundle.md` describes.
+        case badBundle
+        /// A guest's kernel is not an ELF image for x86-64 with a PVH entry.
+        case badKernel
+        /// A guest's kernel, initrd and command line do not fit its memory.
+        case guestTooSmall
+
+        /// For the console and PCR 12.
+        public var reason: StaticString {
+            switch self {
+            case .outOfMemory: "machine: too little memory for the system"
+            case .noVirtualization: "machine: no AMD-V"
+            case .noNestedPaging: "machine: AMD-V without nested paging"
+            case .badStartInfo: "boot: no start info with one module"
+            case .badBundle: "boot: the boot bundle is malformed"
+            case .badKernel: "guest: the kernel is no ELF image with a PVH entry"
+            case .guestTooSmall: "guest: kernel and initrd do not fit the memory"
+            }
+        }
+    }
+
+#endif

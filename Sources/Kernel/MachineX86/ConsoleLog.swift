@@ -1,0 +1,164 @@
+#if hasFeature(Embedded)
+
+    public import BootArena
+    public import HypervisorCore
+
+    /// COM1: the hypervisor's log and the consoles of all domains, one line at a time. Each line
+    /// begins with its speaker's name in parentheses, which no guest can print: a guest's line
+    /// begins with its own, and control characters never pass.
+    public struct ConsoleLog: ~Copyable {
+        /// A domain's name and the line it is writing.
+        public struct Line: BitwiseCopyable {
+            var name = InlineArray<32, UInt8>(repeating: 0)
+            var nameLength = 0
+            var text = InlineArray<256, UInt8>(repeating: 0)
+            var length = 0
+            /// How much of the line has been shown already, because it did not end for a while.
+            var shown = 0
+
+            /// A line of a speaker without a name.
+            public init() {}
+        }
+
+        private let port: SerialPort
+        private var lines: ArenaTable<Line>
+        /// Whose unfinished line the terminal shows; nil: the cursor is at the start of a line.
+        private var open: Int?
+
+        /// Takes the port and one line for each domain.
+        public init(port: SerialPort, lines: consuming ArenaTable<Line>) {
+            self.port = port
+            self.lines = lines
+            open = nil
+        }
+
+        /// Names a domain; more than 32 bytes are cut.
+        public mutating func setName(_ name: Span<UInt8>, of domain: DomainID) {
+            guard let index = index(domain) else { return }
+            let length = min(name.count, 32)
+            for position in 0..<length {
+                lines[index].name[position] = ConsoleLog.printable(name[position])
+            }
+            lines[index].nameLength = length
+        }
+
+        private func index(_ domain: DomainID) -> Int? {
+            let index = Int(domain.number) - 1
+            return index >= 0 && index < lines.count ? index : nil
+        }
+
+        /// What a guest's byte becomes on the terminal.
+        private static func printable(_ byte: UInt8) -> UInt8 {
+            byte >= 0x20 && byte < 0x7f ? byte : 0x2e
+        }
+
+        /// One byte of a domain's console.
+        public mutating func write(_ byte: UInt8, of domain: DomainID) {
+            guard let index = index(domain), byte != 0x0d else { return }
+            if byte == 0x0a {
+                endLine(index)
+                return
+            }
+            let isErase = byte == 0x08 || byte == 0x7f
+            if isErase {
+                if lines[index].length > lines[index].shown { lines[index].length -= 1 }
+                return
+            }
+            lines[index].text[lines[index].length] =
+                byte == 0x09 ? 0x20 : ConsoleLog.printable(byte)
+            lines[index].length += 1
+            if lines[index].length == 256 { endLine(index) }
+        }
+
+        /// Shows what domains have written of lines that have not ended, prompts above all.
+        public mutating func showUnfinished() {
+            for index in lines.indices where lines[index].length > lines[index].shown {
+                show(index)
+            }
+        }
+
+        private mutating func endLine(_ index: Int) {
+            show(index)
+            newLine()
+            lines[index].length = 0
+            lines[index].shown = 0
+        }
+
+        private mutating func show(_ index: Int) {
+            if open != index {
+                if open != nil { newLine() }
+                port.write(0x28)
+                for position in 0..<lines[index].nameLength {
+                    port.write(lines[index].name[position])
+                }
+                port.write(0x29)
+                port.write(0x20)
+                lines[index].shown = 0
+                open = index
+            }
+            for position in lines[index].shown..<lines[index].length {
+                port.write(lines[index].text[position])
+            }
+            lines[index].shown = lines[index].length
+        }
+
+        private mutating func newLine() {
+            port.write(0x0d)
+            port.write(0x0a)
+            open = nil
+        }
+
+        // MARK: The hypervisor's own lines
+
+        /// Starts a line of the hypervisor.
+        public mutating func begin() {
+            if open != nil { newLine() }
+            text("(casemate) ")
+        }
+
+        /// Adds text to the hypervisor's line.
+        public mutating func text(_ text: StaticString) {
+            for index in 0..<text.byteCount { port.write(text.byte(at: index)) }
+        }
+
+        /// Adds bytes that came from a file: printable ASCII passes.
+        public mutating func text(_ bytes: Span<UInt8>) {
+            for index in bytes.indices { port.write(ConsoleLog.printable(bytes[index])) }
+        }
+
+        /// Adds a number in decimal.
+        public mutating func number(_ value: UInt64) {
+            var digits = InlineArray<20, UInt8>(repeating: 0)
+            var rest = value
+            var count = 0
+            repeat {
+                digits[count] = 0x30 + UInt8(rest % 10)
+                rest /= 10
+                count += 1
+            } while rest > 0
+            for index in 0..<count { port.write(digits[count - 1 - index]) }
+        }
+
+        /// Adds a number in hexadecimal, with its prefix.
+        public mutating func hexadecimal(_ value: UInt64) {
+            text("0x")
+            var started = false
+            for position in 0..<16 {
+                let digit = UInt8(value >> UInt64(60 - 4 * position) & 15)
+                started = started || digit != 0 || position == 15
+                if started { port.write(digit < 10 ? 0x30 + digit : 0x57 + digit) }
+            }
+        }
+
+        /// Ends the hypervisor's line.
+        public mutating func end() { newLine() }
+
+        /// A whole line of the hypervisor.
+        public mutating func line(_ text: StaticString) {
+            begin()
+            self.text(text)
+            end()
+        }
+    }
+
+#endif

@@ -1,0 +1,125 @@
+#if hasFeature(Embedded)
+
+    import CMachine
+    public import HypervisorCore
+
+    /// What the machine keeps of a domain: its control block, registers, tables and memory.
+    public struct Guest: BitwiseCopyable {
+        let control: ControlBlock
+        /// Where the registers are that VMRUN does not load: 14 words, in the order of svm.S.
+        let registers: UInt64
+        var tables: NestedTables
+        /// Where its memory starts and how long it is; contiguous.
+        let memoryStart: UInt64
+        let memorySize: UInt64
+        /// Save area of its extended state, 64-byte aligned.
+        let extendedArea: UInt64
+        /// Its XCR0, within what the processor offers.
+        var extendedControl: UInt64
+        /// Its `TSC_AUX` (MSR C000_0103).
+        var auxiliary: UInt64
+        /// The vectors that it sent itself and that wait to be taken.
+        var vectors: InlineArray<4, UInt64>
+        /// Its task priority, as it last wrote it.
+        var taskPriority: UInt64
+
+        /// The registers' places in the save area.
+        enum Register: UInt64 {
+            case rbx = 0
+            case rcx = 1
+            case rdx = 2
+            case rsi = 3
+            case rdi = 4
+            case r8 = 6
+            case r10 = 8
+        }
+
+        subscript(register: Register) -> UInt64 {
+            get { PhysicalMemory.load64(registers + register.rawValue * 8) }
+            nonmutating set { PhysicalMemory.store64(registers + register.rawValue * 8, newValue) }
+        }
+
+        /// Writes a 32-bit result pair, as CPUID and RDMSR do: the upper halves become 0.
+        func setResult(rax: UInt32, rdx: UInt32) {
+            control[.rax] = UInt64(rax)
+            self[.rdx] = UInt64(rdx)
+        }
+
+        /// Whether `frame` is memory that the domain owns.
+        func owns(_ frame: MachineFrame) -> Bool {
+            frame.number >= memoryStart >> 12
+                && frame.number < (memoryStart + memorySize) >> 12
+        }
+
+        /// The machine address of guest-physical memory that the domain owns and has mapped.
+        func translate(_ address: GuestPhysicalAddress) -> UInt64? {
+            guard let frame = tables.machineFrame(address.frame), owns(frame) else { return nil }
+            return frame.number << 12 | address.value & 0xfff
+        }
+
+        /// The machine address behind a virtual address, by the guest's own 4-level tables.
+        ///
+        /// - Trust: the tables are the guest's; every step is checked to stay in its memory.
+        /// - Returns: nil when the guest is not in long mode, the address is not canonical or not
+        ///   mapped, or (for `writing`) not writable.
+        func translate(_ address: GuestVirtualAddress, writing: Bool) -> UInt64? {
+            let upper = address.value >> 47
+            guard control[.efer] & 1 << 10 != 0, control[.cr4] & 1 << 12 == 0,
+                upper == 0 || upper == 0x1ffff
+            else { return nil }
+            var table = control[.cr3] & 0x000f_ffff_ffff_f000
+            for level in stride(from: 3, through: 0, by: -1) {
+                let shift = UInt64(12 + 9 * level)
+                let slot = table + (address.value >> shift & 511) * 8
+                guard let place = translate(GuestPhysicalAddress(slot)) else { return nil }
+                let entry = PhysicalMemory.load64(place)
+                guard entry & 1 != 0, !writing || entry & 2 != 0 else { return nil }
+                let next = entry & 0x000f_ffff_ffff_f000
+                if level == 0 || (level < 3 && entry & 1 << 7 != 0) {
+                    let inside = (UInt64(1) << shift) - 1
+                    return translate(
+                        GuestPhysicalAddress(next & ~inside | address.value & inside))
+                }
+                table = next
+            }
+            return nil
+        }
+
+        /// Has the processor forget the guest's translations when it next runs: its tables changed.
+        func flushOnNextEntry() {
+            PhysicalMemory.store8(control.address + 0x5c, 3)
+        }
+
+        /// The processor has done what `flushOnNextEntry` asked.
+        func flushIsDone() {
+            PhysicalMemory.store8(control.address + 0x5c, 0)
+        }
+
+        /// Remembers a vector until the guest can take it. Vectors below 16 are not interrupts.
+        mutating func raise(_ vector: UInt64) {
+            guard vector >= 16, vector < 256 else { return }
+            vectors[Int(vector >> 6)] |= 1 << (vector & 63)
+        }
+
+        /// The highest vector that waits.
+        var highestVector: UInt64? {
+            for word in stride(from: 3, through: 0, by: -1) where vectors[word] != 0 {
+                return UInt64(word * 64 + 63 - vectors[word].leadingZeroBitCount)
+            }
+            return nil
+        }
+    }
+
+    /// Why a guest stopped running, when the machine could not deal with it alone.
+    public enum GuestExit: BitwiseCopyable {
+        /// It made a hypercall; the result goes to `completeHypercall`.
+        case hypercall(HypercallRequest)
+        /// It waits for an event.
+        case halted
+        /// An interrupt of the machine, or something that the machine has dealt with.
+        case interrupted
+        /// It cannot go on: why, and a number that says more.
+        case failed(StaticString, UInt64)
+    }
+
+#endif

@@ -1,0 +1,220 @@
+#if hasFeature(Embedded)
+
+    public import HypervisorCore
+
+    /// Builds guests: memory, image, firmware tables, control block.
+    public enum GuestBuilder {
+        /// The pages that the hypervisor shares with a guest, adjacent in the machine's memory.
+        public struct SharedPages: BitwiseCopyable {
+            /// `struct shared_info`.
+            public let sharedInfo: MachineFrame
+            /// The console ring.
+            public let consoleRing: MachineFrame
+            /// The first frame of the grant table.
+            public let grantFrames: MachineFrame
+        }
+
+        /// What a guest is made of.
+        public struct Plan {
+            /// Its domain's number.
+            public let domain: DomainID
+            /// Its memory, a multiple of 4 KiB.
+            public let memorySize: UInt64
+            /// Machine address and size of its kernel's image.
+            public let kernel: (address: UInt64, size: UInt64)
+            /// Machine address and size of its initrd; nil: none.
+            public let initrd: (address: UInt64, size: UInt64)?
+
+            /// Makes a plan.
+            public init(
+                domain: DomainID, memorySize: UInt64, kernel: (address: UInt64, size: UInt64),
+                initrd: (address: UInt64, size: UInt64)?
+            ) {
+                self.domain = domain
+                self.memorySize = memorySize
+                self.kernel = kernel
+                self.initrd = initrd
+            }
+        }
+
+        /// Reserves the pages that are shared with a guest.
+        ///
+        /// - Throws: `.outOfMemory`.
+        public static func reservePages(
+            _ memory: inout BootMemory
+        ) throws(BootFailure) -> SharedPages {
+            let first = try memory.reserve(size: UInt64(2 + Domain.grantFrameCount) * 4096) >> 12
+            return SharedPages(
+                sharedInfo: MachineFrame(number: first),
+                consoleRing: MachineFrame(number: first + 1),
+                grantFrames: MachineFrame(number: first + 2))
+        }
+
+        /// Builds a guest that is ready to run.
+        ///
+        /// - Throws: `.outOfMemory`, `.badKernel`, `.guestTooSmall`.
+        public static func build(
+            _ plan: Plan, commandLine: Span<UInt8>, pages: SharedPages, processor: Processor,
+            _ memory: inout BootMemory
+        ) throws(BootFailure) -> Guest {
+            guard plan.memorySize <= GuestFirmware.memoryLimit, plan.memorySize >= 1 << 24 else {
+                throw .guestTooSmall
+            }
+            let start = try memory.reserve(size: plan.memorySize, alignment: 1 << 21)
+            let (entry, end) = try load(plan, at: start)
+            let initrd = try placeInitrd(plan, at: start, after: end)
+            var page = PhysicalMemory.mutableBytes(
+                at: start + GuestFirmware.startInfoAddress, count: 4096)
+            guard
+                GuestFirmware.writeStartInfo(
+                    &page, memorySize: plan.memorySize, initrd: initrd, commandLine: commandLine)
+            else { throw .guestTooSmall }
+            let tables = try mapMemory(plan, start, pages, &memory)
+            let control = ControlBlock(address: try memory.reserve(size: 4096))
+            let guest = Guest(
+                control: control, registers: try memory.reserve(size: 4096), tables: tables,
+                memoryStart: start, memorySize: plan.memorySize,
+                extendedArea: try extendedArea(processor, &memory), extendedControl: 1,
+                auxiliary: 0, vectors: InlineArray(repeating: 0), taskPriority: 0)
+            try setUp(control, plan.domain, entry: entry, tables, &memory)
+            guest[.rbx] = GuestFirmware.startInfoAddress
+            return guest
+        }
+
+        /// Copies the kernel's segments into the guest's memory.
+        ///
+        /// - Returns: the entry, and the first address after the kernel.
+        private static func load(
+            _ plan: Plan, at start: UInt64
+        ) throws(BootFailure) -> (entry: UInt32, end: UInt64) {
+            let bytes = PhysicalMemory.bytes(at: plan.kernel.address, count: Int(plan.kernel.size))
+            guard let image = KernelImage(validating: bytes) else { throw .badKernel }
+            var end: UInt64 = 0
+            for index in 0..<image.segmentCount {
+                guard let segment = image.segment(at: index) else { continue }
+                // The first MiB holds the start info; segments are checked to stay above it.
+                guard segment.address >= 0x10_0000,
+                    segment.memorySize <= plan.memorySize,
+                    segment.address <= plan.memorySize - segment.memorySize
+                else { throw .guestTooSmall }
+                PhysicalMemory.copy(
+                    to: start + segment.address,
+                    from: plan.kernel.address + UInt64(segment.fileOffset),
+                    size: UInt64(segment.fileSize))
+                end = max(end, segment.address + segment.memorySize)
+            }
+            return (image.entry, end)
+        }
+
+        private static func placeInitrd(
+            _ plan: Plan, at start: UInt64, after end: UInt64
+        ) throws(BootFailure) -> (address: UInt64, size: UInt64)? {
+            guard let initrd = plan.initrd else { return nil }
+            // 2 MiB aligned, and room behind it for what the kernel needs to unpack it.
+            let address = (end + (1 << 21) - 1) & ~((1 << 21) - 1)
+            guard address <= plan.memorySize, initrd.size <= plan.memorySize - address else {
+                throw .guestTooSmall
+            }
+            PhysicalMemory.copy(to: start + address, from: initrd.address, size: initrd.size)
+            return (address, initrd.size)
+        }
+
+        private static func mapMemory(
+            _ plan: Plan, _ start: UInt64, _ pages: SharedPages, _ memory: inout BootMemory
+        ) throws(BootFailure) -> NestedTables {
+            let tables = try NestedTables(&memory)
+            for frame in 0..<plan.memorySize >> 12 {
+                try tables.map(
+                    GuestFrame(number: frame), to: MachineFrame(number: start >> 12 + frame),
+                    executable: true, &memory)
+            }
+            let acpi = try memory.reserve(size: 4096)
+            var page = PhysicalMemory.mutableBytes(at: acpi, count: 4096)
+            GuestFirmware.writeTables(&page)
+            try tables.map(
+                GuestFrame(number: GuestFirmware.tablesAddress >> 12),
+                to: MachineFrame(number: acpi >> 12), executable: false, &memory)
+            try tables.map(
+                GuestFrame(number: GuestFirmware.consoleAddress >> 12), to: pages.consoleRing,
+                executable: false, &memory)
+            return try tables.withReserve(&memory)
+        }
+
+        /// An area in the state that a processor has after reset: x87 and SSE control words.
+        private static func extendedArea(
+            _ processor: Processor, _ memory: inout BootMemory
+        ) throws(BootFailure) -> UInt64 {
+            let area = try memory.reserve(size: max(4096, processor.extendedStateSize))
+            PhysicalMemory.store16(area, 0x37f)
+            PhysicalMemory.store32(area + 24, 0x1f80)
+            PhysicalMemory.store64(area + 512, 3)
+            return area
+        }
+
+        /// The state of PVH entry: 32-bit protected mode, flat segments, paging off.
+        private static func setUp(
+            _ control: ControlBlock, _ domain: DomainID, entry: UInt32, _ tables: NestedTables,
+            _ memory: inout BootMemory
+        ) throws(BootFailure) {
+            // #DB, #AC and #MC: a guest could make the processor deliver the first two for ever.
+            control.setIntercept(.interceptExceptions, 1 << 1 | 1 << 17 | 1 << 18)
+            // INTR, NMI, VINTR, RDPMC, CPUID, INVD, HLT, INVLPGA, IOIO, MSR, SHUTDOWN
+            control.setIntercept(
+                .interceptFirst,
+                1 | 1 << 1 | 1 << 4 | 1 << 15 | 1 << 18 | 1 << 22 | 1 << 24 | 1 << 26 | 1 << 27
+                    | 1 << 28 | 1 << 31)
+            // VMRUN … SKINIT, WBINVD, MONITOR, MWAIT, XSETBV, RDPRU
+            control.setIntercept(
+                .interceptSecond, 0x7f | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14)
+            control[.ioPermissions] = try allOnes(size: 12_288, &memory)
+            control[.msrPermissions] = try msrPermissions(&memory)
+            control[.addressSpace] = UInt64(domain.number)
+            control[.virtualInterrupt] = 1 << 24
+            control[.nestedControl] = 1
+            control[.nestedRoot] = tables.root
+            control.set(.cs, selector: 0x08, attributes: 0xc9b, limit: .max)
+            let data: InlineArray<5, ControlBlock.Segment> = [.ds, .es, .ss, .fs, .gs]
+            for index in data.indices {
+                control.set(data[index], selector: 0x10, attributes: 0xc93, limit: .max)
+            }
+            control.set(.tr, selector: 0, attributes: 0x8b, limit: 0x67)
+            control.set(.ldtr, selector: 0, attributes: 0x82, limit: 0xffff)
+            control.set(.gdtr, selector: 0, attributes: 0, limit: 0xffff)
+            control.set(.idtr, selector: 0, attributes: 0, limit: 0xffff)
+            control[.efer] = 1 << 12
+            control[.cr0] = 0x11
+            control[.rflags] = 2
+            control[.rip] = UInt64(entry)
+            control[.dr6] = 0xffff_0ff0
+            control[.dr7] = 0x400
+            control[.pat] = 0x0007_0406_0007_0406
+        }
+
+        private static func allOnes(
+            size: UInt64, _ memory: inout BootMemory
+        ) throws(BootFailure) -> UInt64 {
+            let start = try memory.reserve(size: size)
+            for offset in 0..<size / 8 { PhysicalMemory.store64(start + offset * 8, .max) }
+            return start
+        }
+
+        /// Every register exits but those that VMLOAD and VMSAVE switch, and PAT.
+        private static func msrPermissions(
+            _ memory: inout BootMemory
+        ) throws(BootFailure) -> UInt64 {
+            let map = try allOnes(size: 8192, &memory)
+            let free: InlineArray<11, UInt32> = [
+                0x174, 0x175, 0x176, 0x277, 0xc000_0081, 0xc000_0082, 0xc000_0083, 0xc000_0084,
+                0xc000_0100, 0xc000_0101, 0xc000_0102,
+            ]
+            for index in free.indices {
+                let register = free[index]
+                let bit = UInt64(register & 0x1fff) * 2 + (register >> 31 == 0 ? 0 : 0x4000)
+                let place = map + bit >> 3
+                PhysicalMemory.store8(place, PhysicalMemory.load8(place) & ~(3 << UInt8(bit & 7)))
+            }
+            return map
+        }
+    }
+
+#endif

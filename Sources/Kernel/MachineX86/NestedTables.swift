@@ -1,0 +1,139 @@
+#if hasFeature(Embedded)
+
+    import HypervisorCore
+
+    /// A guest's nested page tables (AMD64 APM volume 2, 15.25): what guest-physical memory is.
+    ///
+    /// 4 KiB entries only, so that a single frame can be taken away. Tables for frames beyond the
+    /// guest's memory come from a small reserve, because nothing is allocated once guests run.
+    struct NestedTables: BitwiseCopyable {
+        /// Address of the root table, for the control block.
+        let root: UInt64
+        private var reserveNext: UInt64
+        private let reserveEnd: UInt64
+
+        private static var present: UInt64 { 1 }
+        private static var writable: UInt64 { 2 }
+        private static var user: UInt64 { 4 }
+        private static var noExecute: UInt64 { 1 << 63 }
+        private static var addressMask: UInt64 { 0x000f_ffff_ffff_f000 }
+
+        /// How many tables a guest's later mappings may take.
+        static var reserveTables: UInt64 { 16 }
+
+        /// Makes empty tables.
+        ///
+        /// - Throws: `.outOfMemory`.
+        init(_ memory: inout BootMemory) throws(BootFailure) {
+            root = try memory.reserve(size: 4096)
+            reserveNext = 0
+            reserveEnd = 0
+        }
+
+        private init(root: UInt64, reserveNext: UInt64, reserveEnd: UInt64) {
+            self.root = root
+            self.reserveNext = reserveNext
+            self.reserveEnd = reserveEnd
+        }
+
+        /// The same tables with a reserve for later mappings.
+        ///
+        /// - Throws: `.outOfMemory`.
+        func withReserve(_ memory: inout BootMemory) throws(BootFailure) -> NestedTables {
+            let size = NestedTables.reserveTables * 4096
+            let start = try memory.reserve(size: size)
+            return NestedTables(root: root, reserveNext: start, reserveEnd: start + size)
+        }
+
+        private static func index(_ frame: GuestFrame, level: Int) -> UInt64 {
+            (frame.number >> UInt64(9 * level)) & 511
+        }
+
+        /// Maps a frame while the machine is built.
+        ///
+        /// - Throws: `.outOfMemory`.
+        func map(
+            _ frame: GuestFrame, to machineFrame: MachineFrame, executable: Bool,
+            _ memory: inout BootMemory
+        ) throws(BootFailure) {
+            var table = root
+            for level in stride(from: 3, to: 0, by: -1) {
+                let slot = table + NestedTables.index(frame, level: level) * 8
+                let entry = PhysicalMemory.load64(slot)
+                if entry & NestedTables.present != 0 {
+                    table = entry & NestedTables.addressMask
+                } else {
+                    table = try memory.reserve(size: 4096)
+                    PhysicalMemory.store64(slot, table | 7)
+                }
+            }
+            let slot = table + NestedTables.index(frame, level: 0) * 8
+            PhysicalMemory.store64(
+                slot, machineFrame.number << 12 | 7 | (executable ? 0 : NestedTables.noExecute))
+        }
+
+        /// The entry of a frame; 0 when nothing is mapped.
+        func entry(_ frame: GuestFrame) -> UInt64 {
+            guard frame.number < 1 << 36 else { return 0 }
+            var table = root
+            for level in stride(from: 3, to: 0, by: -1) {
+                let slot = table + NestedTables.index(frame, level: level) * 8
+                let entry = PhysicalMemory.load64(slot)
+                guard entry & NestedTables.present != 0 else { return 0 }
+                table = entry & NestedTables.addressMask
+            }
+            return PhysicalMemory.load64(table + NestedTables.index(frame, level: 0) * 8)
+        }
+
+        /// The machine frame that is mapped at `frame`.
+        func machineFrame(_ frame: GuestFrame) -> MachineFrame? {
+            let entry = entry(frame)
+            guard entry & NestedTables.present != 0 else { return nil }
+            return MachineFrame(number: (entry & NestedTables.addressMask) >> 12)
+        }
+
+        /// Whether `mapLate` will find the tables it needs. Frames at or above 2³⁰ (4 TiB) are
+        /// refused: no guest needs them, and the tables are few.
+        func canMapLate(_ frame: GuestFrame) -> Bool {
+            guard frame.number < 1 << 30 else { return false }
+            var table = root
+            var missing: UInt64 = 0
+            for level in stride(from: 3, to: 0, by: -1) {
+                if missing > 0 {
+                    missing += 1
+                    continue
+                }
+                let slot = table + NestedTables.index(frame, level: level) * 8
+                let entry = PhysicalMemory.load64(slot)
+                if entry & NestedTables.present == 0 {
+                    missing = 1
+                } else {
+                    table = entry & NestedTables.addressMask
+                }
+            }
+            return missing * 4096 <= reserveEnd - reserveNext
+        }
+
+        /// Maps a data frame while guests run.
+        ///
+        /// - Precondition: `canMapLate` said so.
+        mutating func mapLate(_ frame: GuestFrame, to machineFrame: MachineFrame) {
+            var table = root
+            for level in stride(from: 3, to: 0, by: -1) {
+                let slot = table + NestedTables.index(frame, level: level) * 8
+                let entry = PhysicalMemory.load64(slot)
+                if entry & NestedTables.present != 0 {
+                    table = entry & NestedTables.addressMask
+                } else {
+                    precondition(reserveNext < reserveEnd, "the reserve of page tables is empty")
+                    table = reserveNext
+                    reserveNext += 4096
+                    PhysicalMemory.store64(slot, table | 7)
+                }
+            }
+            let slot = table + NestedTables.index(frame, level: 0) * 8
+            PhysicalMemory.store64(slot, machineFrame.number << 12 | 7 | NestedTables.noExecute)
+        }
+    }
+
+#endif

@@ -1,0 +1,105 @@
+#if hasFeature(Embedded)
+
+    import CMachine
+    import HypervisorCore
+
+    /// The machine's memory, which the hypervisor maps at its own addresses up to 4 GiB.
+    ///
+    /// This file is one of the named machine files: the functions of `CMachine` that it calls read
+    /// and write any address. Nothing outside this file calls them. Each function below trusts its
+    /// caller for one thing only: that the address belongs to what it means to touch.
+    enum PhysicalMemory {
+        /// The first address that is not mapped.
+        static var limit: UInt64 { 1 << 32 }
+
+        /// Stops the machine when an address is outside what is mapped.
+        @inline(__always)
+        private static func check(_ address: UInt64, _ size: UInt64) {
+            precondition(address < limit && size <= limit - address, "address not mapped")
+        }
+
+        static func load8(_ address: UInt64) -> UInt8 {
+            check(address, 1)
+            return machine_load8(address)
+        }
+
+        static func load16(_ address: UInt64) -> UInt16 {
+            check(address, 2)
+            return machine_load16(address)
+        }
+
+        static func load32(_ address: UInt64) -> UInt32 {
+            check(address, 4)
+            return machine_load32(address)
+        }
+
+        static func load64(_ address: UInt64) -> UInt64 {
+            check(address, 8)
+            return machine_load64(address)
+        }
+
+        static func store8(_ address: UInt64, _ value: UInt8) {
+            check(address, 1)
+            machine_store8(address, value)
+        }
+
+        static func store16(_ address: UInt64, _ value: UInt16) {
+            check(address, 2)
+            machine_store16(address, value)
+        }
+
+        static func store32(_ address: UInt64, _ value: UInt32) {
+            check(address, 4)
+            machine_store32(address, value)
+        }
+
+        static func store64(_ address: UInt64, _ value: UInt64) {
+            check(address, 8)
+            machine_store64(address, value)
+        }
+
+        static func testAndSetBit(_ address: UInt64, _ bit: Int) -> Bool {
+            check(address, 8)
+            return machine_test_and_set_bit(address, UInt8(truncatingIfNeeded: bit)) != 0
+        }
+
+        static func testAndClearBit(_ address: UInt64, _ bit: Int) -> Bool {
+            check(address, 8)
+            return machine_test_and_clear_bit(address, UInt8(truncatingIfNeeded: bit)) != 0
+        }
+
+        static func zero(_ address: UInt64, size: UInt64) {
+            check(address, size)
+            machine_zero(address, size)
+        }
+
+        static func copy(to: UInt64, from: UInt64, size: UInt64) {
+            check(to, size)
+            check(from, size)
+            machine_copy(to, from, size)
+        }
+
+        /// The bytes of a boot module: read-only for the rest of the machine's life.
+        @_lifetime(immortal)
+        static func bytes(at address: UInt64, count: Int) -> Span<UInt8> {
+            check(address, UInt64(count))
+            // SAFETY: mapped (checked), and boot modules are never written nor given away.
+            let start = unsafe UnsafePointer<UInt8>(bitPattern: UInt(address))
+            guard let start = unsafe start else { return Span() }
+            let span = unsafe Span(_unsafeStart: start, count: count)
+            return unsafe _overrideLifetime(span, copying: ())
+        }
+
+        /// Bytes that the caller owns, writable.
+        @_lifetime(immortal)
+        static func mutableBytes(at address: UInt64, count: Int) -> MutableSpan<UInt8> {
+            check(address, UInt64(count))
+            // SAFETY: mapped (checked); the boot code reserved the range for one owner.
+            let start = unsafe UnsafeMutablePointer<UInt8>(bitPattern: UInt(address))
+            guard let start = unsafe start else { return MutableSpan() }
+            let span = unsafe MutableSpan(_unsafeStart: start, count: count)
+            return unsafe _overrideLifetime(span, copying: ())
+        }
+    }
+
+#endif

@@ -1,0 +1,84 @@
+#if hasFeature(Embedded)
+
+    import CMachine
+
+    /// The processor's own set-up: exceptions, interrupt stack, and AMD-V.
+    public struct Processor: BitwiseCopyable {
+        /// The page that holds the hypervisor's own FS, GS, TR and system-call registers across a
+        /// world switch.
+        let hostBlock: UInt64
+        /// The extended state that guests may use (bits of XCR0), and the size of its save area.
+        let extendedState: UInt64
+        let extendedStateSize: UInt64
+
+        /// Sets the processor up.
+        ///
+        /// - Throws: `.noVirtualization`, `.noNestedPaging`, `.outOfMemory`.
+        public init(_ memory: inout BootMemory) throws(BootFailure) {
+            try Processor.installExceptions(&memory)
+            guard machine_cpuid(0x8000_0001, 0).ecx & 4 != 0,
+                machine_rdmsr(0xc001_0114) & 0x10 == 0
+            else { throw .noVirtualization }
+            guard machine_cpuid(0x8000_000a, 0).edx & 1 != 0 else { throw .noNestedPaging }
+            let efer: UInt32 = 0xc000_0080
+            machine_wrmsr(efer, machine_rdmsr(efer) | 1 << 12)
+            machine_wrmsr(0xc001_0117, try memory.reserve(size: 4096))
+            hostBlock = try memory.reserve(size: 4096)
+            machine_vmsave(hostBlock)
+            // XSAVE, so that a guest's extended state can be kept; x87 and SSE at least.
+            if machine_cpuid(1, 0).ecx & 1 << 26 != 0 {
+                machine_set_cr4(machine_cr4() | 1 << 18)
+                extendedState = UInt64(machine_cpuid(0xd, 0).eax) & 7
+                machine_xsetbv(extendedState)
+                extendedStateSize = UInt64(machine_cpuid(0xd, 0).ebx)
+            } else {
+                throw .noVirtualization
+            }
+        }
+
+        /// One gate for each exception, on its own stack, and the timer's and spurious interrupts.
+        private static func installExceptions(_ memory: inout BootMemory) throws(BootFailure) {
+            let table = try memory.reserve(size: 4096)
+            let task = try memory.reserve(size: 4096)
+            for vector in 0..<32 {
+                let entry = machine_exception_entry(UInt32(vector))
+                setGate(table, vector, entry, stack: 1)
+            }
+            setGate(table, Int(Clock.timerVector), machine_timer_entry(), stack: 0)
+            setGate(table, 0xff, machine_spurious_entry(), stack: 0)
+            PhysicalMemory.store64(task + 0x24, machine_fault_stack_top())
+            PhysicalMemory.store16(task + 0x66, 104)
+            let low =
+                UInt64(103) | (task & 0xff_ffff) << 16 | 0x89 << 40 | (task >> 24 & 0xff) << 56
+            machine_set_gdt_entry(3, low)
+            machine_set_gdt_entry(4, task >> 32)
+            machine_ltr(0x18)
+            machine_lidt(table, 4095)
+        }
+
+        private static func setGate(
+            _ table: UInt64, _ vector: Int, _ entry: UInt64, stack: UInt64
+        ) {
+            let place = table + UInt64(vector) * 16
+            let low =
+                entry & 0xffff | 0x08 << 16 | stack << 32 | 0x8e << 40 | (entry >> 16 & 0xffff)
+                << 48
+            PhysicalMemory.store64(place, low)
+            PhysicalMemory.store64(place + 8, entry >> 32)
+        }
+
+        /// Waits, with interrupts on, for one.
+        public static func waitForInterrupt() { machine_wait_for_interrupt() }
+
+        /// Takes the interrupts that are pending.
+        public static func takeInterrupts() { machine_take_interrupts() }
+
+        /// Stops for ever.
+        public static func halt() -> Never { machine_halt() }
+
+        /// Ends the emulator with `code`·2 + 1, if it has the device for it (QEMU's
+        /// `isa-debug-exit` at 0xf4); does nothing on a real machine.
+        public static func leaveEmulator(code: UInt8) { machine_out8(0xf4, code) }
+    }
+
+#endif

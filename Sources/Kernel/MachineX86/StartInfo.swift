@@ -1,0 +1,61 @@
+#if hasFeature(Embedded)
+
+    import CMachine
+
+    /// What a PVH loader passes (Xen public `arch-x86/hvm/start_info.h`): here it is the hypervisor
+    /// that is started by the protocol which it also offers its guests.
+    public enum StartInfo {
+        /// The one module: the boot bundle.
+        ///
+        /// - Returns: its machine address and size in bytes; size 0 when there is not exactly one.
+        public static func module(_ address: UInt64) -> (address: UInt64, size: UInt64) {
+            guard isValid(address), PhysicalMemory.load32(address + 12) == 1 else { return (0, 0) }
+            let list = PhysicalMemory.load64(address + 16)
+            return (PhysicalMemory.load64(list), PhysicalMemory.load64(list + 8))
+        }
+
+        private static func isValid(_ address: UInt64) -> Bool {
+            PhysicalMemory.load32(address) == 0x336e_c578 && PhysicalMemory.load32(address + 4) >= 1
+        }
+
+        /// The bytes of a module.
+        @_lifetime(immortal)
+        public static func bytes(_ module: (address: UInt64, size: UInt64)) -> Span<UInt8> {
+            PhysicalMemory.bytes(at: module.address, count: Int(module.size))
+        }
+
+        /// The largest range of RAM below 4 GiB that neither the hypervisor nor the module is in.
+        ///
+        /// - Throws: `.badStartInfo` when there is no memory map or no such range.
+        public static func memory(_ address: UInt64) throws(BootFailure) -> BootMemory {
+            guard isValid(address) else { throw .badStartInfo }
+            let map = PhysicalMemory.load64(address + 40)
+            let count = PhysicalMemory.load32(address + 48)
+            let module = module(address)
+            guard count > 0, count <= 128, module.size > 0 else { throw .badStartInfo }
+            var best: (start: UInt64, end: UInt64) = (0, 0)
+            for index in 0..<UInt64(count) {
+                let entry = map + index * 24
+                guard PhysicalMemory.load32(entry + 16) == 1 else { continue }
+                let start = max(PhysicalMemory.load64(entry), machine_image_end())
+                let end = min(
+                    PhysicalMemory.load64(entry) &+ PhysicalMemory.load64(entry + 8),
+                    PhysicalMemory.limit)
+                let contains = module.address >= start && module.address < end
+                let pieces: InlineArray<2, (start: UInt64, end: UInt64)> =
+                    contains
+                    ? [(start, module.address), (module.address + module.size, end)]
+                    : [(start, end), (0, 0)]
+                for position in 0..<2 {
+                    let piece = pieces[position]
+                    if piece.end > piece.start, piece.end - piece.start > best.end - best.start {
+                        best = piece
+                    }
+                }
+            }
+            guard best.end > best.start else { throw .badStartInfo }
+            return BootMemory(start: best.start, end: best.end)
+        }
+    }
+
+#endif

@@ -1,0 +1,138 @@
+#if hasFeature(Embedded)
+
+    import BootArena
+    public import HypervisorCore
+
+    extension X86Machine: Machine {
+        private func guest(_ domain: DomainID) -> Guest? {
+            let index = Int(domain.number) - 1
+            return index >= 0 && index < guests.count ? guests[index] : nil
+        }
+
+        /// Copies from memory that the caller has mapped and owns, page by page.
+        public func copyFromGuest(
+            _ domain: DomainID, at address: GuestVirtualAddress, count: Int
+        ) -> GuestBytes? {
+            guard let guest = guest(domain), count <= GuestBytes.capacity else { return nil }
+            var bytes = GuestBytes(count: count)
+            var page: UInt64?
+            var place: UInt64 = 0
+            for index in 0..<bytes.count {
+                let (byte, overflow) = address.value.addingReportingOverflow(UInt64(index))
+                guard !overflow else { return nil }
+                if page != byte >> 12 {
+                    guard
+                        let found = guest.translate(GuestVirtualAddress(byte), writing: false)
+                    else { return nil }
+                    page = byte >> 12
+                    place = found & ~0xfff
+                }
+                bytes[index] = PhysicalMemory.load8(place | byte & 0xfff)
+            }
+            return bytes
+        }
+
+        /// Copies to memory that the caller has mapped for writing and owns, page by page.
+        public func copyToGuest(
+            _ domain: DomainID, at address: GuestVirtualAddress, _ bytes: GuestBytes
+        ) -> Bool {
+            guard let guest = guest(domain) else { return false }
+            var page: UInt64?
+            var place: UInt64 = 0
+            for index in 0..<bytes.count {
+                let (byte, overflow) = address.value.addingReportingOverflow(UInt64(index))
+                guard !overflow else { return false }
+                if page != byte >> 12 {
+                    guard let found = guest.translate(GuestVirtualAddress(byte), writing: true)
+                    else { return false }
+                    page = byte >> 12
+                    place = found & ~0xfff
+                }
+                PhysicalMemory.store8(place | byte & 0xfff, bytes[index])
+            }
+            return true
+        }
+
+        /// Looks the frame up in the guest's nested tables.
+        public func ownedFrame(of domain: DomainID, at frame: GuestFrame) -> MachineFrame? {
+            guard let guest = guest(domain), let found = guest.tables.machineFrame(frame),
+                guest.owns(found)
+            else { return nil }
+            return found
+        }
+
+        /// Whether the reserve of page tables suffices.
+        public func canMap(_ domain: DomainID, at frame: GuestFrame) -> Bool {
+            guest(domain)?.tables.canMapLate(frame) ?? false
+        }
+
+        /// Maps a shared page, and has the processor forget what it knew.
+        public mutating func map(
+            _ domain: DomainID, _ machineFrame: MachineFrame, at frame: GuestFrame
+        ) {
+            let index = Int(domain.number) - 1
+            guests[index].tables.mapLate(frame, to: machineFrame)
+            guests[index].flushOnNextEntry()
+        }
+
+        /// Reads a word of a shared page.
+        public func load64(_ frame: MachineFrame, offset: Int) -> UInt64 {
+            PhysicalMemory.load64(place(frame, offset))
+        }
+
+        /// Reads a 32-bit word of a shared page.
+        public func load32(_ frame: MachineFrame, offset: Int) -> UInt32 {
+            PhysicalMemory.load32(place(frame, offset))
+        }
+
+        /// Reads a byte of a shared page.
+        public func load8(_ frame: MachineFrame, offset: Int) -> UInt8 {
+            PhysicalMemory.load8(place(frame, offset))
+        }
+
+        /// Writes a word of a shared page.
+        public func store64(_ frame: MachineFrame, offset: Int, _ value: UInt64) {
+            PhysicalMemory.store64(place(frame, offset), value)
+        }
+
+        /// Writes a 32-bit word of a shared page.
+        public func store32(_ frame: MachineFrame, offset: Int, _ value: UInt32) {
+            PhysicalMemory.store32(place(frame, offset), value)
+        }
+
+        /// Writes a byte of a shared page.
+        public func store8(_ frame: MachineFrame, offset: Int, _ value: UInt8) {
+            PhysicalMemory.store8(place(frame, offset), value)
+        }
+
+        /// Sets a bit with one locked instruction.
+        public func testAndSetBit(_ frame: MachineFrame, offset: Int, bit: Int) -> Bool {
+            PhysicalMemory.testAndSetBit(place(frame, offset), bit)
+        }
+
+        /// Clears a bit with one locked instruction.
+        public func testAndClearBit(_ frame: MachineFrame, offset: Int, bit: Int) -> Bool {
+            PhysicalMemory.testAndClearBit(place(frame, offset), bit)
+        }
+
+        private func place(_ frame: MachineFrame, _ offset: Int) -> UInt64 {
+            precondition(offset >= 0 && offset < 4096, "an offset leaves its frame")
+            return frame.number << 12 + UInt64(offset)
+        }
+
+        /// Reads the clock.
+        public func systemTimeInNanoseconds() -> UInt64 { clock.now() }
+
+        /// Takes a record of the clock.
+        public func timeRecord() -> TimeRecord { clock.record() }
+
+        /// Adds to the domain's line on COM1.
+        public mutating func consoleOutput(_ domain: DomainID, _ byte: UInt8) {
+            console.write(byte, of: domain)
+        }
+
+        /// Keeps the denial until the run loop reports it.
+        public mutating func audit(_ denial: Denial) { keep(denial) }
+    }
+
+#endif

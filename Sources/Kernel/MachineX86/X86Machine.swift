@@ -1,0 +1,162 @@
+#if hasFeature(Embedded)
+
+    public import BootArena
+    import CMachine
+    public import HypervisorCore
+
+    /// AMD-V with nested paging, as the core's `Machine`: runs guests one at a time on one
+    /// processor.
+    ///
+    /// - Invariant: *(state)* the extended registers hold the state of guest `loaded`, if any.
+    public struct X86Machine: ~Copyable {
+        /// The processor.
+        public let processor: Processor
+        /// The clock.
+        public let clock: Clock
+        /// COM1.
+        public var console: ConsoleLog
+        var guests: ArenaTable<Guest>
+        private var loaded: Int?
+        private var denials = InlineArray<8, Denial?>(repeating: nil)
+        private var denialCount = 0
+        /// Denials that found no room to be kept.
+        public private(set) var lostDenials: UInt64 = 0
+
+        /// Takes the guests in the order of their domain numbers.
+        public init(
+            processor: Processor, clock: Clock, console: consuming ConsoleLog,
+            guests: consuming ArenaTable<Guest>
+        ) {
+            self.processor = processor
+            self.clock = clock
+            self.console = console
+            self.guests = guests
+        }
+
+        /// Runs a guest until something happens that the machine cannot deal with, or an interrupt.
+        public mutating func run(_ domain: DomainID, upcall: UInt8) -> GuestExit {
+            let index = self.index(domain)
+            load(index)
+            prepareInterrupt(index, upcall: upcall)
+            let guest = guests[index]
+            svm_run(guest.control.address, guest.registers, processor.hostBlock)
+            Processor.takeInterrupts()
+            return answer(index, domain)
+        }
+
+        private func index(_ domain: DomainID) -> Int {
+            let index = Int(domain.number) - 1
+            precondition(index >= 0 && index < guests.count, "no such domain")
+            return index
+        }
+
+        /// Gives the extended registers to a guest. Nothing of the last guest stays in them.
+        private mutating func load(_ index: Int) {
+            guard loaded != index else { return }
+            let all = processor.extendedState
+            machine_xsetbv(all)
+            if let loaded { machine_xsave(guests[loaded].extendedArea, all) }
+            machine_xrstor(guests[index].extendedArea, all)
+            machine_xsetbv(guests[index].extendedControl)
+            machine_wrmsr(0xc000_0103, guests[index].auxiliary)
+            loaded = index
+        }
+
+        /// Injects what the guest can take now, and asks for an exit when it can take the rest.
+        ///
+        /// An event that was being delivered when the guest last stopped goes first: it was the
+        /// guest's, and is lost otherwise.
+        private mutating func prepareInterrupt(_ index: Int, upcall: UInt8) {
+            let control = guests[index].control
+            let interrupted = control[.exitInterrupt]
+            control[.exitInterrupt] = 0
+            control[.virtualInterrupt] = 1 << 24
+            if control[.eventInjection] & 1 << 31 == 0, interrupted & 1 << 31 != 0 {
+                control[.eventInjection] = interrupted
+            }
+            let waiting = guests[index].highestVector
+            guard upcall != 0 || waiting != nil else { return }
+            let canTake =
+                control[.eventInjection] & 1 << 31 == 0 && control[.rflags] & 1 << 9 != 0
+                && control[.interruptShadow] & 1 == 0
+            guard canTake else {
+                // A virtual interrupt of priority 15 whose only purpose is the exit it causes.
+                control[.virtualInterrupt] = 1 << 24 | 1 << 8 | 15 << 16 | 1 << 20
+                return
+            }
+            let vector = upcall != 0 ? UInt64(upcall) : waiting ?? 0
+            if upcall == 0 { guests[index].vectors[Int(vector >> 6)] &= ~(1 << (vector & 63)) }
+            control[.eventInjection] = vector | 1 << 31
+        }
+
+        private mutating func answer(_ index: Int, _ domain: DomainID) -> GuestExit {
+            let control = guests[index].control
+            control[.eventInjection] = 0
+            guests[index].flushIsDone()
+            switch control[.exitCode] {
+            case 0x60, 0x61, 0x64: return .interrupted
+            case 0x41: control.injectException(1, errorCode: nil)
+            case 0x51: control.injectException(17, errorCode: 0)
+            case 0x52: return .failed("machine check", control[.exitInfo1])
+            case 0x6f, 0x76, 0x8a, 0x8b, 0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x8e:
+                // RDPMC, INVD, MONITOR, MWAIT, the instructions of AMD-V, RDPRU: not for guests.
+                control.injectException(6, errorCode: nil)
+            case 0x72: guests[index].answerCPUID(domain: domain.number)
+            case 0x78:
+                control.advance(1)
+                return .halted
+            case 0x7b: guests[index].answerPort()
+            case 0x7c: guests[index].answerMSR(processor: processor)
+            case 0x7f: return .failed("triple fault", control[.rip])
+            case 0x81: return hypercall(index)
+            case 0x89: control.advance(2)
+            case 0x8d: guests[index].answerXSETBV(processor: processor)
+            case 0x400: return .failed("access outside its memory", control[.exitInfo2])
+            default: return .failed("unknown exit", control[.exitCode])
+            }
+            return .interrupted
+        }
+
+        private func hypercall(_ index: Int) -> GuestExit {
+            let guest = guests[index]
+            guest.control.advance(3)
+            guard guest.control.privilegeLevel == 0, guest.control[.efer] & 1 << 10 != 0 else {
+                guest.control[.rax] = UInt64(bitPattern: XenError.notPermitted.result)
+                return .interrupted
+            }
+            return .hypercall(
+                HypercallRequest(
+                    call: guest.control[.rax],
+                    arguments: [guest[.rdi], guest[.rsi], guest[.rdx], guest[.r10]]))
+        }
+
+        /// Gives a hypercall its result.
+        public func completeHypercall(_ domain: DomainID, _ result: Int64) {
+            guests[index(domain)].control[.rax] = UInt64(bitPattern: result)
+        }
+
+        /// Where the guest is, for a report.
+        public func instructionPointer(_ domain: DomainID) -> UInt64 {
+            guests[index(domain)].control[.rip]
+        }
+
+        /// The oldest denial that has not been reported.
+        public mutating func takeDenial() -> Denial? {
+            guard denialCount > 0, let denial = denials[0] else { return nil }
+            for position in 1..<8 { denials[position - 1] = denials[position] }
+            denials[7] = nil
+            denialCount -= 1
+            return denial
+        }
+
+        mutating func keep(_ denial: Denial) {
+            guard denialCount < 8 else {
+                lostDenials += 1
+                return
+            }
+            denials[denialCount] = denial
+            denialCount += 1
+        }
+    }
+
+#endif
