@@ -1,0 +1,206 @@
+#if hasFeature(Embedded)
+
+    import BootArena
+    import ControlFrames
+    import Digests
+    import EventLog
+    import HypervisorCore
+    import MachineX86
+    import PolicyDatabase
+    import ReferenceMonitor
+    import SystemManifest
+    import TPMDevice
+
+    /// The TPM and the log, together.
+    typealias Recorder = MeasurementRecorder<TPMWindow>
+
+    /// What is there before any file of the system was looked at.
+    struct Platform: ~Copyable {
+        var memory: BootMemory
+        let processor: Processor
+        let clock: Clock
+        var console: ConsoleLog
+        var line: ControlLine
+        /// Where the boot bundle is.
+        let bundle: (address: UInt64, size: UInt64)
+    }
+
+    /// Sets the processor, the clock and the serial lines up.
+    ///
+    /// - Throws: `.machine`, `.arena`.
+    private func makePlatform(_ startInfo: UInt64) throws(StopReason) -> Platform {
+        var memory = try findMemory(startInfo)
+        let processor = try startProcessor(&memory)
+        let lines = try reserveTable(count: 32, repeating: ConsoleLog.Line(), &memory)
+        return Platform(
+            memory: memory, processor: processor, clock: Clock(),
+            console: ConsoleLog(port: .first, lines: lines), line: ControlLine(),
+            bundle: StartInfo.module(startInfo))
+    }
+
+    private func findMemory(_ startInfo: UInt64) throws(StopReason) -> BootMemory {
+        do throws(BootFailure) {
+            return try StartInfo.memory(startInfo)
+        } catch { throw .machine(error) }
+    }
+
+    private func startProcessor(_ memory: inout BootMemory) throws(StopReason) -> Processor {
+        do throws(BootFailure) {
+            return try Processor(&memory)
+        } catch { throw .machine(error) }
+    }
+
+    /// One table in an arena of its own, for what is needed before the system is known.
+    ///
+    /// - Throws: `.machine`, `.arena`.
+    func reserveTable<Element: BitwiseCopyable>(
+        count: Int, repeating element: Element, _ memory: inout BootMemory
+    ) throws(StopReason) -> ArenaTable<Element> {
+        var arena: BootArena
+        do throws(BootFailure) {
+            let size = UInt64(MemoryLayout<Element>.stride * count + 64)
+            arena = try memory.reserveArena(size: size)
+        } catch { throw .machine(error) }
+        return try reserveTable(count: count, repeating: element, in: &arena)
+    }
+
+    /// One table in an arena.
+    ///
+    /// - Throws: `.arena`.
+    func reserveTable<Element: BitwiseCopyable>(
+        count: Int, repeating element: Element, in arena: inout BootArena
+    ) throws(StopReason) -> ArenaTable<Element> {
+        do throws(BootArenaError) {
+            return try arena.reserve(count: count, repeating: element)
+        } catch { throw .arena(error) }
+    }
+
+    /// From the first instruction to the run loop, which does not return.
+    ///
+    /// The order is the security argument: policy and manifest are measured before they are read,
+    /// every module is measured before any compartment runs, and a stop after the TPM works is
+    /// measured too.
+    ///
+    /// - Throws: what happened before there was a TPM to say it to.
+    func boot(_ startInfo: UInt64) throws(StopReason) {
+        var platform = try makePlatform(startInfo)
+        platform.console.line("Casemate, a separation kernel")
+        let logMemory: ArenaTable<UInt8> = try reserveTable(
+            count: 1 << 17, repeating: 0, &platform.memory)
+        var recorder = try startRecorder(platform.clock, logMemory)
+        platform.console.line("measurement: TPM 2.0 started")
+        do throws(StopReason) {
+            try startSystem(&platform, &recorder)
+        } catch {
+            stop(error, &platform, &recorder)
+        }
+    }
+
+    private func startRecorder(
+        _ clock: Clock, _ memory: consuming ArenaTable<UInt8>
+    ) throws(StopReason) -> Recorder {
+        do throws(MeasurementError) {
+            return try Recorder(registers: TPMWindow(clock: clock), log: memory)
+        } catch { throw .measurement(error) }
+    }
+
+    /// Says why the machine stops: in PCR 12, on COM2 and on the console. The caller stops it.
+    func stop(
+        _ reason: StopReason, _ platform: inout Platform, _ recorder: inout Recorder
+    ) {
+        var bytes = InlineArray<96, UInt8>(repeating: 0)
+        let length = min(reason.text.byteCount, 96)
+        for index in 0..<length { bytes[index] = reason.text.byte(at: index) }
+        let text = bytes.span.extracting(first: length)
+        do throws(MeasurementError) {
+            try recorder.measure(StopMeasurement(reason: text))
+        } catch {
+            platform.console.line("the stop could not be measured")
+        }
+        platform.line.send(.eventLog, recorder.log)
+        platform.line.send(.stopped, text)
+        platform.console.begin()
+        platform.console.text("stopped: ")
+        platform.console.text(text)
+        platform.console.end()
+    }
+
+    /// Measures, validates, builds and runs the system of the boot bundle.
+    ///
+    /// - Throws: every reason to stop; nothing of the system ran then.
+    func startSystem(
+        _ platform: inout Platform, _ recorder: inout Recorder
+    ) throws(StopReason) {
+        let bytes = StartInfo.bytes(platform.bundle)
+        guard let bundle = BootBundle(validating: bytes) else { throw .machine(.badBundle) }
+        let policyBytes = bytes.extracting(bundle.policy)
+        let manifestBytes = bytes.extracting(bundle.manifest)
+        let policyDigest = SHA384.hash(policyBytes)
+        try measure(PolicyMeasurement(policyDigest), &recorder)
+        try measure(ManifestMeasurement(SHA384.hash(manifestBytes)), &recorder)
+
+        let manifest: SystemManifest
+        do throws(SystemManifestError) {
+            manifest = try SystemManifest(validating: manifestBytes)
+        } catch { throw .manifest(error) }
+        guard manifest.policyDigest == policyDigest else { throw .policyDiffers }
+        let policy: PolicyDatabase
+        do throws(PolicyDatabaseError) {
+            policy = try PolicyDatabase(validating: policyBytes)
+        } catch { throw .policy(error) }
+        platform.console.line("policy and manifest: valid, and bound to one another")
+
+        var arena = try systemArena(manifest, &platform.memory)
+        let monitor = try makeMonitor(policy, manifest, &arena)
+        try checkCertificate(manifest, monitor, &arena)
+        platform.console.line("flow certificate: replayed against the loaded policy")
+        try measureCompartments(manifest, bundle, bytes, &platform, &recorder)
+        platform.line.send(.eventLog, recorder.log)
+        let system = try buildSystem(
+            manifest, bundle, monitor: monitor, &arena, &platform)
+        run(system, manifest, platform)
+    }
+
+    /// - Throws: `.measurement`.
+    func measure<Event: Measurement & ~Copyable & ~Escapable>(
+        _ event: borrowing Event, _ recorder: inout Recorder
+    ) throws(StopReason) {
+        do throws(MeasurementError) {
+            try recorder.measure(event)
+        } catch { throw .measurement(error) }
+    }
+
+    /// The arena of the tables whose sizes the manifest decides.
+    ///
+    /// - Throws: `.machine`.
+    func systemArena(
+        _ manifest: borrowing SystemManifest, _ memory: inout BootMemory
+    ) throws(StopReason) -> BootArena {
+        let count = manifest.compartmentCount
+        let size =
+            ReferenceMonitor.arenaSizeInBytes(compartmentCount: count)
+            + count * (MemoryLayout<Domain>.stride + MemoryLayout<Guest>.stride + 128) + 4096
+        do throws(BootFailure) {
+            return try memory.reserveArena(size: UInt64(size))
+        } catch { throw .machine(error) }
+    }
+
+    /// - Throws: `.monitor`.
+    func makeMonitor(
+        _ policy: borrowing PolicyDatabase, _ manifest: borrowing SystemManifest,
+        _ arena: inout BootArena
+    ) throws(StopReason) -> ReferenceMonitor {
+        do throws(ReferenceMonitorError) {
+            return try ReferenceMonitor(policy: policy, manifest: manifest, arena: &arena)
+        } catch { throw .monitor(error) }
+    }
+
+    extension Span<UInt8> {
+        /// The bytes of a member of the bundle.
+        @_lifetime(copy self)
+        func extracting(_ member: BootBundle.Member) -> Span<UInt8> {
+            extracting(member.offset..<member.offset + member.size)
+        }
+    }
+
+#endif

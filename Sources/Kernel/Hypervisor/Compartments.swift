@@ -1,0 +1,138 @@
+#if hasFeature(Embedded)
+
+    import BootArena
+    import Digests
+    import EventLog
+    import FlowCertificate
+    import HypervisorCore
+    import MachineX86
+    import ReferenceMonitor
+    import SystemManifest
+    import TPMDevice
+
+    /// The certificate's claims against what the loaded policy permits.
+    ///
+    /// - Throws: `.noCertificate`, `.arena`, `.certificate`.
+    func checkCertificate(
+        _ manifest: borrowing SystemManifest, _ monitor: borrowing ReferenceMonitor,
+        _ arena: inout BootArena
+    ) throws(StopReason) {
+        guard manifest.certificate.count > 0 else { throw .noCertificate }
+        var flows: ArenaTable<UInt32> = try reserveTable(
+            count: manifest.compartmentCount, repeating: 0, in: &arena)
+        var rows = flows.mutableSpan
+        monitor.observeFlows(into: &rows)
+        do throws(FlowCertificateError) {
+            let certificate = try FlowCertificate(
+                validating: manifest.certificate, compartmentCount: manifest.compartmentCount)
+            try certificate.check(observedFlows: flows.span)
+        } catch { throw .certificate(error) }
+    }
+
+    /// Hashes every module once, measures every compartment, and only then compares: a module that
+    /// is not the one promised is in the quote before the machine stops for it.
+    ///
+    /// - Throws: `.moduleCountDiffers`, `.measurement`, `.moduleDiffers`.
+    func measureCompartments(
+        _ manifest: borrowing SystemManifest, _ bundle: borrowing BootBundle,
+        _ bytes: Span<UInt8>, _ platform: inout Platform, _ recorder: inout Recorder
+    ) throws(StopReason) {
+        guard bundle.moduleCount == manifest.moduleCount else { throw .moduleCountDiffers }
+        var digests = InlineArray<64, Digest384>(repeating: .zero)
+        var differing: Int?
+        for index in 0..<manifest.moduleCount {
+            guard let member = bundle.module(at: index) else { throw .moduleCountDiffers }
+            digests[index] = SHA384.hash(bytes.extracting(member))
+            let promised = manifest.module(at: index)
+            let isPromised =
+                promised.digest == digests[index] && promised.sizeInBytes == UInt64(member.size)
+            if !isPromised, differing == nil { differing = index }
+        }
+        for index in 0..<manifest.compartmentCount {
+            let compartment = manifest.compartment(at: index)
+            let initrd: Digest384? = compartment.initrd.map { digests[$0] }
+            try measure(
+                CompartmentMeasurement(
+                    name: compartment.name, domainID: UInt32(compartment.domainID),
+                    label: manifest.labelBytes(at: compartment.label),
+                    kernel: digests[compartment.kernel], initrd: initrd,
+                    commandLine: compartment.commandLine,
+                    memoryInBytes: compartment.memorySizeInBytes,
+                    vcpuCount: UInt32(compartment.virtualCPUCount)), &recorder)
+        }
+        platform.console.line("measurement: PCR 12 and 13 extended")
+        if let differing {
+            platform.console.begin()
+            platform.console.text("module differs from the manifest: ")
+            platform.console.text(manifest.module(at: differing).name)
+            platform.console.end()
+            throw .moduleDiffers
+        }
+    }
+
+    /// What runs: the domains with the monitor, and the guests of the machine.
+    struct System: ~Copyable {
+        var core: HypervisorCore
+        var guests: ArenaTable<Guest>
+    }
+
+    /// Builds every compartment.
+    ///
+    /// - Throws: `.arena`, `.machine`, `.processorsNotSupported`.
+    func buildSystem(
+        _ manifest: borrowing SystemManifest, _ bundle: borrowing BootBundle,
+        monitor: consuming ReferenceMonitor, _ arena: inout BootArena,
+        _ platform: inout Platform
+    ) throws(StopReason) -> System {
+        let (firstDomain, firstGuest) = try buildCompartment(
+            0, manifest, bundle, monitor, &platform)
+        let count = manifest.compartmentCount
+        var domains = try reserveTable(count: count, repeating: firstDomain, in: &arena)
+        var guests = try reserveTable(count: count, repeating: firstGuest, in: &arena)
+        for index in 1..<max(1, count) {
+            (domains[index], guests[index]) = try buildCompartment(
+                index, manifest, bundle, monitor, &platform)
+        }
+        arena.seal()
+        return System(core: HypervisorCore(domains: domains, monitor: monitor), guests: guests)
+    }
+
+    private func buildCompartment(
+        _ index: Int, _ manifest: borrowing SystemManifest, _ bundle: borrowing BootBundle,
+        _ monitor: borrowing ReferenceMonitor, _ platform: inout Platform
+    ) throws(StopReason) -> (Domain, Guest) {
+        let compartment = manifest.compartment(at: index)
+        guard compartment.virtualCPUCount == 1 else { throw .processorsNotSupported }
+        let id = DomainID(number: compartment.domainID)
+        guard let kernel = place(compartment.kernel, bundle, platform.bundle.address) else {
+            throw .moduleCountDiffers
+        }
+        let initrd = compartment.initrd.flatMap { place($0, bundle, platform.bundle.address) }
+        let plan = GuestBuilder.Plan(
+            domain: id, memorySize: compartment.memorySizeInBytes, kernel: kernel, initrd: initrd)
+        let label = monitor.label(ofCompartment: index)
+        platform.console.setName(compartment.name, of: id)
+        do throws(BootFailure) {
+            let pages = try GuestBuilder.reservePages(&platform.memory)
+            let guest = try GuestBuilder.build(
+                plan, commandLine: compartment.commandLine, pages: pages,
+                processor: platform.processor, &platform.memory)
+            let domain = Domain(
+                id: id, label: label,
+                consoleLabel: monitor.eventLabel(source: label, target: .hypervisor),
+                sharedInfo: pages.sharedInfo, grantFrames: pages.grantFrames,
+                consoleRing: pages.consoleRing,
+                consoleGuestFrame: GuestFrame(number: GuestFirmware.consoleAddress >> 12))
+            return (domain, guest)
+        } catch { throw .machine(error) }
+    }
+
+    /// Machine address and size of a module.
+    private func place(
+        _ index: Int, _ bundle: borrowing BootBundle, _ base: UInt64
+    ) -> (address: UInt64, size: UInt64)? {
+        guard let member = bundle.module(at: index) else { return nil }
+        return (base + UInt64(member.offset), UInt64(member.size))
+    }
+
+#endif

@@ -1,0 +1,57 @@
+#if hasFeature(Embedded)
+
+    import BootArena
+    import FlowCertificate
+    import MachineX86
+    import PolicyDatabase
+    import ReferenceMonitor
+    import SystemManifest
+    import TPMDevice
+
+    /// Why the machine refuses to go on. Nothing fails open: each of these ends the boot.
+    enum StopReason: Error {
+        /// The machine itself lacks something.
+        case machine(BootFailure)
+        /// The tables of the system do not fit.
+        case arena(BootArenaError)
+        /// The TPM or the log did not take a measurement.
+        case measurement(MeasurementError)
+        /// The system manifest is refused.
+        case manifest(SystemManifestError)
+        /// The policy is refused.
+        case policy(PolicyDatabaseError)
+        /// The policy does not fit the manifest's labels.
+        case monitor(ReferenceMonitorError)
+        /// The flow certificate is refused.
+        case certificate(FlowCertificateError)
+        /// The policy is not the one that the manifest names.
+        case policyDiffers
+        /// The manifest carries no flow certificate.
+        case noCertificate
+        /// The bundle does not have as many modules as the manifest.
+        case moduleCountDiffers
+        /// A module is not the one that the manifest names.
+        case moduleDiffers
+        /// A compartment asks for more than one virtual processor.
+        case processorsNotSupported
+
+        /// For the console and for PCR 12.
+        var text: StaticString {
+            switch self {
+            case .machine(let failure): failure.reason
+            case .arena(let error): error.reason
+            case .measurement(let error): error.reason
+            case .manifest(let error): error.reason
+            case .policy(let error): error.reason
+            case .monitor(let error): error.reason
+            case .certificate(let error): error.reason
+            case .policyDiffers: "policy: not the one that the manifest names"
+            case .noCertificate: "manifest: no flow certificate"
+            case .moduleCountDiffers: "bundle: not as many modules as the manifest names"
+            case .moduleDiffers: "bundle: a module is not the one that the manifest names"
+            case .processorsNotSupported: "manifest: more than one virtual processor"
+            }
+        }
+    }
+
+#endif
