@@ -144,6 +144,12 @@ let package = Package(
     targets: vocabulary + kernel + compiler + attestation + guests + control + measurementTests + [
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests("SecurityLatticeTests", ["SecurityLattice"]),
+        tests("PolicySyntaxTests", ["PolicySyntax"]),
+        tests("PolicySemanticsTests", ["SecurityLattice", "PolicySyntax", "PolicySemantics"]),
+        tests(
+            "PolicyChecksTests",
+            ["SecurityLattice", "PolicySyntax", "PolicySemantics", "PolicyChecks"]),
+        tests("PolicyConformanceTests", ["PolicySyntax", "PolicySemantics", "PolicyChecks"]),
         tests("RepositoryTests", []),
         tests("BootArenaTests", ["BootArena"]),
     ]

@@ -131,8 +131,11 @@ extension CheckResult {
             ("format", .string("casemate-check-1")), ("proved", .bool(proved != nil)),
         ]
         if let policy, let report {
+            members += [
+                ("system", .string(policy.name)), ("version", .number(policy.version)),
+                ("target", .string(policy.target.rawValue)),
+            ]
             members += report.json(renderer)
-            members.append(("target", .string(policy.target.rawValue)))
         }
         members.append(("diagnostics", .array(diagnostics.map(renderer.json))))
         return JSONValue.object(members).text
@@ -142,7 +145,6 @@ extension CheckResult {
 extension FlowReport {
     fileprivate func json(_ renderer: DiagnosticRenderer) -> [(String, JSONValue)] {
         [
-            ("system", .string(policy.name)), ("version", .number(policy.version)),
             (
                 "compartments",
                 .array(

@@ -23,6 +23,11 @@ public struct PolicyCheck: Sendable {
 }
 
 extension DiagnosticCode {
+    /// Every rule of a source, from form to flow.
+    public static var all: [DiagnosticCode] {
+        syntaxCodes + nameCodes + levelCodes + limitCodes + PolicyCheck.all.map(\.code)
+    }
+
     /// `POL-MLS-004`
     public static let undeclaredLevel = DiagnosticCode(
         "POL-MLS-004", "Every level is made of declared sensitivities and categories.")

@@ -112,7 +112,7 @@ public struct DiagnosticRenderer: Sendable {
 
     private static func harmless(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
         if scalar == "\t" { return " " }
-        return scalar.isControl || scalar.changesTextDirection ? "\u{FFFD}" : scalar
+        return scalar.isControl || scalar.hidesText ? "\u{FFFD}" : scalar
     }
 
     private static func harmless(_ text: String) -> String {

@@ -69,9 +69,11 @@ package indirect enum JSONValue: Equatable, Sendable {
             case "\n": quoted += "\\n"
             case "\t": quoted += "\\t"
             default:
-                if scalar.isControl || scalar.changesTextDirection {
-                    let digits = String(scalar.value, radix: 16)
-                    quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                if scalar.isControl || scalar.hidesText {
+                    for unit in String(scalar).utf16 {
+                        let digits = String(unit, radix: 16)
+                        quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+                    }
                 } else {
                     quoted.unicodeScalars.append(scalar)
                 }

@@ -213,8 +213,8 @@ extension Lexer {
             return false
         case .scalar(let scalar, let length):
             advance(bytes: length)
-            if scalar.changesTextDirection {
-                reportTextDirection(scalar, from: start)
+            if scalar.hidesText {
+                reportHidden(scalar, from: start)
                 return false
             }
             if scalar.isControl && !(allowingTab && scalar == "\t") {
@@ -229,13 +229,15 @@ extension Lexer {
         while !isAtEnd, decodeScalar(source.bytes[position.offset...]) == .invalid { advance() }
     }
 
-    private mutating func reportTextDirection(
+    private mutating func reportHidden(
         _ scalar: Unicode.Scalar, from start: SourcePosition
     ) {
         report(
-            .textDirection, from: start,
-            "\(scalar.codePoint) changes the direction of the text around it",
-            help: "remove it: what a reader sees must be what the compiler reads")
+            .hiddenText, from: start,
+            "\(scalar.codePoint) hides or reorders the text around it",
+            help: scalar == "\u{FEFF}"
+                ? "save the file without a byte-order mark"
+                : "remove it: what a reader sees must be what the compiler reads")
     }
 
     /// Diagnoses a run of what the grammar does not know.
@@ -247,8 +249,8 @@ extension Lexer {
             report(.notUTF8, from: start, "the text is not UTF-8")
         case .scalar(let scalar, let length):
             advance(bytes: length)
-            if scalar.changesTextDirection {
-                reportTextDirection(scalar, from: start)
+            if scalar.hidesText {
+                reportHidden(scalar, from: start)
             } else {
                 while peek() == source.bytes[start.offset], length == 1 { advance() }
                 let shown =
@@ -270,7 +272,6 @@ extension Lexer {
         case ">": return "levels rise from left to right: `low < high`"
         case "'": return "a string stands in double quotes"
         case ";": return "a statement ends with its line"
-        case "\u{FEFF}": return "save the file without a byte-order mark"
         case "\r": return "end lines with a line feed"
         default: return nil
         }

@@ -2,7 +2,7 @@
 package enum Suggestion {
     /// Returns the candidate that is nearest to `word`, if one is near enough to be meant.
     ///
-    /// At most two letters may differ, and fewer than half of the word. The first of several
+    /// At most two letters may differ, and at most half of the word. The first of several
     /// equally near candidates is taken.
     /// - Complexity: names are bounded by `SyntaxLimits.nameBytes`; 1,000 candidates are looked at.
     package static func nearest(to word: String, among candidates: [String]) -> String? {
@@ -11,7 +11,7 @@ package enum Suggestion {
             let distance = distance(Array(word.utf8), Array(candidate.utf8))
             if distance < best?.distance ?? .max { best = (candidate, distance) }
         }
-        guard let best, best.distance <= 2, best.distance * 2 < word.utf8.count else { return nil }
+        guard let best, best.distance <= 2, best.distance * 2 <= word.utf8.count else { return nil }
         return best.candidate
     }
 
@@ -20,18 +20,23 @@ package enum Suggestion {
         nearest(to: word, among: candidates).map { "did you mean `\($0)`?" }
     }
 
-    /// The number of letters to insert, delete or replace (Levenshtein).
+    /// The number of letters to insert, delete, replace, or exchange with their neighbour.
+    ///
+    /// - Source: optimal string alignment distance (Damerau, Levenshtein).
     private static func distance(_ left: [UInt8], _ right: [UInt8]) -> Int {
-        var row = Array(0...right.count)
-        for (i, a) in left.enumerated() {
-            var diagonal = row[0]
-            row[0] = i + 1
-            for (j, b) in right.enumerated() {
-                let replaced = diagonal + (a == b ? 0 : 1)
-                diagonal = row[j + 1]
-                row[j + 1] = min(replaced, row[j] + 1, row[j + 1] + 1)
+        var rows = [Array(0...right.count)]
+        for i in left.indices {
+            var row = [i + 1]
+            for j in right.indices {
+                var least = min(row[j], rows[i][j + 1]) + 1
+                least = min(least, rows[i][j] + (left[i] == right[j] ? 0 : 1))
+                if i > 0, j > 0, left[i] == right[j - 1], left[i - 1] == right[j] {
+                    least = min(least, rows[i - 1][j - 1] + 1)
+                }
+                row.append(least)
             }
+            rows.append(row)
         }
-        return row[right.count]
+        return rows[left.count][right.count]
     }
 }

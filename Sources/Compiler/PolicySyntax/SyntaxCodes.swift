@@ -7,8 +7,8 @@ extension DiagnosticCode {
     public static let strangeCharacter = DiagnosticCode(
         "POL-SYN-002", "Outside strings and comments only the characters of the grammar stand.")
     /// `POL-SYN-003`
-    public static let textDirection = DiagnosticCode(
-        "POL-SYN-003", "No character changes the direction in which text is shown.")
+    public static let hiddenText = DiagnosticCode(
+        "POL-SYN-003", "No character hides or reorders the text around it.")
     /// `POL-SYN-004`
     public static let unfinishedString = DiagnosticCode(
         "POL-SYN-004", "A string ends on the line where it begins.")
@@ -51,7 +51,7 @@ extension DiagnosticCode {
 
     /// The rules of form, in the order of their codes.
     public static let syntaxCodes: [DiagnosticCode] = [
-        .notUTF8, .strangeCharacter, .textDirection, .unfinishedString, .badStringContent,
+        .notUTF8, .strangeCharacter, .hiddenText, .unfinishedString, .badStringContent,
         .badNumber, .unknownStatement, .unexpectedToken, .unclosedBlock, .textAfterStatement,
         .unknownField, .longName, .tooManyErrors, .largeFile, .unknownUnit, .strayBrace,
     ]

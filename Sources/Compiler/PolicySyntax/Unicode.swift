@@ -35,15 +35,14 @@ extension Unicode.Scalar {
     /// Whether the scalar moves the cursor or the terminal instead of showing something: C0, C1, DEL.
     var isControl: Bool { value < 0x20 || (0x7F...0x9F).contains(value) }
 
-    /// Whether the scalar changes the order in which its neighbours are shown, so that a reader
-    /// sees another policy than the compiler.
+    /// Whether the scalar cannot be seen, or changes the order in which its neighbours are shown, so
+    /// that a reader sees another policy than the compiler.
     ///
-    /// - Source: Unicode Technical Report 36, section 3; CVE-2021-42574.
-    var changesTextDirection: Bool {
-        switch value {
-        case 0x061C, 0x200E, 0x200F, 0x202A...0x202E, 0x2066...0x2069: return true
-        default: return false
-        }
+    /// - Source: Unicode Technical Report 36, section 3; CVE-2021-42574; the property
+    ///   `Default_Ignorable_Code_Point`, with the two separators of lines and paragraphs.
+    var hidesText: Bool {
+        guard !isASCII else { return false }
+        return properties.isDefaultIgnorableCodePoint || value == 0x2028 || value == 0x2029
     }
 
     /// The scalar's number as Unicode writes it, such as `U+202E`.

@@ -1,0 +1,110 @@
+import PolicyChecks
+import PolicySemantics
+import PolicySyntax
+import SecurityLattice
+import Testing
+
+/// Method: all 4,096 systems of four compartments, each with any set of channels between them, are
+/// compared with a search written the slow way.
+@Suite("flow graphs") struct FlowGraphTests {
+    static let place = SourceSpan(file: "t", start: .start, end: .start)
+
+    static func policy(compartments: Int, channels: [(Int, Int)]) -> SystemPolicy {
+        let level = SecurityRange(SecurityLevel(Sensitivity(rank: 0)))
+        return SystemPolicy(
+            name: "s", version: 1, target: .casemate,
+            sensitivities: [.init(name: "low", source: place)], categories: [],
+            compartments: (0..<compartments).map {
+                .init(
+                    name: "c\($0)", range: level, kernel: .debian, initrd: nil, commandLine: "",
+                    memoryInBytes: 64 << 20, vcpuCount: 1, source: place)
+            },
+            channels: channels.enumerated().map {
+                .init(
+                    name: "x\($0)", from: $1.0, to: $1.1, kind: .signal, source: place)
+            }, assertions: [], source: place)
+    }
+
+    static let pairs = (0..<4).flatMap { a in (0..<4).map { (a, $0) } }.filter { $0.0 != $0.1 }
+
+    /// The length of a shortest chain, by relaxing until nothing changes; nil when there is none.
+    private func distances(_ edges: [(Int, Int)]) -> [[Int?]] {
+        var distance = (0..<4).map { from in (0..<4).map { from == $0 ? 0 : nil as Int? } }
+        for _ in 0..<4 {
+            for from in 0..<4 {
+                for (a, b) in edges {
+                    guard let length = distance[from][a] else { continue }
+                    if length + 1 < distance[from][b] ?? .max { distance[from][b] = length + 1 }
+                }
+            }
+        }
+        return distance
+    }
+
+    @Test("reach and chains are those of the slow search, for every small graph")
+    func everySmallGraph() {
+        for mask in 0..<(1 << Self.pairs.count) {
+            let edges = Self.pairs.enumerated().filter { mask & (1 << $0.offset) != 0 }
+                .map(\.element)
+            let graph = FlowGraph(of: Self.policy(compartments: 4, channels: edges))
+            let distance = distances(edges)
+            let isRight = Self.pairs.allSatisfy { from, to in
+                let chain = graph.shortestChain(
+                    from: CompartmentSet(index: from), to: CompartmentSet(index: to))
+                return graph.reach[from].contains(to) == (distance[from][to] != nil)
+                    && graph.direct[from].contains(to) == (distance[from][to] == 1)
+                    && chain?.count == distance[from][to]
+                    && isChain(chain, from: from, to: to, edges)
+            }
+            guard isRight, (0..<4).allSatisfy({ graph.reach[$0].contains($0) }) else {
+                Issue.record("wrong for \(edges)")
+                return
+            }
+        }
+    }
+
+    private func isChain(
+        _ chain: [FlowGraph.Step]?, from: Int, to: Int, _ edges: [(Int, Int)]
+    ) -> Bool {
+        guard let chain else { return true }
+        let joins = zip(chain, chain.dropFirst()).allSatisfy { $0.to == $1.from }
+        let areEdges = chain.allSatisfy { edges[$0.channel] == ($0.from, $0.to) }
+        return joins && areEdges && chain.first?.from == from && chain.last?.to == to
+    }
+
+    @Test("between sets the shortest chain is taken, never one of a compartment to itself")
+    func betweenSets() {
+        let graph = FlowGraph(
+            of: Self.policy(compartments: 4, channels: [(0, 1), (1, 2), (2, 3), (3, 0)]))
+        let low = CompartmentSet(bits: 0b0011)
+        let high = CompartmentSet(bits: 0b1000)
+        #expect(graph.shortestChain(from: low, to: high)?.map(\.channel) == [1, 2])
+        #expect(graph.shortestChain(from: low, to: low)?.map(\.channel) == [0])
+        #expect(graph.shortestChain(from: high, to: high) == nil)
+        #expect(graph.shortestChain(from: low, to: CompartmentSet()) == nil)
+        #expect(graph.shortestChain(from: CompartmentSet(bits: 0xFFFF_FFF0), to: low) == nil)
+    }
+
+    @Test("the rows are those that the certificate wants, at 32 compartments too") func rows() {
+        let chain = (0..<31).map { ($0, $0 + 1) }
+        let graph = FlowGraph(of: Self.policy(compartments: 32, channels: chain))
+        for index in 0..<32 {
+            #expect(graph.reach[index].bits == UInt32.max << UInt32(index))
+            #expect(graph.direct[index].contains(index))
+        }
+        #expect(
+            graph.shortestChain(
+                from: CompartmentSet(index: 0), to: CompartmentSet(index: 31))?.count == 31)
+    }
+
+    @Test("channels between two compartments are all named, in order") func parallel() {
+        let graph = FlowGraph(
+            of: Self.policy(compartments: 2, channels: [(0, 1), (1, 0), (0, 1)]))
+        #expect(graph.channels(from: 0, to: 1) == [0, 2])
+        #expect(graph.channels(from: 1, to: 0) == [1])
+        #expect(
+            graph.shortestChain(
+                from: CompartmentSet(index: 0), to: CompartmentSet(index: 1))?.map(\.channel) == [0]
+        )
+    }
+}

@@ -1,0 +1,90 @@
+import PolicySyntax
+import TestSupport
+import Testing
+
+/// Method: whatever the bytes, parsing returns; spans lie in the file; diagnostics can be shown;
+/// and a source without an error comes back from its own print.
+@Suite("parsing any bytes") struct FuzzTests {
+    private static let words = [
+        "system", "version", "target", "casemate", "levels", "categories", "compartment", "at",
+        "kernel", "debian", "initrd", "command", "line", "memory", "MiB", "GiB", "vcpus",
+        "channel", "signal", "assert", "never", "a", "b", "low", "high", "1", "64", "007",
+        "99999999999999999999", "\"x\"", "\"", "\\", "{", "}", ":", ",", "<", "->", "<->", "..",
+        ".", "-", "// c", "/", "\n", "\n", "\n", "\r\n", "\t", "é", "\u{202E}", "\u{0}", ";",
+    ]
+
+    /// Returns whether the source has no error of form.
+    private func survives(_ bytes: [UInt8]) -> Bool {
+        let source = SourceFile(name: "fuzz", bytes: bytes)
+        let result = Parser.parse(source)
+        let renderer = DiagnosticRenderer(source: source)
+        #expect(result.diagnostics.count <= 101)
+        for diagnostic in result.diagnostics {
+            #expect(diagnostic.span.start.offset <= diagnostic.span.end.offset)
+            #expect(diagnostic.span.end.offset <= bytes.count)
+            #expect(renderer.text(diagnostic).hasSuffix("\n"))
+            #expect(!renderer.json(diagnostic).text.isEmpty)
+        }
+        guard result.diagnostics.isEmpty else { return false }
+        let again = Parser.parse(SourceFile(name: "fuzz", text: Printer.text(of: result.tree)))
+        #expect(again.diagnostics.isEmpty)
+        #expect(again.tree == result.tree)
+        return true
+    }
+
+    @Test("random bytes") func randomBytes() {
+        var random = SeededGenerator.announced(2)
+        for _ in 0..<3_000 {
+            let count = Int.random(in: 0..<200, using: &random)
+            _ = survives(random.bytes(count))
+        }
+    }
+
+    @Test("random words of the language") func randomWords() {
+        var random = SeededGenerator.announced(3)
+        var accepted = 0
+        for _ in 0..<5_000 {
+            let count = Int.random(in: 0..<24, using: &random)
+            let text = (0..<count).map { _ in
+                Self.words[Int.random(in: 0..<Self.words.count, using: &random)]
+            }
+            if survives(Array(text.joined(separator: " ").utf8)) { accepted += 1 }
+        }
+        #expect(accepted > 0, "the generator never makes a good source")
+    }
+
+    @Test("sources with bytes and lines changed") func mutations() throws {
+        var random = SeededGenerator.announced(4)
+        let samples = try SampleSources.all().map(\.bytes).filter { $0.count < 4_000 }
+        var accepted = 0
+        var refused = 0
+        for round in 0..<4_000 {
+            var bytes = samples[round % samples.count]
+            for _ in 0..<Int.random(in: 1..<4, using: &random) {
+                mutate(&bytes, with: &random)
+            }
+            if survives(bytes) { accepted += 1 } else { refused += 1 }
+        }
+        #expect(accepted > 100 && refused > 100, "the mutations are too weak or too strong")
+    }
+
+    @Test("every source cut off at every byte") func prefixes() {
+        let bytes = Array(SampleSources.minimal.utf8)
+        for count in 0..<bytes.count { _ = survives(Array(bytes[..<count])) }
+    }
+
+    private func mutate(_ bytes: inout [UInt8], with random: inout SeededGenerator) {
+        guard !bytes.isEmpty else { return }
+        let index = Int.random(in: 0..<bytes.count, using: &random)
+        let end = min(bytes.count, index + Int.random(in: 1..<40, using: &random))
+        switch Int.random(in: 0..<5, using: &random) {
+        case 0: bytes[index] = UInt8.random(in: 0...255, using: &random)
+        case 1: bytes.remove(at: index)
+        case 2: bytes.insert(UInt8.random(in: 0...255, using: &random), at: index)
+        case 3: bytes.removeSubrange(index..<end)
+        default:
+            let word = Self.words[Int.random(in: 0..<Self.words.count, using: &random)]
+            bytes.insert(contentsOf: Array(" \(word) ".utf8), at: index)
+        }
+    }
+}
