@@ -1,6 +1,6 @@
 /* Entry from a PVH boot protocol: 32-bit protected mode, paging off, EBX = start info
- * (Xen public `arch-x86/hvm/start_info.h`). Builds an identity map of the first 512 GiB with
- * 1 GiB pages below, 2 MiB pages for the first GiB, enters long mode and calls Swift. */
+ * (Xen public `arch-x86/hvm/start_info.h`). Builds an identity map of the first 4 GiB in 2 MiB
+ * pages, enters long mode and calls Swift, which then takes away what nobody needs. */
 #if !defined(__linux__)
 
     .section .note.Xen, "a", @note
@@ -95,10 +95,13 @@ boot_root:              .skip 4096
 boot_directory_pointers: .skip 4096
     .globl boot_directories
 boot_directories:       .skip 4 * 4096
+/* The guards are taken out of the map once Swift runs: a stack that is too deep faults. */
+    .globl boot_stack_guard
 boot_stack_guard:       .skip 4096
 boot_stack:             .skip 131072
-    .globl boot_stack_top
 boot_stack_top:
+    .globl fault_stack_guard
+fault_stack_guard:      .skip 4096
     .globl fault_stack_top
 fault_stack:            .skip 16384
 fault_stack_top:

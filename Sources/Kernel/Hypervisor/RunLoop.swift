@@ -101,9 +101,12 @@
                     let result = core.hypercall(request, from: domain, machine: &machine)
                     machine.completeHypercall(domain, result)
                     report(&machine, manifest)
+                    if isTimerCall(request) { arm(core, machine, now) }
                     if request.call == 29 && request.arguments[0] == 0 { now = end }
                 case .halted:
-                    core.block(domain, machine)
+                    if !machine.hasWaitingVector(domain) { core.block(domain, machine) }
+                case .resumable:
+                    break
                 case .interrupted:
                     arm(core, machine, now)
                 case .failed(let reason, let number):
@@ -116,6 +119,11 @@
                 now = max(now, machine.clock.now())
             }
             leave(index, domain, &core, &machine)
+        }
+
+        /// Whether the call may have set a deadline: `set_timer_op`, `vcpu_op`.
+        private func isTimerCall(_ request: HypercallRequest) -> Bool {
+            request.call == 15 || request.call == 24
         }
 
         private func leave(

@@ -116,8 +116,10 @@
         case hypercall(HypercallRequest)
         /// It waits for an event.
         case halted
-        /// An interrupt of the machine, or something that the machine has dealt with.
+        /// An interrupt of the machine.
         case interrupted
+        /// Something that the machine has dealt with; the guest can go on.
+        case resumable
         /// It cannot go on: why, and a number that says more.
         case failed(StaticString, UInt64)
     }

@@ -16,6 +16,7 @@
         /// - Throws: `.noVirtualization`, `.noNestedPaging`, `.outOfMemory`.
         public init(_ memory: inout BootMemory) throws(BootFailure) {
             try Processor.installExceptions(&memory)
+            try Processor.protectImage(&memory)
             guard machine_cpuid(0x8000_0001, 0).ecx & 4 != 0,
                 machine_rdmsr(0xc001_0114) & 0x10 == 0
             else { throw .noVirtualization }
@@ -34,6 +35,35 @@
             } else {
                 throw .noVirtualization
             }
+        }
+
+        /// Maps everything as data, not executable, but for the image's text; read-only what is not
+        /// written; and nothing at page 0 and below the stacks. The image lies within the first
+        /// 2 MiB, which get 4 KiB pages.
+        private static func protectImage(_ memory: inout BootMemory) throws(BootFailure) {
+            let noExecute: UInt64 = 1 << 63
+            let table = try memory.reserve(size: 4096)
+            precondition(machine_image_end() <= 1 << 21, "the image leaves the first 2 MiB")
+            for page in 0..<UInt64(512) {
+                let address = page << 12
+                var entry = address | 3 | noExecute
+                if address >= machine_image_start(), address < machine_rodata_start() {
+                    entry = address | 1
+                } else if address >= machine_rodata_start(), address < machine_data_start() {
+                    entry = address | 1 | noExecute
+                }
+                let isGuard =
+                    address == 0 || address == machine_stack_guard()
+                    || address == machine_fault_stack_guard()
+                PhysicalMemory.store64(table + page * 8, isGuard ? 0 : entry)
+            }
+            let directories = machine_directories()
+            for index in 1..<UInt64(2048) {
+                let place = directories + index * 8
+                PhysicalMemory.store64(place, PhysicalMemory.load64(place) | noExecute)
+            }
+            PhysicalMemory.store64(directories, table | 3)
+            machine_set_cr3(machine_cr3())
         }
 
         /// One gate for each exception, on its own stack, and the timer's and spurious interrupts.

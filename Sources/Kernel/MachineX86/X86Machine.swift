@@ -71,8 +71,13 @@
             let interrupted = control[.exitInterrupt]
             control[.exitInterrupt] = 0
             control[.virtualInterrupt] = 1 << 24
-            if control[.eventInjection] & 1 << 31 == 0, interrupted & 1 << 31 != 0 {
-                control[.eventInjection] = interrupted
+            if interrupted & 1 << 31 != 0 {
+                if control[.eventInjection] & 1 << 31 == 0 {
+                    control[.eventInjection] = interrupted
+                } else if interrupted >> 8 & 7 == 0 {
+                    // An exception goes first; the interrupt waits behind it.
+                    guests[index].raise(interrupted & 0xff)
+                }
             }
             let waiting = guests[index].highestVector
             guard upcall != 0 || waiting != nil else { return }
@@ -94,7 +99,8 @@
             control[.eventInjection] = 0
             guests[index].flushIsDone()
             switch control[.exitCode] {
-            case 0x60, 0x61, 0x64: return .interrupted
+            case 0x60, 0x61: return .interrupted
+            case 0x64: break
             case 0x41: control.injectException(1, errorCode: nil)
             case 0x51: control.injectException(17, errorCode: 0)
             case 0x52: return .failed("machine check", control[.exitInfo1])
@@ -114,7 +120,7 @@
             case 0x400: return .failed("access outside its memory", control[.exitInfo2])
             default: return .failed("unknown exit", control[.exitCode])
             }
-            return .interrupted
+            return .resumable
         }
 
         private func hypercall(_ index: Int) -> GuestExit {
@@ -122,7 +128,7 @@
             guest.control.advance(3)
             guard guest.control.privilegeLevel == 0, guest.control[.efer] & 1 << 10 != 0 else {
                 guest.control[.rax] = UInt64(bitPattern: XenError.notPermitted.result)
-                return .interrupted
+                return .resumable
             }
             return .hypercall(
                 HypercallRequest(
@@ -133,6 +139,11 @@
         /// Gives a hypercall its result.
         public func completeHypercall(_ domain: DomainID, _ result: Int64) {
             guests[index(domain)].control[.rax] = UInt64(bitPattern: result)
+        }
+
+        /// Whether a vector waits that the domain sent itself, so that it must not sleep.
+        public func hasWaitingVector(_ domain: DomainID) -> Bool {
+            guests[index(domain)].highestVector != nil
         }
 
         /// Where the guest is, for a report.

@@ -10,7 +10,7 @@
 #if !defined(__linux__)
 
 extern char image_start[], rodata_start[], data_start[], image_end[];
-extern char boot_stack_top[], fault_stack_top[];
+extern char boot_stack_guard[], fault_stack_guard[], fault_stack_top[];
 extern uint64_t boot_gdt[], boot_root[], boot_directories[];
 extern uint64_t exception_table[32];
 void interrupt_timer(void);
@@ -21,6 +21,9 @@ static inline uint64_t machine_image_start(void) { return (uint64_t)image_start;
 static inline uint64_t machine_rodata_start(void) { return (uint64_t)rodata_start; }
 static inline uint64_t machine_data_start(void) { return (uint64_t)data_start; }
 static inline uint64_t machine_image_end(void) { return (uint64_t)image_end; }
+static inline uint64_t machine_directories(void) { return (uint64_t)boot_directories; }
+static inline uint64_t machine_stack_guard(void) { return (uint64_t)boot_stack_guard; }
+static inline uint64_t machine_fault_stack_guard(void) { return (uint64_t)fault_stack_guard; }
 static inline uint64_t machine_fault_stack_top(void) { return (uint64_t)fault_stack_top; }
 static inline uint64_t machine_exception_entry(uint32_t n) { return n < 32 ? exception_table[n] : 0; }
 static inline uint64_t machine_timer_entry(void) { return (uint64_t)&interrupt_timer; }
