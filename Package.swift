@@ -152,5 +152,6 @@ let package = Package(
         tests("PolicyConformanceTests", ["PolicySyntax", "PolicySemantics", "PolicyChecks"]),
         tests("RepositoryTests", []),
         tests("BootArenaTests", ["BootArena"]),
+        tests("HypervisorCoreTests", ["CXen", "HypervisorCore"]),
     ]
 )

@@ -1,0 +1,90 @@
+import HypervisorCore
+import Testing
+
+@Suite struct GuestFirmwareTests {
+    private func number(_ bytes: [UInt8], _ place: Int, _ size: Int) -> UInt64 {
+        (0..<size).reduce(0) { $0 | UInt64(bytes[place + $1]) << UInt64(8 * $1) }
+    }
+
+    private func startInfo(
+        _ commandLine: String, initrd: (address: UInt64, size: UInt64)? = nil
+    ) -> (bytes: [UInt8], accepted: Bool) {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        let text = Array(commandLine.utf8)
+        var page = bytes.mutableSpan
+        let accepted = GuestFirmware.writeStartInfo(
+            &page, memorySize: 64 << 20, initrd: initrd, commandLine: text.span)
+        return (bytes, accepted)
+    }
+
+    @Test("the start info is what a PVH guest reads")
+    func pvh() {
+        let (bytes, accepted) = startInfo("console=hvc0", initrd: (0x400_0000, 123))
+        #expect(accepted)
+        #expect(number(bytes, 0, 4) == 0x336e_c578)
+        #expect(number(bytes, 4, 4) == 1)
+        #expect(number(bytes, 12, 4) == 1)
+        let list = Int(number(bytes, 16, 8) - GuestFirmware.startInfoAddress)
+        #expect(number(bytes, list, 8) == 0x400_0000)
+        #expect(number(bytes, list + 8, 8) == 123)
+        let line = Int(number(bytes, 24, 8) - GuestFirmware.startInfoAddress)
+        #expect(Array(bytes[line..<line + 13]) == Array("console=hvc0".utf8) + [0])
+        #expect(number(bytes, 32, 8) == GuestFirmware.tablesAddress)
+    }
+
+    @Test("without an initrd there is no module")
+    func noInitrd() {
+        let (bytes, _) = startInfo("")
+        #expect(number(bytes, 12, 4) == 0)
+        #expect(number(bytes, 16, 8) == 0)
+    }
+
+    @Test("a command line of the longest length is taken, one byte more is refused")
+    func commandLine() {
+        #expect(startInfo(String(repeating: "a", count: 2047)).accepted)
+        #expect(!startInfo(String(repeating: "a", count: 2048)).accepted)
+    }
+
+    @Test("the memory map covers the memory and nothing twice")
+    func memoryMap() {
+        let (bytes, _) = startInfo("")
+        let map = Int(number(bytes, 40, 8) - GuestFirmware.startInfoAddress)
+        let count = Int(number(bytes, 48, 4))
+        var end: UInt64 = 0
+        var memory: UInt64 = 0
+        for index in 0..<count {
+            let place = map + index * 24
+            let start = number(bytes, place, 8)
+            #expect(start >= end)
+            end = start + number(bytes, place + 8, 8)
+            if number(bytes, place + 16, 4) == 1 { memory += number(bytes, place + 8, 8) }
+        }
+        #expect(memory == 64 << 20 - 0x60000)
+    }
+
+    @Test("every ACPI table sums to zero and is linked")
+    func tables() {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        var page = bytes.mutableSpan
+        GuestFirmware.writeTables(&page)
+        func sum(_ start: Int, _ count: Int) -> UInt8 {
+            bytes[start..<start + count].reduce(0) { $0 &+ $1 }
+        }
+        #expect(Array(bytes[0..<8]) == Array("RSD PTR ".utf8))
+        #expect(sum(0, 20) == 0)
+        #expect(sum(0, 36) == 0)
+        let root = Int(number(bytes, 24, 8) - GuestFirmware.tablesAddress)
+        var found: [String] = []
+        var places = [root]
+        for index in 0..<2 {
+            places.append(
+                Int(number(bytes, root + 36 + 8 * index, 8) - GuestFirmware.tablesAddress))
+        }
+        places.append(Int(number(bytes, places[1] + 140, 8) - GuestFirmware.tablesAddress))
+        for place in places {
+            #expect(sum(place, Int(number(bytes, place + 4, 4))) == 0)
+            found.append(String(decoding: bytes[place..<place + 4], as: UTF8.self))
+        }
+        #expect(found == ["XSDT", "FACP", "APIC", "DSDT"])
+    }
+}

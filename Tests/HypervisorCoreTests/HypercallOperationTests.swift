@@ -1,0 +1,76 @@
+import CXen
+import HypervisorCore
+import Testing
+
+/// The numbers are compared with the headers that `libxen-dev` installs.
+@Suite struct HypercallOperationTests {
+    private func decode(_ call: Int32, _ operation: Int32) -> HypercallOperation? {
+        HypercallOperation.decode(call: UInt64(call), subOperation: UInt64(operation))
+    }
+
+    @Test("event channel operations have Xen's numbers")
+    func eventChannels() {
+        let call = __HYPERVISOR_event_channel_op
+        #expect(decode(call, EVTCHNOP_bind_interdomain) == .bindInterdomain)
+        #expect(decode(call, EVTCHNOP_bind_virq) == .bindVIRQ)
+        #expect(decode(call, EVTCHNOP_close) == .close)
+        #expect(decode(call, EVTCHNOP_send) == .send)
+        #expect(decode(call, EVTCHNOP_status) == .status)
+        #expect(decode(call, EVTCHNOP_alloc_unbound) == .allocUnbound)
+        #expect(decode(call, EVTCHNOP_bind_ipi) == .bindIPI)
+        #expect(decode(call, EVTCHNOP_bind_vcpu) == .bindVCPU)
+        #expect(decode(call, EVTCHNOP_unmask) == .unmask)
+    }
+
+    @Test("the other operations have Xen's numbers")
+    func others() {
+        #expect(decode(__HYPERVISOR_xen_version, XENVER_version) == .version)
+        #expect(decode(__HYPERVISOR_xen_version, XENVER_extraversion) == .extraVersion)
+        #expect(decode(__HYPERVISOR_xen_version, XENVER_get_features) == .features)
+        #expect(decode(__HYPERVISOR_memory_op, XENMEM_add_to_physmap) == .addToPhysmap)
+        #expect(decode(__HYPERVISOR_hvm_op, HVMOP_set_param) == .setParameter)
+        #expect(decode(__HYPERVISOR_hvm_op, HVMOP_get_param) == .getParameter)
+        let vcpu = __HYPERVISOR_vcpu_op
+        #expect(decode(vcpu, VCPUOP_register_vcpu_info) == .registerVCPUInfo)
+        #expect(decode(vcpu, VCPUOP_register_runstate_memory_area) == .registerRunstateArea)
+        #expect(decode(vcpu, VCPUOP_is_up) == .isUp)
+        #expect(decode(vcpu, VCPUOP_set_singleshot_timer) == .setSingleshotTimer)
+        #expect(decode(vcpu, VCPUOP_stop_singleshot_timer) == .stopSingleshotTimer)
+        #expect(decode(vcpu, VCPUOP_stop_periodic_timer) == .stopPeriodicTimer)
+        #expect(decode(__HYPERVISOR_sched_op, SCHEDOP_yield) == .yield)
+        #expect(decode(__HYPERVISOR_sched_op, SCHEDOP_block) == .block)
+        #expect(decode(__HYPERVISOR_sched_op, SCHEDOP_poll) == .poll)
+        #expect(decode(__HYPERVISOR_sched_op, SCHEDOP_shutdown) == .shutdown)
+        #expect(decode(__HYPERVISOR_console_io, CONSOLEIO_write) == .consoleWrite)
+        #expect(decode(__HYPERVISOR_grant_table_op, GNTTABOP_query_size) == .queryGrantSize)
+        #expect(decode(__HYPERVISOR_grant_table_op, GNTTABOP_set_version) == .setGrantVersion)
+        #expect(decode(__HYPERVISOR_set_timer_op, 77) == .setTimer)
+        #expect(decode(__HYPERVISOR_vm_assist, VMASST_CMD_enable) == .vmAssist)
+    }
+
+    @Test("what is not in the table does not exist")
+    func unknown() {
+        #expect(decode(__HYPERVISOR_event_channel_op, EVTCHNOP_reset) == nil)
+        #expect(decode(__HYPERVISOR_event_channel_op, EVTCHNOP_init_control) == nil)
+        #expect(decode(__HYPERVISOR_grant_table_op, GNTTABOP_map_grant_ref) == nil)
+        #expect(decode(__HYPERVISOR_grant_table_op, GNTTABOP_copy) == nil)
+        #expect(decode(__HYPERVISOR_memory_op, XENMEM_exchange) == nil)
+        #expect(decode(__HYPERVISOR_domctl, 1) == nil)
+        #expect(decode(__HYPERVISOR_sysctl, 1) == nil)
+        #expect(decode(__HYPERVISOR_multicall, 0) == nil)
+        #expect(HypercallOperation.decode(call: .max, subOperation: .max) == nil)
+    }
+
+    @Test("every known number leads to exactly one operation, and no other does")
+    func exhaustive() {
+        var count = 0
+        for call in UInt64(0)..<64 {
+            for operation in UInt64(0)..<256
+            where HypercallOperation.decode(call: call, subOperation: operation) != nil {
+                count += 1
+            }
+        }
+        // set_timer_op and vm_assist have no sub-operation: each answers for all 256.
+        #expect(count == 2 * 256 + 28)
+    }
+}
