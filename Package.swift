@@ -144,6 +144,7 @@ let package = Package(
     targets: vocabulary + kernel + compiler + attestation + guests + control + measurementTests + [
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests("SecurityLatticeTests", ["SecurityLattice"]),
+        tests("CommandTests", []),
         tests("PolicySyntaxTests", ["PolicySyntax"]),
         tests("PolicySemanticsTests", ["SecurityLattice", "PolicySyntax", "PolicySemantics"]),
         tests(

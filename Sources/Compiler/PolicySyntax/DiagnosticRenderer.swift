@@ -115,7 +115,8 @@ public struct DiagnosticRenderer: Sendable {
         return scalar.isControl || scalar.hidesText ? "\u{FFFD}" : scalar
     }
 
-    private static func harmless(_ text: String) -> String {
+    /// Returns a text, such as a path, with what would move a terminal's cursor replaced.
+    package static func harmless(_ text: String) -> String {
         var result = ""
         result.unicodeScalars.append(contentsOf: text.unicodeScalars.map(harmless))
         return result

@@ -15,12 +15,12 @@ import ArgumentParser
 
             EXIT STATUS
               0   yes: the command did what it was asked, every claim holds
-              1   no: a claim is refuted, or the source has errors; the diagnostics say which
+              1   no: a claim is refuted, or the source has errors
               2   the input could not be read, or the output could not be written
               64  the command line is wrong
 
             FILES
-              system.casemate   the source of one system; the language is in docs/language.md
+              system.casemate   the source of one system; see docs/language.md
 
             EXAMPLE
               casemate check policy/systems/minimal

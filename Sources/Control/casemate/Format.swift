@@ -36,14 +36,23 @@ struct Format: ParsableCommand {
         let text = Array(Printer.text(of: result.tree).utf8)
         guard text != source.file.bytes else { return }
         guard !check else {
-            StandardError.write("casemate: `\(source.path)`: the layout is not canonical\n")
+            StandardError.write("casemate: `\(source.shownPath)`: the layout is not canonical\n")
             throw ExitStatus.refused
         }
         do {
-            try Data(text).write(to: URL(filePath: source.path), options: .atomic)
+            try replace(source.realFile, with: Data(text))
         } catch {
-            StandardError.write("casemate: `\(source.path)`: it cannot be written\n")
+            StandardError.write("casemate: `\(source.shownPath)`: it cannot be written\n")
             throw ExitStatus.unreadable
         }
+    }
+
+    /// Replaces a file's content whole or not at all; the file keeps its mode.
+    private func replace(_ file: URL, with content: Data) throws {
+        let path = file.path(percentEncoded: false)
+        let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions]
+        try content.write(to: file, options: .atomic)
+        guard let mode else { return }
+        try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
     }
 }

@@ -18,6 +18,12 @@ struct SystemSource {
         return slash == path.startIndex ? "/" : String(path[..<slash])
     }
 
+    /// The path as it may be shown: without what would move a terminal's cursor.
+    var shownPath: String { DiagnosticRenderer.harmless(path) }
+
+    /// The file itself, behind every symbolic link.
+    var realFile: URL { SystemSource.realFile(path) }
+
     /// Shows diagnostics with the path that the author gave.
     var renderer: DiagnosticRenderer { DiagnosticRenderer(source: file, shownName: path) }
 
@@ -47,18 +53,23 @@ struct SystemSource {
         path.lastIndex(of: "/").map { String(path[path.index(after: $0)...]) } ?? path
     }
 
+    private static func realFile(_ path: String) -> URL {
+        URL(filePath: path).resolvingSymlinksInPath()
+    }
+
     private static func readFile(_ path: String) throws -> [UInt8] {
-        let real = URL(filePath: path).resolvingSymlinksInPath().path()
-        let attributes = try? FileManager.default.attributesOfItem(atPath: real)
+        let attributes = try? FileManager.default.attributesOfItem(
+            atPath: realFile(path).path(percentEncoded: false))
         guard let attributes else { throw refuse(path, "it cannot be read") }
         guard attributes[.type] as? FileAttributeType == .typeRegular else {
             throw refuse(path, "it is not an ordinary file")
         }
-        if let size = attributes[.size] as? UInt64, size > SourceFile.largestSizeInBytes {
-            throw refuse(
-                path,
-                "it has \(size) bytes; a source has at most "
-                    + "\(SourceFile.largestSizeInBytes)")
+        guard let size = attributes[.size] as? any BinaryInteger else {
+            throw refuse(path, "it has no size")
+        }
+        guard UInt64(clamping: size) <= UInt64(SourceFile.largestSizeInBytes) else {
+            let bounds = "it has \(size) bytes; a source has at most"
+            throw refuse(path, "\(bounds) \(SourceFile.largestSizeInBytes)")
         }
         guard let data = FileManager.default.contents(atPath: path) else {
             throw refuse(path, "it cannot be read")
@@ -67,7 +78,7 @@ struct SystemSource {
     }
 
     private static func refuse(_ path: String, _ reason: String) -> ExitCode {
-        StandardError.write("casemate: `\(path)`: \(reason)\n")
+        StandardError.write("casemate: `\(DiagnosticRenderer.harmless(path))`: \(reason)\n")
         return ExitStatus.unreadable
     }
 }
