@@ -100,7 +100,7 @@ let attestation: [Target] = [
     room("Attestation", "TPMSoftwareStack", ["TPMStructures", "CTSS2"]),
 ]
 
-/// Programs that run inside guests: Embedded Swift in one static file, so that an initrd stays small.
+/// Programs that run inside guests: Embedded Swift in one static file, for a small initrd.
 let guests: [Target] = [
     .target(name: "CGuest", path: "Sources/Guests/CGuest"),
     .executableTarget(

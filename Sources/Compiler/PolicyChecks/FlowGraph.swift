@@ -6,7 +6,7 @@ public import PolicySemantics
 /// channels are the only edges.
 ///
 /// - Invariant: (reflexive) compartment *i* is in `direct[i]` and `reach[i]`.
-/// - Invariant: (closed) `direct[i]` is within `reach[i]`, and so is `direct[j]` for each *j* in it.
+/// - Invariant: (closed) `direct[i]` is within `reach[i]`; so is `direct[j]` for each *j* in it.
 /// - Source: docs/abi/certificate.md, whose rows these are.
 public struct FlowGraph: Equatable, Sendable {
     /// One step of a chain.
@@ -53,7 +53,7 @@ public struct FlowGraph: Equatable, Sendable {
         steps.filter { $0.from == from && $0.to == to }.map(\.channel)
     }
 
-    /// Returns the shortest chain from a compartment of one set to another compartment of the other.
+    /// Returns the shortest chain from a compartment of one set to another one of the other set.
     ///
     /// Of equally short chains that of the lowest compartment, then of the first channels, is
     /// taken, so that equal systems give equal answers.

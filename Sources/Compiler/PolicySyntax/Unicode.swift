@@ -32,7 +32,7 @@ func decodeScalar(_ bytes: ArraySlice<UInt8>) -> DecodedScalar {
 }
 
 extension Unicode.Scalar {
-    /// Whether the scalar moves the cursor or the terminal instead of showing something: C0, C1, DEL.
+    /// Whether the scalar moves the cursor or the terminal, showing nothing: C0, C1, DEL.
     var isControl: Bool { value < 0x20 || (0x7F...0x9F).contains(value) }
 
     /// Whether the scalar cannot be seen, or changes the order in which its neighbours are shown, so

@@ -46,7 +46,7 @@ struct EventChannels {
         return port
     }
 
-    /// Signals the far end by a hypercall of the program's own, which shows the hypervisor's answer.
+    /// Signals the far end by a hypercall of its own, which shows the hypervisor's answer.
     ///
     /// - Throws: the hypervisor's answer, `EPERM` when the policy does not let this end signal; or
     ///   what opening `/dev/xen/privcmd` answered.

@@ -1,5 +1,5 @@
-/* The few requests that a guest program makes of Linux, with plain numbers at the border: no pointer
- * but a text's crosses it. Numbers and structures come from the headers that `libxen-dev` installs.
+/* The few requests that a guest program makes of Linux, with plain numbers at the border: no
+ * pointer but a text's crosses it. Numbers and structures come from the headers of `libxen-dev`.
  *
  * Each function returns the result, zero or above, or an `errno` below zero. */
 #pragma once
@@ -25,7 +25,7 @@ int guest_bind_unbound(int device, uint32_t remote);
 /* `IOCTL_EVTCHN_BIND_INTERDOMAIN`: returns a port of this domain bound to `port` of `remote`. */
 int guest_bind_interdomain(int device, uint32_t remote, uint32_t port);
 
-/* `IOCTL_EVTCHN_NOTIFY`: asks the driver to signal `port`. The driver drops the hypervisor's answer. */
+/* `IOCTL_EVTCHN_NOTIFY`: asks the driver to signal `port`. It drops the hypervisor's answer. */
 int guest_notify(int device, uint32_t port);
 
 /* Waits for an event on any port of `device` and returns its port; `-ETIMEDOUT` after `seconds`. */

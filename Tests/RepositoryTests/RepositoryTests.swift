@@ -1,3 +1,0 @@
-import Testing
-
-@Test("the test runner runs") func runs() { #expect(1 + 1 == 2) }
