@@ -59,7 +59,7 @@ import Testing
         }
         var broken: Set<DiagnosticCode> = []
         for file in files { broken.formUnion(try check(file).result.diagnostics.map(\.code)) }
-        // These need a source of a thousand lines, or none at all: they are broken in RecoveryTests,
+        // These need a source of a thousand lines, or none: they are broken in RecoveryTests,
         // LimitTests and PolicyCheckTests.
         let elsewhere: Set = [
             "POL-SYN-013", "POL-SYN-014", "POL-LIM-001", "POL-LIM-002", "POL-LIM-003",

@@ -22,6 +22,9 @@ struct TextFile: Sendable {
         text.hasPrefix("#!/usr/bin/env bash\n") || text.hasPrefix("#!/bin/sh\n")
     }
 
+    /// Whether the file is an input of a test whose flaws are its purpose.
+    var isSpecimen: Bool { isIn("policy/conformance") }
+
     func isIn(_ folder: String) -> Bool { path.hasPrefix(folder + "/") }
 }
 

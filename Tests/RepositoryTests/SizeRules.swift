@@ -7,8 +7,12 @@ enum SizeRules {
     /// Files of code; prose and tables of prose wrap as they like.
     private static let code: Set<String> = ["swift", "c", "h", "S", "sh", "casemate", "ld"]
 
+    private static func isLimited(_ file: TextFile) -> Bool {
+        (code.contains(file.kind) || file.isShellScript) && !file.isGenerated && !file.isSpecimen
+    }
+
     static func longLines(_ file: TextFile) -> [Finding] {
-        guard code.contains(file.kind) || file.isShellScript, !file.isGenerated else { return [] }
+        guard isLimited(file) else { return [] }
         return file.lines.enumerated().filter { $0.element.count > columns }.map {
             Finding(
                 path: file.path, line: $0.offset + 1,
@@ -17,7 +21,7 @@ enum SizeRules {
     }
 
     static func longFile(_ file: TextFile) -> [Finding] {
-        guard code.contains(file.kind) || file.isShellScript, !file.isGenerated else { return [] }
+        guard isLimited(file) else { return [] }
         let count = file.lines.count - (file.text.hasSuffix("\n") ? 1 : 0)
         guard count > fileLines else { return [] }
         return [

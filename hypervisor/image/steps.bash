@@ -65,7 +65,9 @@ step() {
     else
         steps_failed=$((steps_failed + 1))
         printf '%-6s %10s\n' FAILED "$(elapsed "$started")"
-        tail -n 60 "$log" | sed 's/^/    | /'
+        # What Swift's tests say of a failure, else the end of the log.
+        { grep -E -A 4 '✘ .* recorded an issue| error: ' "$log" || tail -n 60 "$log"; } |
+            cut -c 1-2000 | head -n 80 | sed 's/^/    | /'
         printf '    the whole log: %s\n' "$log"
     fi
     return "$status"

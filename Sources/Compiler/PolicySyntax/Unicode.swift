@@ -35,8 +35,8 @@ extension Unicode.Scalar {
     /// Whether the scalar moves the cursor or the terminal, showing nothing: C0, C1, DEL.
     var isControl: Bool { value < 0x20 || (0x7F...0x9F).contains(value) }
 
-    /// Whether the scalar cannot be seen, or changes the order in which its neighbours are shown, so
-    /// that a reader sees another policy than the compiler.
+    /// Whether the scalar cannot be seen, or changes the order in which its neighbours are shown,
+    /// so that a reader sees another policy than the compiler.
     ///
     /// - Source: Unicode Technical Report 36, section 3; CVE-2021-42574; the property
     ///   `Default_Ignorable_Code_Point`, with the two separators of lines and paragraphs.

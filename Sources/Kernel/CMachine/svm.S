@@ -1,7 +1,8 @@
 /* The world switch of AMD-V (AMD64 APM volume 2, chapter 15).
  *
- * void svm_run(guest_vmcb in RDI, registers in RSI, host_vmcb in RDX): machine addresses. `registers` is the
- * save area for what VMRUN does not load, 14 words: RBX RCX RDX RSI RDI RBP R8 … R15.
+ * void svm_run(guest_vmcb in RDI, registers in RSI, host_vmcb in RDX): machine addresses.
+ * `registers` is the save area for what VMRUN does not load, 14 words:
+ * RBX RCX RDX RSI RDI RBP R8 … R15.
  *
  * Called with interrupts off. CLGI holds back physical interrupts; IF = 1 at VMRUN, because with
  * V_INTR_MASKING it is the host's IF that lets one end the guest. The hypervisor has no SSE state,

@@ -10,8 +10,8 @@
 
         init() { port.start() }
 
-        /// Sends one frame (`docs/abi/control-frames.md`). A payload that is too long for a frame is
-        /// not sent.
+        /// Sends one frame (`docs/abi/control-frames.md`). A payload too long for a frame is not
+        /// sent.
         mutating func send(_ kind: ControlFrameKind, _ payload: Span<UInt8>) {
             let header: ControlFrameHeader
             do throws(ControlFrameError) {

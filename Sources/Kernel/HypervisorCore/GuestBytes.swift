@@ -9,7 +9,7 @@ public struct GuestBytes: BitwiseCopyable {
     /// How many bytes it holds.
     public let count: Int
 
-    /// Makes `count` zero bytes; a count beyond the capacity, or below 0, becomes the nearest bound.
+    /// Makes `count` zero bytes; a count beyond the capacity, or below 0, becomes the next bound.
     public init(count: Int) {
         self.count = count < 0 ? 0 : (count > 128 ? 128 : count)
     }

@@ -8,7 +8,7 @@ extension HypervisorCore {
     /// `EVTCHNOP_alloc_unbound`: reserves a port that `remote_dom` may later bind.
     ///
     /// - Layout: `u16 dom`, `u16 remote_dom`, `u32 port` [hypervisor].
-    /// - Throws: `.badAddress`; `.notPermitted` when `dom` is another domain, or the policy refuses,
+    /// - Throws: `.badAddress`; `.notPermitted` when `dom` is another domain, the policy refuses,
     ///   or there is no such remote; `.noSpace` when every port is in use. Nothing changed then.
     mutating func allocateUnbound<M: Machine & ~Copyable>(
         _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: inout M
@@ -24,7 +24,7 @@ extension HypervisorCore {
         return 0
     }
 
-    /// `EVTCHNOP_bind_interdomain`: joins a new port to the remote's port that waits for the caller.
+    /// `EVTCHNOP_bind_interdomain`: joins a new port to the remote's that waits for the caller.
     ///
     /// - Layout: `u16 remote_dom`, 2 bytes, `u32 remote_port`, `u32 local_port` [hypervisor].
     /// - Throws: `.badAddress`; `.notPermitted` when the policy refuses either end, or there is no

@@ -11,7 +11,7 @@
             let start = try reserve(size: size)
             let pointer = unsafe UnsafeMutableRawPointer(bitPattern: UInt(start))
             guard let pointer = unsafe pointer else { throw .outOfMemory }
-            // SAFETY: fresh memory of `size` bytes, frame-aligned, mapped, and given to nobody else.
+            // SAFETY: fresh memory of `size` bytes, frame-aligned, mapped, given to nobody else.
             return unsafe BootArena(unsafeMemory: pointer, sizeInBytes: Int(size))
         }
     }

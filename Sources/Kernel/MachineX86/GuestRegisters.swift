@@ -2,7 +2,7 @@
 
     import CMachine
 
-    /// Model-specific registers of a guest. It starts with its local APIC in x2APIC mode, so that it
+    /// Model-specific registers of a guest. It starts with its local APIC in x2APIC mode: it
     /// never touches the APIC through memory and no instruction need be decoded.
     extension Guest {
         /// Answers an intercepted RDMSR or WRMSR (two bytes); what the guest may not do faults.
@@ -96,8 +96,8 @@
         }
 
         /// Answers an intercepted port access: there is no device. Reads give all ones, but for the
-        /// timer's counter (0x42): Linux polls that for 100,000 exits while it reads 0xff, and gives
-        /// up at once at 0. Writes go nowhere. String accesses fault.
+        /// timer's counter (0x42): Linux polls that for 100,000 exits while it reads 0xff, and
+        /// gives up at once at 0. Writes go nowhere. String accesses fault.
         func answerPort() {
             let info = control[.exitInfo1]
             guard info & 4 == 0 else { return control.injectGeneralProtection() }

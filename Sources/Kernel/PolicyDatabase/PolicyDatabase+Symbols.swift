@@ -25,7 +25,7 @@ extension PolicyDatabase {
                     }
                 }
             }
-            // With no number given twice and none out of range, the count says that none is missing.
+            // With no number given twice and none out of range, the count says that none misses.
             guard primaryCount == table.primaryCount else { throw .badSymbolValue }
         }
     }

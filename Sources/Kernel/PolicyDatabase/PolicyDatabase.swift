@@ -1,6 +1,6 @@
 /// A policy in the XenFlask format, versions 24 and 30: a validated view of the file.
 ///
-/// For: computing, while the machine starts, what the policy decides. It copies nothing and needs no
+/// For: computing, while the machine starts, what the policy decides. It copies nothing, needs no
 /// heap. Not for: decisions while compartments run; `ReferenceMonitor` tabulates those. It trusts
 /// nothing about the bytes: a value of this type exists only after every record was checked, more
 /// strictly than Xen does (`docs/security-policy.md` lists where), so no question to it can trap.

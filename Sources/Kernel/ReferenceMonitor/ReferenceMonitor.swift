@@ -11,7 +11,7 @@ public import SystemManifest
 ///
 /// It trusts the policy and the manifest to have been validated, and found to belong together.
 ///
-/// - Invariant (closed): every label that a request can name was interned when the monitor was made.
+/// - Invariant (closed): each label that a request can name was interned when the monitor was made.
 /// - Invariant (exact): word t · stride + c of a source's row is what `PolicyDatabase` computes for
 ///   that source, target t and class c.
 public struct ReferenceMonitor: ~Copyable, Sendable {

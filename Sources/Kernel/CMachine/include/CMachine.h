@@ -25,7 +25,9 @@ static inline uint64_t machine_directories(void) { return (uint64_t)boot_directo
 static inline uint64_t machine_stack_guard(void) { return (uint64_t)boot_stack_guard; }
 static inline uint64_t machine_fault_stack_guard(void) { return (uint64_t)fault_stack_guard; }
 static inline uint64_t machine_fault_stack_top(void) { return (uint64_t)fault_stack_top; }
-static inline uint64_t machine_exception_entry(uint32_t n) { return n < 32 ? exception_table[n] : 0; }
+static inline uint64_t machine_exception_entry(uint32_t n) {
+    return n < 32 ? exception_table[n] : 0;
+}
 static inline uint64_t machine_timer_entry(void) { return (uint64_t)&interrupt_timer; }
 static inline uint64_t machine_spurious_entry(void) { return (uint64_t)&interrupt_spurious; }
 static inline void machine_set_gdt_entry(uint32_t n, uint64_t v) { if (n < 5) boot_gdt[n] = v; }
@@ -89,8 +91,12 @@ static inline void machine_vmsave(uint64_t vmcb) {
     __asm__ volatile("vmsave %0" : : "a"(vmcb) : "memory");
 }
 /* Takes the interrupts that are pending. The NOPs matter: a PAUSE keeps the shadow of STI. */
-static inline void machine_take_interrupts(void) { __asm__ volatile("sti; nop; nop; cli" : : : "memory"); }
-static inline void machine_wait_for_interrupt(void) { __asm__ volatile("sti; hlt; cli" : : : "memory"); }
+static inline void machine_take_interrupts(void) {
+    __asm__ volatile("sti; nop; nop; cli" : : : "memory");
+}
+static inline void machine_wait_for_interrupt(void) {
+    __asm__ volatile("sti; hlt; cli" : : : "memory");
+}
 static inline void machine_pause(void) { __asm__ volatile("pause"); }
 static inline _Noreturn void machine_halt(void) { for (;;) __asm__ volatile("cli; hlt"); }
 static inline uint8_t machine_load8(uint64_t a) { return *(volatile uint8_t *)a; }
