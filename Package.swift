@@ -130,6 +130,26 @@ let measurementTests: [Target] = [
     tests("TPMDeviceTests", ["Digests", "EventLog", "BootArena", "TPMDevice"]),
 ]
 
+let policyTests: [Target] = [
+    .target(
+        name: "CompilerTestSupport",
+        dependencies: [
+            "TestSupport", "Digests", "BootArena", "PolicyDatabase", "SystemManifest",
+            "ReferenceMonitor", "PolicySyntax", "PolicySemantics", "PolicyChecks", "PolicyCompiler",
+        ],
+        path: "Tests/CompilerTestSupport", swiftSettings: strict),
+    tests("BootArenaTests", ["BootArena"]),
+    tests("PolicyDatabaseTests", ["SecurityLattice", "PolicyDatabase", "PolicyDatabaseModel"]),
+    tests(
+        "PolicyCompilerTests",
+        [
+            "CompilerTestSupport", "PolicyDatabase", "PolicyDatabaseModel", "PolicyChecks",
+            "PolicyCompiler",
+        ]),
+]
+
+let moduleTests = measurementTests + policyTests
+
 let package = Package(
     name: "Casemate",
     products: [
@@ -141,7 +161,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     ],
-    targets: vocabulary + kernel + compiler + attestation + guests + control + measurementTests + [
+    targets: vocabulary + kernel + compiler + attestation + guests + control + moduleTests + [
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests("SecurityLatticeTests", ["SecurityLattice"]),
         tests("CommandTests", []),
@@ -152,7 +172,6 @@ let package = Package(
             ["SecurityLattice", "PolicySyntax", "PolicySemantics", "PolicyChecks"]),
         tests("PolicyConformanceTests", ["PolicySyntax", "PolicySemantics", "PolicyChecks"]),
         tests("RepositoryTests", []),
-        tests("BootArenaTests", ["BootArena"]),
         tests("HypervisorCoreTests", ["CXen", "HypervisorCore"]),
     ]
 )

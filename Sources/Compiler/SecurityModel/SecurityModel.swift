@@ -1,1 +1,83 @@
-/// Holds the room's place until its first type arrives.
+public import PolicySemantics
+import SecurityLattice
+
+/// The executable specification: what a system permits, in the words of its declaration.
+///
+/// For: judging the policy that the compiler writes and the monitor enforces, and reading. It
+/// shares no code with either: it knows compartments, channels and levels, not types, rules or
+/// labels. It is written to be believed at sight, not to be fast.
+///
+/// Everything that is not said here is denied.
+public struct SecurityModel: Sendable {
+    /// What acts, or is acted on.
+    public enum Entity: Equatable, Sendable {
+        /// The hypervisor.
+        case hypervisor
+        /// A compartment, by its index.
+        case compartment(Int)
+        /// The end of an event channel that `owner` holds towards `peer`: compartments by index,
+        /// nil for the hypervisor.
+        case end(owner: Int?, peer: Int?)
+    }
+
+    private let system: SystemPolicy
+
+    /// Specifies a system.
+    public init(_ system: SystemPolicy) { self.system = system }
+
+    /// Returns whether `source` may do `permission`, such as `event send`, to `target`.
+    public func permits(_ source: Entity, _ permission: String, on target: Entity) -> Bool {
+        switch (source, target) {
+        case (.compartment(let one), .compartment(let other)):
+            return one == other && SecurityModel.toItself.contains(permission)
+        case (.compartment, .hypervisor):
+            return SecurityModel.toHypervisor.contains(permission)
+        case (.compartment(let one), .end(let owner, let peer)):
+            return one == owner && permits(one, permission, towards: peer)
+        case (.end(let owner?, let peer?), .compartment(let other)):
+            return other == peer && permission == "event bind" && isJoined(owner, peer)
+        default:
+            return false
+        }
+    }
+
+    /// Returns whether a compartment may do something to its own end towards a peer.
+    private func permits(_ owner: Int, _ permission: String, towards peer: Int?) -> Bool {
+        guard let peer else {
+            // The console: the hypervisor reads it, and has all levels.
+            return ["event create", "event send", "event status"].contains(permission)
+        }
+        switch permission {
+        case "event create", "event status": return isJoined(owner, peer)
+        case "event send": return maySend(owner, peer)
+        default: return false
+        }
+    }
+
+    /// A compartment may signal another if a channel leads there, and information may flow there.
+    private func maySend(_ from: Int, _ to: Int) -> Bool {
+        hasChannel(from, to)
+            && mayFlow(from: system.compartments[from].range, to: system.compartments[to].range)
+    }
+
+    /// Both ends of a channel exist, whichever way it leads.
+    private func isJoined(_ one: Int, _ other: Int) -> Bool {
+        hasChannel(one, other) || hasChannel(other, one)
+    }
+
+    private func hasChannel(_ from: Int, _ to: Int) -> Bool {
+        system.channels.contains { $0.from == from && $0.to == to }
+    }
+
+    /// What every compartment may do to itself (`docs/abi/hypercalls.md`).
+    private static let toItself: Set<String> = [
+        "domain shutdown", "hvm setparam", "hvm getparam", "mmu physmap", "mmu memorymap",
+        "grant setup", "grant query", "hypercall vcpu", "hypercall timer", "hypercall schedule",
+        "hypercall virq", "hypercall ipi", "hypercall port",
+    ]
+
+    /// What every compartment may ask of the hypervisor.
+    private static let toHypervisor: Set<String> = [
+        "hypercall version", "version xen_extraversion", "xen writeconsole",
+    ]
+}

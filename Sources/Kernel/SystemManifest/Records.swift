@@ -9,6 +9,13 @@ public struct SourceReference: Equatable, Sendable {
     public let line: UInt32
     /// The column, 1-based.
     public let column: UInt32
+
+    /// Creates a place.
+    public init(source: Int, line: UInt32, column: UInt32) {
+        self.source = source
+        self.line = line
+        self.column = column
+    }
 }
 
 /// One source file of the system.

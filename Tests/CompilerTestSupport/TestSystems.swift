@@ -1,0 +1,134 @@
+import BootArena
+import Digests
+public import PolicyChecks
+public import PolicyCompiler
+public import PolicyDatabase
+import PolicySemantics
+import PolicySyntax
+public import ReferenceMonitor
+public import SystemManifest
+import TestSupport
+
+/// A failure of a fixture, not of what is tested.
+public struct FixtureError: Error {
+    /// What happened.
+    public let message: String
+}
+
+/// Systems for tests: proved and compiled, with modules that need no files.
+public struct TestSystem: Sendable {
+    /// The source.
+    public let text: String
+    /// The proved system.
+    public let proved: ProvedSystem
+    /// What it compiles to.
+    public let compiled: CompiledSystem
+
+    /// Proves and compiles a source.
+    public init(_ text: String) throws {
+        self.text = text
+        let source = SourceFile(name: "system.casemate", text: text)
+        let result = CheckResult.check(source)
+        guard let proved = result.proved else {
+            throw FixtureError(message: result.diagnostics.map(\.message).joined(separator: "; "))
+        }
+        self.proved = proved
+        compiled = try CompiledSystem(
+            proved, source: source,
+            modules: proved.policy.compartments.map {
+                CompartmentModules(
+                    kernel: TestSystem.module("vmlinux", .kernel),
+                    initrd: TestSystem.module("\($0.name).cpio", .initrd))
+            })
+    }
+
+    /// Returns a module of 4 KiB whose content is its name.
+    public static func module(_ name: String, _ kind: ModuleKind) -> SystemManifestModel.Module {
+        SystemManifestModel.Module(
+            name: name, kind: kind, sizeInBytes: 4096,
+            digest: SHA384.hash(Array(name.utf8).span))
+    }
+
+    /// Two compartments and one channel between them.
+    public static func minimal() throws -> TestSystem {
+        try TestSystem(
+            """
+            system minimal version 1
+            target casemate
+
+            levels unclassified < secret
+
+            compartment sensor at unclassified {
+                kernel debian
+                initrd "sensor.cpio"
+                memory 192 MiB
+                vcpus 1
+            }
+
+            compartment collector at secret {
+                kernel debian
+                initrd "collector.cpio"
+                memory 192 MiB
+                vcpus 1
+            }
+
+            channel readings: sensor -> collector signal
+
+            assert never secret -> unclassified
+            assert never collector -> sensor
+            """)
+    }
+
+    /// A system of random levels, ranges and channels that obeys every rule.
+    public static func generated(compartments count: Int, seed: UInt64) throws -> TestSystem {
+        var generator = SeededGenerator(seed: seed)
+        let names = ["low", "middle", "high"]
+        let categories = ["a", "b", "c"]
+        var text = "system generated version 7\ntarget casemate\n\n"
+        text += "levels low < middle < high\ncategories a, b, c\n"
+        var highs: [(Int, Int)] = []
+        func level(_ rank: Int, _ set: Int) -> String {
+            let held = categories.indices.filter { set >> $0 & 1 == 1 }.map { categories[$0] }
+            return names[rank] + (held.isEmpty ? "" : ":" + held.joined(separator: ","))
+        }
+        for index in 0..<count {
+            let low = (
+                Int.random(in: 0...2, using: &generator), Int.random(in: 0...7, using: &generator)
+            )
+            var high = low
+            if Int.random(in: 0..<3, using: &generator) == 0 {
+                high.0 = Int.random(in: low.0...2, using: &generator)
+                high.1 |= Int.random(in: 0...7, using: &generator)
+            }
+            highs.append(high)
+            let label =
+                low == high
+                ? level(low.0, low.1) : "\(level(low.0, low.1))..\(level(high.0, high.1))"
+            text += "\ncompartment c\(index) at \(label) {\n    kernel debian\n"
+            text += "    initrd \"c\(index).cpio\"\n    memory 64 MiB\n    vcpus 1\n}\n"
+        }
+        text += "\n"
+        for from in 0..<count {
+            for to in 0..<count where from != to {
+                let flows = highs[from].0 <= highs[to].0 && highs[from].1 & ~highs[to].1 == 0
+                if flows, Int.random(in: 0..<2, using: &generator) == 0 {
+                    text += "channel k\(from)_\(to): c\(from) -> c\(to) signal\n"
+                }
+            }
+        }
+        return try TestSystem(text)
+    }
+
+    /// Loads policy and manifest as the hypervisor does.
+    public func withMonitor<Result>(
+        _ body: (
+            borrowing PolicyDatabase, borrowing SystemManifest, borrowing ReferenceMonitor
+        ) throws -> Result
+    ) throws -> Result {
+        let policy = try PolicyDatabase(validating: compiled.policy.span)
+        let manifest = try SystemManifest(validating: compiled.manifest.span)
+        var arena = BootArena(hostSizeInBytes: 8 << 20)
+        let monitor = try ReferenceMonitor(policy: policy, manifest: manifest, arena: &arena)
+        return try body(policy, manifest, monitor)
+    }
+}
