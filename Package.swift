@@ -127,6 +127,9 @@ let measurementTests: [Target] = [
     tests("DigestsTests", ["Digests", crypto]),
     tests("EventLogTests", ["Digests", "EventLog"]),
     tests("ControlFramesTests", ["ControlFrames"]),
+    tests(
+        "AttestationVectorTests",
+        ["Digests", "EventLog", "TPMStructures", "Appraisal", crypto]),
     tests("TPMDeviceTests", ["Digests", "EventLog", "BootArena", "TPMDevice"]),
 ]
 

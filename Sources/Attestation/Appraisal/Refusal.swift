@@ -1,0 +1,160 @@
+/// Why a machine's evidence is refused. Codes are stable; a new reason must break every switch.
+public enum Refusal: Error, Equatable, Sendable {
+    /// The evidence file is not of the documented shape; what is wrong.
+    case evidenceMalformed(String)
+    /// The evidence file has another format version than 1.
+    case evidenceVersionUnknown(Int)
+    /// The evidence requires a feature that this program does not know.
+    case evidenceFeatureUnknown(String)
+    /// The attestation key is no restricted P-256 signing key; what is wrong.
+    case attestationKeyUnsuitable(String)
+    /// The attestation key is not the one that the relying party named; the name found.
+    case attestationKeyUnknown(found: String)
+    /// The signature is malformed, or not the key's over the quote.
+    case signatureInvalid
+    /// The quote is no `TPMS_ATTEST` of a quote; what is wrong.
+    case quoteMalformed(String)
+    /// The quote names another signer than the attestation key in the endorsement hierarchy.
+    case signerMismatch
+    /// The quote does not carry the relying party's nonce.
+    case nonceMismatch
+    /// The quote is not over PCR 12 and 13 of the SHA-256 bank.
+    case selectionUnexpected
+    /// The event log's structure is not whole; what is wrong.
+    case eventLogMalformed(String)
+    /// An event extends another register, or is of another type, than the plan allows.
+    case eventOutsidePlan(index: Int)
+    /// An event has no digest for the quoted bank.
+    case eventDigestMissing(index: Int)
+    /// An event's digest is not that of its data.
+    case eventDigestMismatch(index: Int)
+    /// Replaying the log does not give the quoted registers.
+    case replayMismatch
+    /// The policy that was measured is another one; digests in hexadecimal.
+    case policyDiffers(expected: String, found: String)
+    /// The manifest that was measured is another one; digests in hexadecimal.
+    case manifestDiffers(expected: String, found: String)
+    /// A compartment differs from its declaration.
+    case compartmentDiffers(CompartmentDifference)
+    /// A compartment was not measured.
+    case compartmentMissing(name: String, source: SourceReference)
+    /// Another compartment than declared was measured at a place; its name.
+    case compartmentUnexpected(name: String)
+    /// The machine refused to go on; its reason.
+    case machineStopped(reason: String)
+    /// An event is malformed, superfluous or out of order.
+    case sequenceUnexpected(index: Int)
+
+    /// The stable code.
+    public var code: String {
+        switch self {
+        case .evidenceMalformed: "ATT-EVI-001"
+        case .evidenceVersionUnknown: "ATT-EVI-002"
+        case .evidenceFeatureUnknown: "ATT-EVI-003"
+        case .attestationKeyUnsuitable: "ATT-KEY-001"
+        case .attestationKeyUnknown: "ATT-KEY-002"
+        case .signatureInvalid: "ATT-QUO-001"
+        case .quoteMalformed: "ATT-QUO-002"
+        case .signerMismatch: "ATT-QUO-003"
+        case .nonceMismatch: "ATT-QUO-004"
+        case .selectionUnexpected: "ATT-QUO-005"
+        case .eventLogMalformed: "ATT-LOG-001"
+        case .eventOutsidePlan: "ATT-LOG-002"
+        case .eventDigestMissing: "ATT-LOG-003"
+        case .eventDigestMismatch: "ATT-LOG-004"
+        case .replayMismatch: "ATT-LOG-005"
+        case .sequenceUnexpected: "ATT-LOG-006"
+        case .policyDiffers: "ATT-SYS-001"
+        case .manifestDiffers: "ATT-SYS-002"
+        case .compartmentDiffers: "ATT-SYS-003"
+        case .compartmentMissing: "ATT-SYS-004"
+        case .compartmentUnexpected: "ATT-SYS-005"
+        case .machineStopped: "ATT-SYS-006"
+        }
+    }
+
+    /// Returns one line for a person.
+    public var message: String {
+        switch self {
+        case .evidenceMalformed(let what): "the evidence is malformed: \(what)"
+        case .evidenceVersionUnknown(let version):
+            "the evidence has format version \(version), this program knows 1"
+        case .evidenceFeatureUnknown(let name):
+            "the evidence requires the feature `\(name)`, which this program does not know"
+        case .attestationKeyUnsuitable(let what): "the attestation key is unsuitable: \(what)"
+        case .attestationKeyUnknown(let found):
+            "the attestation key is another one than expected: its name is \(found)"
+        case .signatureInvalid: "the quote's signature is not the attestation key's"
+        case .quoteMalformed(let what): "the quote is malformed: \(what)"
+        case .signerMismatch:
+            "the quote was not signed by the attestation key in the endorsement hierarchy"
+        case .nonceMismatch: "the quote does not carry the nonce: it is not fresh"
+        case .selectionUnexpected: "the quote is not over PCR 12 and 13 of the SHA-256 bank"
+        case .eventLogMalformed(let what): "the event log is malformed: \(what)"
+        case .eventOutsidePlan(let index): "event \(index) of the log is none of ours"
+        case .eventDigestMissing(let index): "event \(index) of the log has no SHA-256 digest"
+        case .eventDigestMismatch(let index):
+            "event \(index) of the log has a digest that is not its data's"
+        case .replayMismatch: "the event log does not give the quoted registers"
+        case .sequenceUnexpected(let index):
+            "event \(index) of the log is malformed or out of order"
+        case .policyDiffers(let expected, let found):
+            "the policy differs: SHA-384 expected \(expected), found \(found)"
+        case .manifestDiffers(let expected, let found):
+            "the manifest differs: SHA-384 expected \(expected), found \(found)"
+        case .compartmentDiffers(let difference): difference.message
+        case .compartmentMissing(let name, let source):
+            "\(source): compartment `\(name)` was not measured"
+        case .compartmentUnexpected(let name): "the compartment `\(name)` is not declared here"
+        case .machineStopped(let reason): "the machine refused to go on: \(reason)"
+        }
+    }
+}
+
+/// How one compartment differs from its declaration.
+public struct CompartmentDifference: Equatable, Sendable {
+    /// What of a compartment can differ.
+    public enum Part: Equatable, Sendable {
+        /// The domain's number.
+        case domainID
+        /// The label.
+        case label
+        /// The kernel module of this name.
+        case kernel(module: String)
+        /// The initrd module of this name; `none` if none is declared.
+        case initrd(module: String)
+        /// The command line.
+        case commandLine
+        /// The memory.
+        case memory
+        /// The number of virtual processors.
+        case vcpuCount
+    }
+
+    /// The compartment's name.
+    public let compartment: String
+    /// Where it is declared.
+    public let source: SourceReference
+    /// What differs.
+    public let part: Part
+    /// The declared value, as text.
+    public let expected: String
+    /// The measured value, as text.
+    public let found: String
+
+    /// Returns one line for a person, beginning with the source line.
+    public var message: String {
+        let what =
+            switch part {
+            case .domainID: "has another domain id"
+            case .label: "has another label"
+            case .kernel(let module): "runs another kernel than module `\(module)`"
+            case .initrd(let module): "runs another initrd than module `\(module)`"
+            case .commandLine: "has another command line"
+            case .memory: "has another memory size"
+            case .vcpuCount: "has another number of virtual processors"
+            }
+        return
+            "\(source): compartment `\(compartment)` \(what): expected \(expected), found \(found)"
+    }
+}
