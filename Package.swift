@@ -130,6 +130,12 @@ let measurementTests: [Target] = [
     tests(
         "AttestationVectorTests",
         ["Digests", "EventLog", "TPMStructures", "Appraisal", crypto]),
+    tests(
+        "VirtualHardwareTests",
+        [
+            "BootArena", "Digests", "EventLog", "ControlFrames", "TPMDevice", "TPMStructures",
+            "TPMSoftwareStack", "Appraisal", "VirtualHardware",
+        ]),
     tests("TPMDeviceTests", ["Digests", "EventLog", "BootArena", "TPMDevice"]),
 ]
 

@@ -1,0 +1,105 @@
+// C binding: processes of the host.
+internal import Glibc
+
+/// A program of the host in a process group of its own, which ends with its owner.
+public final class ChildProcess {
+    /// The program's name, for messages.
+    public let name: String
+    private let identifier: pid_t
+    private var status: Int32?
+
+    /// Starts a program found on PATH, its input empty, its output in a file.
+    ///
+    /// - Parameters:
+    ///   - passing: descriptors that it inherits, as 3, 4, 5 … in their order.
+    ///   - diesWithThread: whether the kernel kills the program when the calling thread ends
+    ///     (`PR_SET_PDEATHSIG`, through setpriv of util-linux), as the process's first thread does
+    ///     when we die without a chance to end anything.
+    /// - Throws: `.programMissing`; `.systemCall`.
+    public init(
+        _ name: String, _ arguments: [String], passing: [Descriptor] = [], outputPath: String,
+        diesWithThread: Bool
+    ) throws(VirtualHardwareError) {
+        self.name = name
+        var words = [name] + arguments
+        if diesWithThread, unsafe access("/usr/bin/setpriv", X_OK) == 0 {
+            words = ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--"] + words
+        }
+        identifier = try spawn(words, passing: passing, outputPath: outputPath)
+    }
+
+    deinit {
+        end()
+    }
+
+    /// Returns the exit status if the program has ended: 0 to 255, or 128 and the signal.
+    public func exitStatus() -> Int32? {
+        if let status { return status }
+        var raw: Int32 = 0
+        // SAFETY: the status lives across the call.
+        guard unsafe waitpid(identifier, &raw, WNOHANG) == identifier else { return nil }
+        let result = raw & 0x7F == 0 ? (raw >> 8) & 0xFF : 128 + (raw & 0x7F)
+        status = result
+        return result
+    }
+
+    /// Waits for the program to end; `nil` after the time.
+    public func wait(timeoutInMilliseconds: Int) -> Int32? {
+        for _ in 0...timeoutInMilliseconds / 10 {
+            if let status = exitStatus() { return status }
+            usleep(10_000)
+        }
+        return exitStatus()
+    }
+
+    /// Ends the program and all that it started: asks, waits two seconds, kills.
+    public func end() {
+        guard exitStatus() == nil else { return }
+        _ = kill(-identifier, SIGTERM)
+        if wait(timeoutInMilliseconds: 2000) != nil { return }
+        _ = kill(-identifier, SIGKILL)
+        _ = wait(timeoutInMilliseconds: 5000)
+    }
+}
+
+/// Starts a program in a process group of its own, with default signals.
+private func spawn(
+    _ words: [String], passing: [Descriptor], outputPath: String
+) throws(VirtualHardwareError) -> pid_t {
+    // Duplicates above all the numbers that the program is to see, so that no copy hits another.
+    var sources: [Descriptor] = []
+    for descriptor in passing { sources.append(Descriptor(taking: try descriptor.duplicate())) }
+    defer { withExtendedLifetime(sources) {} }
+    var actions = unsafe posix_spawn_file_actions_t()
+    unsafe posix_spawn_file_actions_init(&actions)
+    defer { unsafe posix_spawn_file_actions_destroy(&actions) }
+    unsafe posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+    unsafe posix_spawn_file_actions_addopen(
+        &actions, 1, outputPath, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+    unsafe posix_spawn_file_actions_adddup2(&actions, 1, 2)
+    for (index, source) in sources.enumerated() {
+        unsafe posix_spawn_file_actions_adddup2(&actions, source.number, Int32(3 + index))
+    }
+    var attributes = posix_spawnattr_t()
+    unsafe posix_spawnattr_init(&attributes)
+    defer { unsafe posix_spawnattr_destroy(&attributes) }
+    var none = sigset_t()
+    unsafe sigemptyset(&none)
+    var all = sigset_t()
+    unsafe sigfillset(&all)
+    unsafe posix_spawnattr_setsigmask(&attributes, &none)
+    unsafe posix_spawnattr_setsigdefault(&attributes, &all)
+    unsafe posix_spawnattr_setpgroup(&attributes, 0)
+    let flags = POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF
+    unsafe posix_spawnattr_setflags(&attributes, Int16(flags))
+    var pointers = unsafe words.map { unsafe strdup($0) } + [nil]
+    defer { unsafe pointers.forEach { unsafe free($0) } }
+    var identifier: pid_t = 0
+    // SAFETY: the argument list ends with a null pointer, and all memory lives across the call.
+    let code = unsafe posix_spawnp(
+        &identifier, words[0], &actions, &attributes, &pointers, environ)
+    guard code == 0 else {
+        throw code == ENOENT ? .programMissing(words[0]) : .systemCall("posix_spawn", errno: code)
+    }
+    return identifier
+}

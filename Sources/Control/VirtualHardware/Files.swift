@@ -1,0 +1,47 @@
+// C binding: files and directories of the host.
+internal import FoundationEssentials
+internal import Glibc
+
+/// Makes a directory of mode 0700; one that is there already must be a directory of ours.
+///
+/// - Throws: `.systemCall`.
+public func makePrivateDirectory(_ path: String) throws(VirtualHardwareError) {
+    if unsafe mkdir(path, 0o700) == 0 { return }
+    guard errno == EEXIST else { throw .systemCall("mkdir", errno: errno) }
+    var information = stat()
+    guard unsafe lstat(path, &information) == 0 else { throw .systemCall("lstat", errno: errno) }
+    guard information.st_mode & S_IFMT == S_IFDIR, information.st_uid == getuid() else {
+        throw .systemCall("mkdir", errno: EEXIST)
+    }
+    guard unsafe chmod(path, 0o700) == 0 else { throw .systemCall("chmod", errno: errno) }
+}
+
+/// Makes a new directory of mode 0700 for temporary files and returns its path.
+///
+/// - Throws: `.systemCall`.
+public func makeTemporaryDirectory() throws(VirtualHardwareError) -> String {
+    var template = Array("/tmp/casemate-XXXXXX".utf8CString)
+    // SAFETY: the template is a NUL-terminated array that lives across the call.
+    let isMade = unsafe template.withUnsafeMutableBufferPointer {
+        unsafe $0.baseAddress.map { unsafe mkdtemp($0) != nil } ?? false
+    }
+    guard isMade else { throw .systemCall("mkdtemp", errno: errno) }
+    return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+}
+
+/// Removes a directory that `makeTemporaryDirectory` made, with the files and directories in it.
+public func removeTemporaryDirectory(_ path: String) {
+    guard path.hasPrefix("/tmp/casemate-") else { return }
+    try? FileManager.default.removeItem(atPath: path)
+}
+
+/// Returns the last lines of a text file, at most 1 KiB; nothing if it cannot be read.
+public func lastLines(of path: String) -> String {
+    let number = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard number >= 0 else { return "" }
+    let file = Descriptor(taking: number)
+    let size = lseek(number, 0, SEEK_END)
+    _ = lseek(number, max(0, size - 1024), SEEK_SET)
+    let bytes = (try? file.readSome(limit: 1024)) ?? []
+    return String(decoding: bytes, as: UTF8.self)
+}

@@ -1,0 +1,43 @@
+/// An emulated machine with an emulated TPM: QEMU, swtpm, and what stands between them.
+///
+/// For: running a built system at once on any Debian PC, unattended or at a terminal, and taking
+/// quotes of the machine while it runs. Not for: production; an emulated TPM's keys prove nothing
+/// about hardware. It trusts the programs of the host and nothing that the machine says.
+/// Invariants:
+/// - no TCP port is opened; sockets are inherited pairs, or lie in a directory of mode 0700;
+/// - every process that was started is ended with the object that started it, and with us.
+
+/// Why the emulated hardware failed.
+public enum VirtualHardwareError: Error, Equatable {
+    /// A system call failed; its name and `errno`.
+    case systemCall(String, errno: Int32)
+    /// A program cannot be started; its name.
+    case programMissing(String)
+    /// A program ended with a failure; its name, and the end of what it wrote.
+    case programFailed(String, output: String)
+    /// The path of a socket is longer than `sun_path` allows; the path.
+    case pathTooLong(String)
+    /// The other side closed a connection.
+    case connectionClosed
+    /// The other side did not answer in time.
+    case timeout
+    /// swtpm answered something that its protocol does not have; what.
+    case emulatorProtocol(String)
+    /// COM2 carried something that is no frame; what.
+    case brokenFrame(String)
+
+    /// Returns one line for a person.
+    public var message: String {
+        switch self {
+        case .systemCall(let name, let number): "`\(name)` failed: \(errorText(number))"
+        case .programMissing(let name): "the program `\(name)` cannot be started; is it installed?"
+        case .programFailed(let name, let output):
+            "the program `\(name)` failed\(output.isEmpty ? "" : ": ")\(output)"
+        case .pathTooLong(let path): "the path `\(path)` is too long for a socket"
+        case .connectionClosed: "the emulated machine closed the connection"
+        case .timeout: "the emulated machine did not answer in time"
+        case .emulatorProtocol(let what): "the emulated TPM broke its protocol: \(what)"
+        case .brokenFrame(let what): "the control line broke: \(what)"
+        }
+    }
+}

@@ -1,0 +1,158 @@
+internal import ControlFrames
+
+/// What an emulated machine consists of.
+public struct MachineConfiguration: Sendable {
+    /// The hypervisor's ELF image.
+    public var hypervisor: String
+    /// The boot bundle.
+    public var bundle: String
+    /// The machine's memory.
+    public var memoryInMebibytes: Int
+    /// A private directory for the TPM's state, logs and the quote socket.
+    public var directory: String
+    /// Whether the machine dies with the calling thread; true where that is the process's first.
+    public var diesWithThread: Bool
+
+    /// Describes a machine.
+    public init(
+        hypervisor: String, bundle: String, memoryInMebibytes: Int, directory: String,
+        diesWithThread: Bool
+    ) {
+        self.hypervisor = hypervisor
+        self.bundle = bundle
+        self.memoryInMebibytes = memoryInMebibytes
+        self.directory = directory
+        self.diesWithThread = diesWithThread
+    }
+
+    /// QEMU's arguments. Inherited sockets: 3 is COM1, 4 is COM2, 5 is the TPM's control channel.
+    ///
+    /// `EPYC` is a processor with AMD-V and nested paging that the emulator (TCG) implements;
+    /// `isa-debug-exit` lets the hypervisor end the emulator when it has stopped.
+    var arguments: [String] {
+        [
+            "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
+            "-machine", "q35", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt", "-smp", "1",
+            "-m", "\(memoryInMebibytes)",
+            "-kernel", hypervisor, "-initrd", bundle,
+            "-chardev", "socket,id=com1,fd=3", "-serial", "chardev:com1",
+            "-chardev", "socket,id=com2,fd=4", "-serial", "chardev:com2",
+            "-chardev", "socket,id=tpm,fd=5", "-tpmdev", "emulator,id=tpm0,chardev=tpm",
+            "-device", "tpm-tis,tpmdev=tpm0",
+            "-device", "isa-debug-exit,iobase=0xf4,iosize=1",
+        ]
+    }
+}
+
+/// What a machine did.
+public enum MachineEvent: Equatable, Sendable {
+    /// It wrote to COM1.
+    case console([UInt8])
+    /// It sent a frame on COM2.
+    case frame(ControlFrame)
+    /// COM2 carried something that is no frame; nothing more will come from it.
+    case brokenControlLine(VirtualHardwareError)
+    /// It has ended; QEMU's exit status, if it is known.
+    case ended(Int32?)
+}
+
+/// An emulated machine with its TPM, from power-on to the end of its owner.
+public final class VirtualMachine {
+    /// Where commands for the machine's TPM are taken, also after the machine has stopped.
+    public let tpmSocketPath: String
+    /// Where QEMU writes its own complaints.
+    public let logPath: String
+    private let tpm: SoftwareTPM
+    private let interposer: TPMInterposer
+    private let emulator: ChildProcess
+    private let console: Descriptor
+    private let controlLine: Descriptor
+    private var decoder = FrameDecoder()
+    private var isConsoleOpen = true
+    private var isControlLineOpen = true
+    private var hasEnded = false
+
+    /// Manufactures the TPM and starts the machine.
+    ///
+    /// - Throws: `VirtualHardwareError`; what was started until then has been ended.
+    public init(_ configuration: MachineConfiguration) throws(VirtualHardwareError) {
+        let directory = configuration.directory
+        tpmSocketPath = directory + "/tpm.socket"
+        logPath = directory + "/qemu.log"
+        let (console, consoleEnd) = try socketPair()
+        let (controlLine, controlLineEnd) = try socketPair()
+        let (tpmControl, tpmControlEnd) = try socketPair()
+        self.console = console
+        self.controlLine = controlLine
+        tpm = try SoftwareTPM(
+            directory: directory, diesWithThread: configuration.diesWithThread)
+        interposer = try TPMInterposer(
+            control: tpm.control, machine: tpmControl, path: tpmSocketPath)
+        do throws(VirtualHardwareError) {
+            emulator = try ChildProcess(
+                "qemu-system-x86_64", configuration.arguments,
+                passing: [consoleEnd, controlLineEnd, tpmControlEnd], outputPath: logPath,
+                diesWithThread: configuration.diesWithThread)
+        } catch {
+            interposer.end()
+            tpm.end()
+            throw error
+        }
+    }
+
+    deinit {
+        end()
+    }
+
+    /// Waits for something to happen, in the machine or at `others`, and returns what did.
+    ///
+    /// - Returns: the events, and those of `others` that can be read.
+    /// - Throws: `.systemCall`.
+    public func wait(
+        timeoutInMilliseconds: Int32, others: [Int32] = []
+    ) throws(VirtualHardwareError) -> (events: [MachineEvent], others: [Int32]) {
+        var watched = others
+        if isConsoleOpen { watched.append(console.number) }
+        if isControlLineOpen { watched.append(controlLine.number) }
+        let ready = try readable(watched, timeoutInMilliseconds: timeoutInMilliseconds)
+        var events: [MachineEvent] = []
+        if ready.contains(console.number) {
+            let bytes = try console.readSome()
+            if bytes.isEmpty { isConsoleOpen = false } else { events.append(.console(bytes)) }
+        }
+        if ready.contains(controlLine.number) { events += try readControlLine() }
+        if !isConsoleOpen, !isControlLineOpen, !hasEnded {
+            hasEnded = true
+            events.append(.ended(emulator.wait(timeoutInMilliseconds: 2000)))
+        }
+        return (events, ready.filter { others.contains($0) })
+    }
+
+    private func readControlLine() throws(VirtualHardwareError) -> [MachineEvent] {
+        let bytes = try controlLine.readSome()
+        guard !bytes.isEmpty else {
+            isControlLineOpen = false
+            return []
+        }
+        do throws(VirtualHardwareError) {
+            return try decoder.feed(bytes).map { .frame($0) }
+        } catch {
+            isControlLineOpen = false
+            return [.brokenControlLine(error)]
+        }
+    }
+
+    /// Sends bytes to COM1.
+    ///
+    /// - Throws: `.connectionClosed` if the machine has ended; `.systemCall`.
+    public func sendToConsole(_ bytes: [UInt8]) throws(VirtualHardwareError) {
+        try console.writeAll(bytes)
+    }
+
+    /// Ends the machine and its TPM.
+    public func end() {
+        emulator.end()
+        interposer.end()
+        tpm.end()
+    }
+}

@@ -1,0 +1,122 @@
+import Appraisal
+import BootArena
+import Digests
+import EventLog
+import Foundation
+import TPMDevice
+import TPMSoftwareStack
+import Testing
+import VirtualHardware
+
+/// Two compartments, as a compiler would describe them.
+func sampleReference() -> ReferenceValues {
+    func module(_ name: String) -> ReferenceModule {
+        ReferenceModule(name: name, sha384: SHA384.hash(Array(name.utf8).span))
+    }
+    func compartment(_ name: String, _ domainID: UInt32, line: Int) -> ReferenceCompartment {
+        ReferenceCompartment(
+            name: name, source: SourceReference(file: "system.casemate", line: line),
+            domainID: domainID, labelText: "u:r:\(name):s0",
+            labelRecord: (0..<88).map { UInt8($0) + UInt8(domainID) }, kernel: module("debian"),
+            initrd: module("\(name).cpio"), commandLine: "console=hvc0",
+            memoryInBytes: 192 << 20, vcpuCount: 1)
+    }
+    return ReferenceValues(
+        system: ReferenceSystem(name: "sample", version: 3),
+        policy: SHA384.hash(Array("policy".utf8).span),
+        manifest: SHA384.hash(Array("manifest".utf8).span),
+        compartments: [
+            compartment("sensor", 1, line: 8), compartment("collector", 2, line: 16),
+        ])
+}
+
+/// Measures a system as the hypervisor does; returns the event log.
+func measure(_ reference: ReferenceValues, _ machine: EmulatedMachine) throws -> [UInt8] {
+    var arena = BootArena(hostSizeInBytes: 1 << 14)
+    let memory = try arena.reserve(count: 8192, repeating: UInt8(0))
+    var recorder = try MeasurementRecorder(
+        registers: ForwardingRegisters(data: machine.data), log: memory)
+    try recorder.measure(PolicyMeasurement(reference.policy))
+    try recorder.measure(ManifestMeasurement(reference.manifest))
+    for compartment in reference.compartments {
+        let name = Array(compartment.name.utf8)
+        let commandLine = Array(compartment.commandLine.utf8)
+        let label = compartment.labelRecord
+        let event = CompartmentMeasurement(
+            name: name.span, domainID: compartment.domainID, label: label.span,
+            kernel: compartment.kernel.sha384, initrd: compartment.initrd?.sha384,
+            commandLine: commandLine.span, memoryInBytes: compartment.memoryInBytes,
+            vcpuCount: compartment.vcpuCount)
+        try recorder.measure(event)
+    }
+    let log = recorder.log
+    return log.indices.map { log[$0] }
+}
+
+/// Takes a quote as `casemate attest quote` does.
+func quote(_ machine: EmulatedMachine, nonce: [UInt8], log: [UInt8]) throws -> Evidence {
+    let connection = try TPMConnection(
+        takingSocket: try connectUnix(machine.socketPath).duplicate())
+    let quote = try connection.quote(qualifyingData: nonce, registers: [12, 13])
+    return Evidence(
+        quote: quote.statement, signature: quote.signature,
+        attestationKey: quote.attestationKey, eventLog: log)
+}
+
+private let nonce = (0..<32).map { UInt8($0) }
+
+@Suite(.serialized) struct QuoteTests {
+    @Test("what the driver measures into a TPM, a quote shows and the appraiser accepts")
+    func wholeFlow() throws {
+        let machine = try EmulatedMachine()
+        defer { machine.end() }
+        let reference = sampleReference()
+        let log = try measure(reference, machine)
+        let evidence = try quote(machine, nonce: nonce, log: log)
+        let appraiser = Appraiser(
+            reference: reference,
+            policy: AppraisalPolicy(nonce: nonce, attestationKeyName: nil))
+        guard case .accepted(let accepted) = appraiser.appraise(evidence) else {
+            Issue.record("refused: \(appraiser.appraise(evidence))")
+            return
+        }
+        #expect(accepted.compartments == ["sensor", "collector"])
+        #expect(accepted.isFresh)
+        #expect(!accepted.isKeyKnown)
+        // The key is the same for the same TPM, and it can be quoted after the machine's end.
+        try machine.shutDown()
+        let again = try quote(machine, nonce: [7], log: log)
+        #expect(again.attestationKey == evidence.attestationKey)
+        let policy = AppraisalPolicy(nonce: [7], attestationKeyName: accepted.attestationKeyName)
+        guard case .accepted = Appraiser(reference: reference, policy: policy).appraise(again)
+        else {
+            Issue.record("the second quote was refused")
+            return
+        }
+        try recordVector(reference, evidence)
+    }
+
+    @Test("nobody outside the machine extends a register or clears its TPM")
+    func outsidersCannotExtend() throws {
+        let machine = try EmulatedMachine()
+        defer { machine.end() }
+        let outsider = try connectUnix(machine.socketPath)
+        for code in [UInt8(0x82), 0x44, 0x26, 0x3D] {
+            try outsider.writeAll([0x80, 1, 0, 0, 0, 12, 0, 0, 1, code, 0, 0])
+            #expect(try outsider.readExactly(10) == [0x80, 1, 0, 0, 0, 10, 0, 0, 1, 0x43])
+        }
+    }
+
+    /// Renews `attestation/vectors` when golden files are to be renewed.
+    private func recordVector(_ reference: ReferenceValues, _ evidence: Evidence) throws {
+        guard ProcessInfo.processInfo.environment["CASEMATE_UPDATE_GOLDEN"] != nil else { return }
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent()
+        let folder = root.appendingPathComponent("attestation/vectors")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try Data(reference.encoded()).write(
+            to: folder.appendingPathComponent("sample.reference-values.json"))
+        try Data(evidence.encoded()).write(
+            to: folder.appendingPathComponent("sample.evidence.json"))
+    }
+}
