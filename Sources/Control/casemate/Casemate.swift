@@ -26,6 +26,6 @@ import ArgumentParser
               casemate check policy/systems/minimal
             """,
         version: "0.1.0",
-        subcommands: [Check.self, Format.self]
+        subcommands: [Check.self, Format.self, Attest.self, Run.self]
     )
 }

@@ -1,0 +1,15 @@
+import ArgumentParser
+
+/// `casemate attest`: quotes and their judgement.
+struct Attest: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Ask whether a machine runs exactly what it should.",
+        discussion: """
+            A machine measures its policy, its manifest and each compartment into its TPM before \
+            any compartment runs, and keeps a log. `quote` asks the TPM for a signed statement of \
+            these measurements; `verify` judges it against the reference values that the compiler \
+            wrote, and needs neither TPM nor network.
+            """,
+        subcommands: [AttestVerify.self, AttestQuote.self]
+    )
+}

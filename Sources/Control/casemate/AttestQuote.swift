@@ -1,0 +1,66 @@
+import Appraisal
+import ArgumentParser
+import Digests
+import TPMSoftwareStack
+import VirtualHardware
+
+/// `casemate attest quote`: takes evidence from a TPM.
+struct AttestQuote: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "quote",
+        abstract: "Take a quote of a machine's measurements, as an evidence file.",
+        discussion: """
+            Asks the TPM behind a Unix socket, as `casemate run` offers one in its run directory, \
+            for a quote of PCR 12 and 13 by a fresh attestation key, and writes it with the event \
+            log into one file.
+
+            EXIT STATUS
+              0  the file was written
+              1  the TPM refused
+              2  the socket or a file could not be read or written
+            """
+    )
+
+    @Option(help: "The Unix socket of the TPM.", completion: .file())
+    var tpm: String
+
+    @Option(help: "The machine's event log, as it came on COM2.", completion: .file())
+    var eventLog: String
+
+    @Option(help: "The verifier's nonce, at most 32 bytes in hexadecimal.")
+    var nonce: HexadecimalBytes
+
+    @Option(help: "Where to write the evidence.", completion: .file())
+    var output: String
+
+    func run() throws {
+        let log = try AttestationFiles.read(eventLog)
+        let evidence = try QuoteTaker.take(tpm: tpm, nonce: nonce.bytes, eventLog: log)
+        try AttestationFiles.write(evidence.encoded(), to: output)
+    }
+}
+
+/// Takes quotes over a Unix socket; says on standard error why it could not.
+enum QuoteTaker {
+    /// - Throws: `ExitStatus.unreadable` if there is no such socket; `ExitStatus.refused` if the
+    ///   TPM refused.
+    static func take(tpm: String, nonce: [UInt8], eventLog: [UInt8]) throws -> Evidence {
+        let socket: Int32
+        do throws(VirtualHardwareError) {
+            socket = try connectUnix(tpm).duplicate()
+        } catch {
+            StandardError.write("casemate: `\(tpm)`: \(error.message)\n")
+            throw ExitStatus.unreadable
+        }
+        do throws(TPMConnectionError) {
+            let quote = try TPMConnection(takingSocket: socket)
+                .quote(qualifyingData: nonce, registers: [12, 13])
+            return Evidence(
+                quote: quote.statement, signature: quote.signature,
+                attestationKey: quote.attestationKey, eventLog: eventLog)
+        } catch {
+            StandardError.write("casemate: \(error.message)\n")
+            throw ExitStatus.refused
+        }
+    }
+}

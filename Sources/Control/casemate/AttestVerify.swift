@@ -1,0 +1,167 @@
+import Appraisal
+import ArgumentParser
+import Digests
+import FoundationEssentials
+
+/// `casemate attest verify`: judges evidence.
+struct AttestVerify: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "verify",
+        abstract: "Judge a machine's evidence against reference values.",
+        discussion: """
+            Checks the quote's signature, its nonce and its registers, replays the event log, \
+            checks every event's data, and compares with the reference values. What differs is \
+            named: the compartment, the file, and the source line that declares it. The codes are \
+            in docs/abi/evidence.md.
+
+            Without --nonce an old quote is as good as a new one; without --key any TPM is as good \
+            as the machine's. The answer says so.
+
+            EXIT STATUS
+              0  accepted
+              1  refused; each reason on standard error
+              2  a file could not be read, or the reference values are malformed
+            """
+    )
+
+    @Option(help: "The evidence file.", completion: .file())
+    var evidence: String
+
+    @Option(help: "The file reference-values.json of `casemate build`.", completion: .file())
+    var referenceValues: String
+
+    @Option(help: "The nonce that the quote must carry, in hexadecimal.")
+    var nonce: HexadecimalBytes?
+
+    @Option(help: "The name of the machine's attestation key, in hexadecimal.")
+    var key: HexadecimalBytes?
+
+    @Flag(help: "Write one JSON document to standard output.")
+    var json = false
+
+    func run() throws {
+        let reference = try AttestationFiles.reference(referenceValues)
+        let bytes = try AttestationFiles.read(evidence)
+        let appraiser = Appraiser(
+            reference: reference,
+            policy: AppraisalPolicy(nonce: nonce?.bytes, attestationKeyName: key?.bytes))
+        let result: AttestationResult
+        do throws(Refusal) {
+            result = appraiser.appraise(try Evidence(json: bytes))
+        } catch {
+            result = .refused([error])
+        }
+        if json {
+            print(AttestationReport(result).json)
+        } else {
+            show(result)
+        }
+        if case .refused = result { throw ExitStatus.refused }
+    }
+
+    private func show(_ result: AttestationResult) {
+        switch result {
+        case .accepted(let machine):
+            print(
+                "accepted: the machine runs `\(machine.system.name)` "
+                    + "version \(machine.system.version)")
+            print("compartments: \(machine.compartments.joined(separator: ", "))")
+            print("attestation key: \(hexadecimalText(machine.attestationKeyName))")
+            if !machine.isFresh { print("note: freshness was not checked: no nonce was given") }
+            if !machine.isKeyKnown {
+                print("note: any TPM's key was taken: no key was given")
+            }
+        case .refused(let refusals):
+            for refusal in refusals {
+                StandardError.write("refused[\(refusal.code)]: \(refusal.message)\n")
+            }
+        }
+    }
+}
+
+/// Bytes in hexadecimal on the command line.
+struct HexadecimalBytes: ExpressibleByArgument {
+    let bytes: [UInt8]
+
+    init?(argument: String) {
+        guard let bytes = bytesOfHexadecimal(argument), !bytes.isEmpty else { return nil }
+        self.bytes = bytes
+    }
+}
+
+/// Reads the files of attestation; says on standard error what is wrong with one.
+enum AttestationFiles {
+    /// - Throws: `ExitStatus.unreadable`.
+    static func read(_ path: String) throws -> [UInt8] {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            StandardError.write("casemate: `\(path)`: it cannot be read\n")
+            throw ExitStatus.unreadable
+        }
+        return [UInt8](data)
+    }
+
+    /// - Throws: `ExitStatus.unreadable`.
+    static func reference(_ path: String) throws -> ReferenceValues {
+        let bytes = try read(path)
+        do throws(ReferenceValuesError) {
+            return try ReferenceValues(json: bytes)
+        } catch {
+            StandardError.write("casemate: `\(path)`: error[\(error.code)]: \(error.message)\n")
+            throw ExitStatus.unreadable
+        }
+    }
+
+    /// - Throws: `ExitStatus.unreadable`.
+    static func write(_ bytes: [UInt8], to path: String) throws {
+        do {
+            try Data(bytes).write(to: URL(filePath: path), options: .atomic)
+        } catch {
+            StandardError.write("casemate: `\(path)`: it cannot be written\n")
+            throw ExitStatus.unreadable
+        }
+    }
+}
+
+/// The JSON form of a judgement.
+struct AttestationReport: Encodable {
+    struct Reason: Encodable {
+        let code: String
+        let message: String
+    }
+    let accepted: Bool
+    let system: String?
+    let systemVersion: UInt64?
+    let compartments: [String]?
+    let attestationKey: String?
+    let freshnessChecked: Bool?
+    let keyChecked: Bool?
+    let refusals: [Reason]
+
+    init(_ result: AttestationResult) {
+        var machine: AcceptedMachine?
+        var reasons: [Reason] = []
+        switch result {
+        case .accepted(let accepted): machine = accepted
+        case .refused(let refusals):
+            reasons = refusals.map { Reason(code: $0.code, message: $0.message) }
+        }
+        accepted = machine != nil
+        system = machine?.system.name
+        systemVersion = machine?.system.version
+        compartments = machine?.compartments
+        attestationKey = machine.map { hexadecimalText($0.attestationKeyName) }
+        freshnessChecked = machine?.isFresh
+        keyChecked = machine?.isKeyKnown
+        refusals = reasons
+    }
+
+    /// The document as text.
+    var json: String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        guard let data = try? encoder.encode(self) else {
+            preconditionFailure("a document of strings and integers is always encodable")
+        }
+        return String(decoding: data, as: UTF8.self)
+    }
+}

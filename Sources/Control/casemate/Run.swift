@@ -1,0 +1,126 @@
+import Appraisal
+import ArgumentParser
+import FoundationEssentials
+import VirtualHardware
+
+/// `casemate run`: boots a built system on emulated hardware.
+struct Run: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Boot a built system on emulated hardware with an emulated TPM.",
+        discussion: """
+            Starts QEMU and swtpm in a private directory, shows the machine's first serial line, \
+            and sends what is typed to it; Ctrl-C ends everything. While the machine runs, \
+            `casemate attest quote` can take quotes through the socket in the run directory.
+
+            With --check nobody needs to sit there: the command waits for what the system must \
+            show, takes and verifies a quote, boots a second time with one byte of one initial RAM \
+            disk changed, which must be refused, and prints a table of verdicts.
+
+            An emulated machine proves the chain of measurements, and nothing about hardware: its \
+            TPM's keys are as good as this computer.
+
+            EXIT STATUS
+              0  the machine ended, or every verdict is ok
+              1  the machine stopped for a reason, or a verdict is not ok
+              2  a file could not be read, or a program could not be started
+            """
+    )
+
+    @Argument(
+        help: "The system's source, or the folder that holds system.casemate.",
+        completion: .file(extensions: ["casemate"]))
+    var system: String
+
+    @Option(help: "The folder that `casemate build` filled.", completion: .directory)
+    var build: String
+
+    @Option(help: "The hypervisor's image.", completion: .file())
+    var hypervisor = ".build-bare/x86_64-unknown-none-elf/release/Hypervisor"
+
+    @Option(
+        help: "A private folder for state and logs, kept; else a temporary one, removed.",
+        completion: .directory)
+    var runDirectory: String?
+
+    @Flag(help: "Run unattended and print a table of verdicts.")
+    var check = false
+
+    @Option(help: "The machine's memory in MiB; what the compartments need and 512 unless said.")
+    var memory: Int?
+
+    @Option(help: "How long --check waits for each boot, in seconds.")
+    var timeout = 300
+
+    func validate() throws {
+        if let memory, !(64...65536).contains(memory) {
+            throw ValidationError("the memory is from 64 to 65536 MiB")
+        }
+        guard (1...86400).contains(timeout) else {
+            throw ValidationError("the timeout is from 1 to 86400 seconds")
+        }
+    }
+
+    func run() throws {
+        let source = try SystemSource.read(system)
+        let reference = try AttestationFiles.reference(build + "/reference-values.json")
+        for path in [hypervisor, bundlePath] where !FileManager.default.fileExists(atPath: path) {
+            StandardError.write("casemate: `\(path)`: there is no such file\n")
+            throw ExitStatus.unreadable
+        }
+        TerminationSignals.hold()
+        let status: ExitCode
+        do throws(VirtualHardwareError) {
+            let directory = try RunDirectory(runDirectory)
+            defer { withExtendedLifetime(directory) {} }
+            if check {
+                let check = SystemCheck(
+                    source: source, reference: reference, bundlePath: bundlePath,
+                    configuration: configuration(reference, in: directory.path),
+                    timeoutInSeconds: timeout)
+                status = try check.run() ? .success : ExitStatus.refused
+            } else {
+                let session = try TerminalSession(configuration(reference, in: directory.path))
+                status = try session.run() ? .success : ExitStatus.refused
+            }
+        } catch {
+            StandardError.write("casemate: \(error.message)\n")
+            throw ExitStatus.unreadable
+        }
+        guard status == .success else { throw status }
+    }
+
+    private var bundlePath: String { build + "/boot.bundle" }
+
+    private func configuration(
+        _ reference: ReferenceValues, in directory: String
+    ) -> MachineConfiguration {
+        let guests = reference.compartments.reduce(0) { $0 + $1.memoryInBytes >> 20 }
+        return MachineConfiguration(
+            hypervisor: hypervisor, bundle: bundlePath,
+            memoryInMebibytes: memory ?? Int(clamping: guests + 512), directory: directory,
+            diesWithThread: true)
+    }
+}
+
+/// The private folder of one run; a temporary one is removed with its owner.
+final class RunDirectory {
+    let path: String
+    private let isTemporary: Bool
+
+    init(_ named: String?) throws(VirtualHardwareError) {
+        if let named {
+            path =
+                named.hasPrefix("/")
+                ? named : FileManager.default.currentDirectoryPath + "/\(named)"
+            isTemporary = false
+            try makePrivateDirectory(path)
+        } else {
+            path = try makeTemporaryDirectory()
+            isTemporary = true
+        }
+    }
+
+    deinit {
+        if isTemporary { removeTemporaryDirectory(path) }
+    }
+}

@@ -1,0 +1,57 @@
+import ControlFrames
+import VirtualHardware
+
+/// A machine on somebody's terminal.
+struct TerminalSession {
+    private let machine: VirtualMachine
+    private let directory: String
+
+    /// Starts the machine.
+    init(_ configuration: MachineConfiguration) throws(VirtualHardwareError) {
+        directory = configuration.directory
+        machine = try VirtualMachine(configuration)
+    }
+
+    /// Connects the terminal to the machine until one of them ends.
+    ///
+    /// - Returns: whether the machine did not stop for a reason of its own.
+    func run() throws(VirtualHardwareError) -> Bool {
+        let input = RawInput()
+        var isInputOpen = true
+        var hasStopped = false
+        var hasSpoken = false
+        while TerminationSignals.next() == nil {
+            let (events, ready) = try machine.wait(
+                timeoutInMilliseconds: 200, others: isInputOpen ? [input.number] : [])
+            if !ready.isEmpty {
+                let typed = input.read()
+                if typed.isEmpty { isInputOpen = false } else { try machine.sendToConsole(typed) }
+            }
+            for event in events {
+                switch event {
+                case .console(let bytes):
+                    hasSpoken = true
+                    writeToStandardOutput(bytes)
+                case .frame(let frame):
+                    hasStopped = hasStopped || frame.kind == .stopped
+                    keep(frame)
+                case .brokenControlLine(let error):
+                    StandardError.write("casemate: \(error.message)\n")
+                case .ended:
+                    if !hasSpoken { StandardError.write(lastLines(of: machine.logPath)) }
+                    return !hasStopped
+                }
+            }
+        }
+        return true
+    }
+
+    /// Keeps an event log for quotes.
+    private func keep(_ frame: ControlFrame) {
+        guard frame.kind == .eventLog else { return }
+        let path = directory + "/event-log"
+        guard (try? AttestationFiles.write(frame.payload, to: path)) != nil else { return }
+        StandardError.write(
+            "casemate: measured; quote with --tpm \(machine.tpmSocketPath) --event-log \(path)\n")
+    }
+}
