@@ -85,6 +85,14 @@ import Testing
         #expect(graph.shortestChain(from: CompartmentSet(bits: 0xFFFF_FFF0), to: low) == nil)
     }
 
+    @Test("of equally short chains that of the lowest compartment is taken") func ties() {
+        let graph = FlowGraph(
+            of: Self.policy(compartments: 4, channels: [(2, 3), (0, 1), (0, 1), (0, 3)]))
+        let chain = graph.shortestChain(
+            from: CompartmentSet(bits: 0b0101), to: CompartmentSet(bits: 0b1010))
+        #expect(chain?.map(\.channel) == [1])
+    }
+
     @Test("the rows are those that the certificate wants, at 32 compartments too") func rows() {
         let chain = (0..<31).map { ($0, $0 + 1) }
         let graph = FlowGraph(of: Self.policy(compartments: 32, channels: chain))

@@ -68,6 +68,29 @@ import Testing
         #expect(accepted > 100 && refused > 100, "the mutations are too weak or too strong")
     }
 
+    @Test("what is not UTF-8 is found, exactly where the standard library finds it")
+    func encodings() {
+        let next: [UInt8] = [0x00, 0x20, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF]
+        for first in UInt8(0x80)...0xFF {
+            for second in next {
+                for third in [0x20, 0x80, 0xBF] as [UInt8] {
+                    for fourth in [0x20, 0x80, 0xBF] as [UInt8] {
+                        let bytes = [first, second, third, fourth]
+                        let source = SourceFile(name: "t", bytes: Array("//".utf8) + bytes)
+                        let found = Parser.parse(source).diagnostics.contains {
+                            $0.code == .notUTF8
+                        }
+                        let isText = String(validating: bytes, as: UTF8.self) != nil
+                        guard found != isText else {
+                            Issue.record("wrong about \(bytes)")
+                            return
+                        }
+                    }
+                }
+            }
+        }
+    }
+
     @Test("every source cut off at every byte") func prefixes() {
         let bytes = Array(SampleSources.minimal.utf8)
         for count in 0..<bytes.count { _ = survives(Array(bytes[..<count])) }

@@ -61,6 +61,11 @@ import Testing
         #expect(Array(Printer.text(of: result.tree).utf8) == bytes)
     }
 
+    @Test("blanks at the end of a comment are no part of it") func commentEnd() {
+        #expect(parse("// x \t \n").tree.closingComments.map(\.text) == [" x"])
+        #expect(parse("//\t\r\n").tree.closingComments.map(\.text) == [""])
+    }
+
     @Test("an empty source is an empty tree") func empty() {
         #expect(parse("").tree == SyntaxTree(statements: [], closingComments: []))
         #expect(Printer.text(of: parse("\n \t\n").tree).isEmpty)

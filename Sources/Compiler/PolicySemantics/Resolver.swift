@@ -181,13 +181,14 @@ extension Resolver {
         let assertions: [SystemPolicy.Assertion]
     }
 
+    /// Resolves what refers to names. Where a name was taken twice the indices are of no use; then
+    /// the error is reported already, and no policy is made.
     private mutating func resolveParts() -> Parts {
         var resolved: [SystemPolicy.Compartment] = []
         var ranges: [SecurityRange?] = []
         for syntax in statements.compartments {
             let range = resolveRange(syntax.label)
             let compartment = resolve(syntax, range: range)
-            guard isDeclaration(syntax.name) else { continue }
             ranges.append(range)
             if let compartment { resolved.append(compartment) }
         }
@@ -196,12 +197,6 @@ extension Resolver {
             resolveAssertion(from: $0.from, to: $0.to, span: $0.span, ranges: ranges)
         }
         return Parts(compartments: resolved, channels: channels, assertions: assertions)
-    }
-
-    /// Whether the compartment's name was taken from here, and not refused as taken.
-    private func isDeclaration(_ name: Located<String>) -> Bool {
-        compartments.indices[name.value].map { compartments.declared[$0].span == name.span }
-            ?? false
     }
 
     private mutating func assemble(_ parts: Parts, fileStart: SourceSpan) -> SystemPolicy? {
