@@ -182,5 +182,12 @@ let package = Package(
         tests("PolicyConformanceTests", ["PolicySyntax", "PolicySemantics", "PolicyChecks"]),
         tests("RepositoryTests", []),
         tests("HypervisorCoreTests", ["CXen", "HypervisorCore"]),
+        tests(
+            "HypervisorSimulationTests",
+            [
+                "CompilerTestSupport", "BootArena", "PolicyDatabase", "SystemManifest",
+                "ReferenceMonitor", "HypervisorCore", "PolicyChecks", "PolicySemantics",
+                "PolicyCompiler",
+            ]),
     ]
 )
