@@ -115,10 +115,11 @@ let control: [Target] = [
     .executableTarget(
         name: "casemate",
         dependencies: [
-            "SecurityLattice", "Digests", "EventLog", "ControlFrames", "SystemManifest",
-            "PolicyDatabase", "PolicySyntax", "PolicySemantics", "PolicyChecks",
-            "PolicyDatabaseModel", "PolicyCompiler", "TPMStructures", "Appraisal",
-            "TPMSoftwareStack", "SystemImage", "VirtualHardware", argumentParser,
+            "SecurityLattice", "Digests", "EventLog", "ControlFrames", "BootArena",
+            "SystemManifest", "PolicyDatabase", "FlowCertificate", "ReferenceMonitor",
+            "PolicySyntax", "PolicySemantics", "PolicyChecks", "PolicyDatabaseModel",
+            "PolicyCompiler", "TPMStructures", "Appraisal", "TPMSoftwareStack",
+            "SystemImage", "VirtualHardware", argumentParser,
         ],
         path: "Sources/Control/casemate", swiftSettings: strict),
 ]

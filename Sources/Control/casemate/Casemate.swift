@@ -26,6 +26,6 @@ import ArgumentParser
               casemate check policy/systems/minimal
             """,
         version: "0.1.0",
-        subcommands: [Check.self, Format.self, Attest.self, Run.self]
+        subcommands: [Build.self, Check.self, Format.self, Attest.self, Run.self]
     )
 }

@@ -1,0 +1,53 @@
+import BootArena
+import FlowCertificate
+import PolicyCompiler
+import PolicyDatabase
+import ReferenceMonitor
+import SystemManifest
+
+/// Does what the hypervisor does before it runs a compartment: reads policy and manifest, computes
+/// all decisions, and checks the certificate against them.
+///
+/// - Returns: nil when everything holds, else the reason, as the hypervisor would give it.
+func replayFailure(_ compiled: CompiledSystem) -> String? {
+    do throws(ReplayError) {
+        try replay(compiled)
+        return nil
+    } catch {
+        return "\(error.reason)"
+    }
+}
+
+/// Which of the hypervisor's parts refuses, and why.
+private struct ReplayError: Error {
+    let reason: StaticString
+}
+
+private func replay(_ compiled: CompiledSystem) throws(ReplayError) {
+    let policyBytes = compiled.policy.span
+    let manifestBytes = compiled.manifest.span
+    do {
+        let policy = try PolicyDatabase(validating: policyBytes)
+        let manifest = try SystemManifest(validating: manifestBytes)
+        let count = manifest.compartmentCount
+        var arena = BootArena(
+            hostSizeInBytes: ReferenceMonitor.arenaSizeInBytes(compartmentCount: count))
+        let monitor = try ReferenceMonitor(policy: policy, manifest: manifest, arena: &arena)
+        var observed: [UInt32] = Array(repeating: 0, count: count)
+        var rows = observed.mutableSpan
+        monitor.observeFlows(into: &rows)
+        let certificate = try FlowCertificate(
+            validating: manifest.certificate, compartmentCount: count)
+        try certificate.check(observedFlows: observed.span)
+    } catch let error as PolicyDatabaseError {
+        throw ReplayError(reason: error.reason)
+    } catch let error as SystemManifestError {
+        throw ReplayError(reason: error.reason)
+    } catch let error as ReferenceMonitorError {
+        throw ReplayError(reason: error.reason)
+    } catch let error as FlowCertificateError {
+        throw ReplayError(reason: error.reason)
+    } catch {
+        throw ReplayError(reason: "unknown")
+    }
+}
