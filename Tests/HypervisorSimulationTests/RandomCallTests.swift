@@ -11,6 +11,13 @@ import Testing
         _ simulation: inout Simulation, from domain: UInt16, domains: Int,
         _ generator: inout SeededGenerator
     ) -> Int64 {
+        if Int.random(in: 0..<4, using: &generator) == 0 {
+            let remote = UInt16.random(in: 1...UInt16(domains), using: &generator)
+            let port = UInt32.random(in: 2..<8, using: &generator)
+            return Bool.random(using: &generator)
+                ? simulation.allocate(domain, remote: remote).result
+                : simulation.bind(domain, remote: remote, port: port).result
+        }
         let calls: [UInt64] = [12, 15, 17, 18, 20, 21, 24, 29, 32, 32, 32, 32, 32, 34]
         let number = calls.randomElement(using: &generator) ?? 32
         // Shutdown and blocking calls are left out: the caller would stop calling.
