@@ -105,6 +105,8 @@
                     if request.call == 29 && request.arguments[0] == 0 { now = end }
                 case .halted:
                     if !machine.hasWaitingVector(domain) { core.block(domain, machine) }
+                case .stopped:
+                    core.powerOff(domain)
                 case .resumable:
                     break
                 case .interrupted:

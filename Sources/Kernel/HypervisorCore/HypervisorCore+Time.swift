@@ -168,6 +168,11 @@ extension HypervisorCore {
         return 0
     }
 
+    /// Stops a domain that has halted for good, as `SHUTDOWN_poweroff` does.
+    public mutating func powerOff(_ domain: DomainID) {
+        domains[callerIndex(domain)].life = .shutDown(reason: 0)
+    }
+
     /// Stops a domain whose state cannot be used.
     public mutating func crash(_ domain: DomainID) {
         domains[callerIndex(domain)].life = .crashed

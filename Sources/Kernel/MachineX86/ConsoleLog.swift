@@ -15,9 +15,17 @@
             var length = 0
             /// How much of the line has been shown already, because it did not end for a while.
             var shown = 0
+            /// Whether an escape sequence of the terminal has begun, and how far it is.
+            var escape = Escape.none
 
             /// A line of a speaker without a name.
             public init() {}
+        }
+
+        /// Where in an escape sequence (ECMA-48, 5.4) a console is. Sequences are dropped whole: one
+        /// could move the cursor, and write over another's line.
+        enum Escape: BitwiseCopyable {
+            case none, begun, parameters
         }
 
         private let port: SerialPort
@@ -54,7 +62,7 @@
 
         /// One byte of a domain's console.
         public mutating func write(_ byte: UInt8, of domain: DomainID) {
-            guard let index = index(domain), byte != 0x0d else { return }
+            guard let index = index(domain), byte != 0x0d, !isEscaped(byte, index) else { return }
             if byte == 0x0a {
                 endLine(index)
                 return
@@ -68,6 +76,20 @@
                 byte == 0x09 ? 0x20 : ConsoleLog.printable(byte)
             lines[index].length += 1
             if lines[index].length == 256 { endLine(index) }
+        }
+
+        /// Whether the byte belongs to an escape sequence.
+        private mutating func isEscaped(_ byte: UInt8, _ index: Int) -> Bool {
+            switch lines[index].escape {
+            case .none:
+                guard byte == 0x1b else { return false }
+                lines[index].escape = .begun
+            case .begun:
+                lines[index].escape = byte == 0x5b ? .parameters : .none
+            case .parameters:
+                if byte >= 0x40, byte <= 0x7e { lines[index].escape = .none }
+            }
+            return true
         }
 
         /// Shows what domains have written of lines that have not ended, prompts above all.

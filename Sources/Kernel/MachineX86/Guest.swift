@@ -116,6 +116,8 @@
         case hypercall(HypercallRequest)
         /// It waits for an event.
         case halted
+        /// It halted with interrupts off: nothing can wake it.
+        case stopped
         /// An interrupt of the machine.
         case interrupted
         /// Something that the machine has dealt with; the guest can go on.

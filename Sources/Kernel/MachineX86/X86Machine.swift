@@ -110,7 +110,8 @@
             case 0x72: guests[index].answerCPUID(domain: domain.number)
             case 0x78:
                 control.advance(1)
-                return .halted
+                // Asleep with interrupts off, it would sleep for ever: that is how it stops.
+                return control[.rflags] & 1 << 9 == 0 ? .stopped : .halted
             case 0x7b: guests[index].answerPort()
             case 0x7c: guests[index].answerMSR(processor: processor)
             case 0x7f: return .failed("triple fault", control[.rip])
