@@ -141,7 +141,7 @@ private final class TPMRelay {
 
     /// Serves one command of somebody else, at locality 0.
     private func serveClient(_ client: Descriptor) throws(VirtualHardwareError) {
-        let command = try readMessage(client)
+        let command = try readMessage(client, timeoutInMilliseconds: 2000)
         let code = command[6..<10].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
         guard isPermitted(code) else {
             try client.writeAll([0x80, 0x01, 0, 0, 0, 10, 0, 0, 1, 0x43])
@@ -161,11 +161,17 @@ private final class TPMRelay {
         }
     }
 
-    /// Sends a command to the TPM and returns its response.
+    /// Sends a command to the TPM and returns its response. A failure ends the channel: a late
+    /// response must not be taken for the next command's.
     private func transact(_ command: [UInt8]) throws(VirtualHardwareError) -> [UInt8] {
         guard let data else { throw .emulatorProtocol("a command before CMD_SET_DATAFD") }
-        try data.writeAll(command)
-        return try readMessage(data)
+        do throws(VirtualHardwareError) {
+            try data.writeAll(command)
+            return try readMessage(data)
+        } catch {
+            self.data = nil
+            throw error
+        }
     }
 }
 
@@ -181,13 +187,15 @@ private func isPermitted(_ code: UInt32) -> Bool {
 }
 
 /// Reads one whole TPM command or response: both carry their length behind a 16-bit tag.
-private func readMessage(_ source: Descriptor) throws(VirtualHardwareError) -> [UInt8] {
-    let head = try source.readExactly(10)
+private func readMessage(
+    _ source: Descriptor, timeoutInMilliseconds timeout: Int32 = 30_000
+) throws(VirtualHardwareError) -> [UInt8] {
+    let head = try source.readExactly(10, timeoutInMilliseconds: timeout)
     let count = head[2..<6].reduce(0) { $0 << 8 | Int($1) }
     guard count >= 10, count <= 65536 else {
         throw .emulatorProtocol("a TPM message of \(count) bytes")
     }
-    return head + (try source.readExactly(count - 10))
+    return head + (try source.readExactly(count - 10, timeoutInMilliseconds: timeout))
 }
 
 private func bigEndian(_ number: UInt32) -> [UInt8] {
