@@ -174,7 +174,7 @@ let package = Package(
     targets: vocabulary + kernel + compiler + attestation + guests + control + moduleTests + [
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests("SecurityLatticeTests", ["SecurityLattice"]),
-        tests("CommandTests", []),
+        tests("CommandTests", ["Appraisal", "ControlFrames"]),
         tests("PolicySyntaxTests", ["PolicySyntax"]),
         tests("PolicySemanticsTests", ["SecurityLattice", "PolicySyntax", "PolicySemantics"]),
         tests(

@@ -10,22 +10,27 @@ struct Command {
     /// Runs `casemate` in the repository's top folder, and waits for its end.
     ///
     /// Output goes to files: a pipe that nobody empties would stop a run that says much.
-    init(_ arguments: String...) throws {
-        let folder = try TemporaryFolder()
-        defer { folder.remove() }
+    ///
+    /// - Parameter folder: where programs are looked for before PATH.
+    init(_ arguments: String..., programsIn folder: String? = nil) throws {
+        var environment = ProcessInfo.processInfo.environment
+        if let folder { environment["PATH"] = folder + ":" + (environment["PATH"] ?? "") }
+        let scratch = try TemporaryFolder()
+        defer { scratch.remove() }
         let process = Process()
+        process.environment = environment
         process.executableURL = URL(filePath: CommandLine.arguments[0])
             .deletingLastPathComponent().appending(path: "casemate")
         process.arguments = arguments
         process.currentDirectoryURL = RepositoryFiles.root
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try folder.handle("output")
-        process.standardError = try folder.handle("errors")
+        process.standardOutput = try scratch.handle("output")
+        process.standardError = try scratch.handle("errors")
         try process.run()
         process.waitUntilExit()
         status = process.terminationReason == .exit ? process.terminationStatus : -1
-        output = try String(contentsOf: folder.url("output"), encoding: .utf8)
-        errors = try String(contentsOf: folder.url("errors"), encoding: .utf8)
+        output = try String(contentsOf: scratch.url("output"), encoding: .utf8)
+        errors = try String(contentsOf: scratch.url("errors"), encoding: .utf8)
     }
 }
 

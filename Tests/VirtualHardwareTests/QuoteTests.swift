@@ -107,9 +107,9 @@ private let nonce = (0..<32).map { UInt8($0) }
         }
     }
 
-    /// Renews `attestation/vectors` when golden files are to be renewed.
+    /// Renews `attestation/vectors` when asked to: each quote is by another key.
     private func recordVector(_ reference: ReferenceValues, _ evidence: Evidence) throws {
-        guard ProcessInfo.processInfo.environment["CASEMATE_UPDATE_GOLDEN"] != nil else { return }
+        guard ProcessInfo.processInfo.environment["CASEMATE_RECORD_QUOTE"] != nil else { return }
         let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .deletingLastPathComponent().deletingLastPathComponent()
         let folder = root.appendingPathComponent("attestation/vectors")

@@ -19,11 +19,12 @@ struct SystemCheck {
     /// - Throws: what keeps a machine from being started at all.
     func run() throws(VirtualHardwareError) -> Bool {
         var table = VerdictTable()
-        let intact = try boot(configuration) { observation in isComplete(observation) }
+        let intact = try boot(configuration, key: nil) { isComplete($0) }
+        guard !intact.wasInterrupted else { return false }
         judgeBoot(intact, &table)
         judgeEvents(intact, &table)
         judgeQuote(intact, &table)
-        if !intact.wasInterrupted { try judgeTampering(&table) }
+        try judgeTampering(&table, key: intact.attestationKeyName)
         table.finish()
         if !table.isAllOK {
             StandardError.write("last lines of the first boot's console:\n")
@@ -31,14 +32,17 @@ struct SystemCheck {
                 StandardError.write("  (\(line.speaker ?? "")) \(line.text)\n")
             }
         }
-        return table.isAllOK && !intact.wasInterrupted
+        return table.isAllOK
     }
 
     // MARK: Booting
 
     /// Boots a machine, waits until `isDone` or the time is over, and quotes it.
+    ///
+    /// - Parameter key: the name of its attestation key, if it is known already.
     private func boot(
-        _ configuration: MachineConfiguration, until isDone: (Observation) -> Bool
+        _ configuration: MachineConfiguration, key: [UInt8]?,
+        until isDone: (Observation) -> Bool
     ) throws(VirtualHardwareError) -> Observation {
         let machine = try VirtualMachine(configuration)
         defer { machine.end() }
@@ -54,14 +58,13 @@ struct SystemCheck {
             }
             if isDone(observation) { break }
         }
-        observation.duration = start.duration(to: .now)
         guard let log = observation.eventLog else { return observation }
         let nonce = (0..<32).map { _ in UInt8.random(in: 0...255) }
         guard
             let evidence = try? QuoteTaker.take(
                 tpm: machine.tpmSocketPath, nonce: nonce, eventLog: log)
         else { return observation }
-        let policy = AppraisalPolicy(nonce: nonce, attestationKeyName: nil)
+        let policy = AppraisalPolicy(nonce: nonce, attestationKeyName: key)
         observation.result = Appraiser(reference: reference, policy: policy).appraise(evidence)
         return observation
     }
@@ -163,8 +166,10 @@ struct SystemCheck {
             otherwise: reason)
     }
 
-    /// Boots with one byte of the last compartment's initrd changed.
-    private func judgeTampering(_ table: inout VerdictTable) throws(VirtualHardwareError) {
+    /// Boots the same machine with one byte of the last compartment's initrd changed.
+    private func judgeTampering(
+        _ table: inout VerdictTable, key: [UInt8]?
+    ) throws(VirtualHardwareError) {
         guard let victim = reference.compartments.last(where: { $0.initrd != nil }),
             let digest = victim.initrd?.sha384
         else { return }
@@ -176,24 +181,23 @@ struct SystemCheck {
             return
         }
         var changed = configuration
-        changed.directory += "/tampered"
-        try makePrivateDirectory(changed.directory)
-        changed.bundle = changed.directory + "/boot.bundle"
+        changed.bundle = configuration.directory + "/tampered.bundle"
         guard (try? AttestationFiles.write(copy, to: changed.bundle)) != nil else {
             table.add(claim, false, otherwise: "`\(changed.bundle)` cannot be written")
             return
         }
-        let seen = try boot(changed) { $0.stopReason != nil && $0.eventLog != nil }
+        let seen = try boot(changed, key: key) { $0.stopReason != nil && $0.eventLog != nil }
         var isNamed = false
-        var reason = seen.stopReason.map { "stopped: \($0)" } ?? "the machine did not stop"
+        var reasons = [seen.stopReason.map { "stopped: \($0)" } ?? "the machine did not stop"]
         if case .refused(let refusals) = seen.result {
             isNamed = refusals.contains { isInitrd(of: victim.name, $0) }
-            reason = refusals.map(\.message).joined(separator: "; ")
+            reasons = refusals.map(\.message)
         }
+        if case .accepted = seen.result { reasons.append("the quote was accepted") }
         let ranNothing = reference.compartments.allSatisfy { shell($0.name, seen) == nil }
         table.add(
-            claim, isNamed && seen.stopReason != nil && ranNothing, otherwise: reason)
-        if isNamed { table.note(reason) }
+            claim, isNamed && seen.stopReason != nil && ranNothing,
+            otherwise: reasons.joined(separator: "\n      "), detail: reasons.first)
     }
 
     private func isInitrd(of name: String, _ refusal: Refusal) -> Bool {
@@ -211,8 +215,13 @@ struct Observation {
     var stopReason: String?
     var hasEnded = false
     var wasInterrupted = false
-    var duration: Duration = .zero
     var result: AttestationResult?
+
+    /// The attestation key of a machine that was accepted.
+    var attestationKeyName: [UInt8]? {
+        if case .accepted(let machine) = result { return machine.attestationKeyName }
+        return nil
+    }
 
     mutating func take(_ event: MachineEvent) {
         switch event {
@@ -241,15 +250,14 @@ struct VerdictTable {
     /// Whether there was at least one verdict, and none was bad.
     var isAllOK: Bool { count > 0 && okCount == count }
 
-    mutating func add(_ claim: String, _ isOK: Bool, otherwise reason: String) {
+    /// Adds a verdict, with a line below it: why it is bad, or what shows that it is ok.
+    mutating func add(
+        _ claim: String, _ isOK: Bool, otherwise reason: String, detail: String? = nil
+    ) {
         count += 1
         if isOK { okCount += 1 }
         print(isOK ? "ok    \(claim)" : "FAIL  \(claim)\n      \(reason)")
-    }
-
-    /// Adds a line of explanation to the last verdict.
-    func note(_ text: String) {
-        print("      \(text)")
+        if isOK, let detail { print("      \(detail)") }
     }
 
     func finish() {

@@ -1,0 +1,90 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("casemate attest", .serialized) struct AttestCommandTests {
+    private static let evidence = "attestation/vectors/sample.evidence.json"
+    private static let reference = "attestation/vectors/sample.reference-values.json"
+    private static let nonce = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+    private func verify(_ options: [String], reference: String = Self.reference) throws -> Command {
+        switch options.count {
+        case 2:
+            try Command(
+                "attest", "verify", "--evidence", Self.evidence, "--reference-values", reference,
+                options[0], options[1])
+        case 3:
+            try Command(
+                "attest", "verify", "--evidence", Self.evidence, "--reference-values", reference,
+                options[0], options[1], options[2])
+        default:
+            try Command(
+                "attest", "verify", "--evidence", Self.evidence, "--reference-values", reference)
+        }
+    }
+
+    @Test("the recorded machine is accepted, and what was not checked is said") func accepted()
+        throws
+    {
+        let fresh = try verify(["--nonce", Self.nonce])
+        #expect(fresh.status == 0 && fresh.errors.isEmpty)
+        #expect(fresh.output.hasPrefix("accepted: the machine runs `sample` version 3\n"))
+        #expect(fresh.output.contains("compartments: sensor, collector\n"))
+        #expect(!fresh.output.contains("freshness"))
+        #expect(fresh.output.contains("note: any TPM's key was taken"))
+        let stale = try verify([])
+        #expect(stale.status == 0)
+        #expect(stale.output.contains("note: freshness was not checked"))
+    }
+
+    @Test("another nonce and another key are refused with their code, status 1") func refused()
+        throws
+    {
+        let nonce = try verify(["--nonce", "00"])
+        #expect(nonce.status == 1 && nonce.output.isEmpty)
+        #expect(nonce.errors.hasPrefix("refused[ATT-QUO-004]: "))
+        let key = try verify(["--key", "000b00"])
+        #expect(key.status == 1)
+        #expect(key.errors.hasPrefix("refused[ATT-KEY-002]: "))
+    }
+
+    @Test("with --json one document tells all") func json() throws {
+        for (nonce, status) in [(Self.nonce, Int32(0)), ("00", 1)] {
+            let run = try verify(["--json", "--nonce", nonce])
+            #expect(run.status == status && run.errors.isEmpty)
+            let document =
+                try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any]
+            #expect(document?["accepted"] as? Bool == (status == 0))
+            #expect((document?["refusals"] as? [Any])?.count == Int(status))
+        }
+    }
+
+    @Test("what cannot be read or contradicts itself is status 2; evidence that is none, status 1")
+    func unreadable() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let garbage = try folder.write("{}", to: "garbage")
+        for path in ["/nothing", garbage] {
+            let run = try verify([], reference: path)
+            #expect(run.status == 2 && run.output.isEmpty)
+            #expect(run.errors.hasPrefix("casemate: `\(path)`: "))
+        }
+        let empty = try Command(
+            "attest", "verify", "--evidence", garbage, "--reference-values", Self.reference)
+        #expect(empty.status == 1)
+        #expect(empty.errors.hasPrefix("refused[ATT-EVI-001]: "))
+        let absent = try Command(
+            "attest", "verify", "--evidence", "/nothing", "--reference-values", Self.reference)
+        #expect(absent.status == 2)
+    }
+
+    @Test("a quote needs a socket; a nonce is hexadecimal") func quote() throws {
+        let run = try Command(
+            "attest", "quote", "--tpm", "/nothing", "--event-log", Self.evidence, "--nonce", "00",
+            "--output", "/dev/null")
+        #expect(run.status == 2)
+        #expect(run.errors.hasPrefix("casemate: `/nothing`: `connect` failed"))
+        #expect(try verify(["--nonce", "0"]).status == 64)
+        #expect(try verify(["--nonce", "xy"]).status == 64)
+    }
+}

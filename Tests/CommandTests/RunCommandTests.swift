@@ -1,0 +1,142 @@
+import Appraisal
+import ControlFrames
+import Foundation
+import TestSupport
+import Testing
+
+/// `casemate run --check` with a real software TPM and a machine of our own: a script in place of
+/// QEMU, which says on the console what a test wants.
+@Suite("casemate run", .serialized) struct RunCommandTests {
+    private static let lines = [
+        "SeaBIOS",
+        "(casemate) policy and manifest: valid, and bound to one another",
+        "(sensor) casemate-guest: shell ready",
+        "(collector) casemate-guest: shell ready",
+        "(collector) / # casemate-guest: event received on readings",
+        "(casemate) audit 1: denied event { send } from collector to sensor by EVTCHNOP_send; "
+            + "system.casemate:24: channel readings goes from sensor to collector",
+        "(collector) casemate-guest: send refused: EPERM",
+    ]
+
+    /// The verdicts of one check: whether each is ok, in their order.
+    private struct Verdicts {
+        let run: Command
+        var marks: [Bool] {
+            run.output.split(separator: "\n").compactMap {
+                if $0.hasPrefix("ok    ") { return true }
+                return $0.hasPrefix("FAIL  ") ? false : nil
+            }
+        }
+    }
+
+    private func check(_ lines: [String], script: String = "") throws -> Verdicts {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        try FileManager.default.copyItem(
+            at: RepositoryFiles.root.appending(
+                path: "attestation/vectors/sample.reference-values.json"),
+            to: folder.url("reference-values.json"))
+        let console = lines.map { $0 + "\r\n" }.joined()
+        let consolePath = try folder.write(console, to: "console")
+        try Data(try frames()).write(to: folder.url("frames"))
+        let bundle = newc([("module/1", "sensor.cpio"), ("module/2", "collector.cpio")])
+        _ = try folder.write(bundle, to: "boot.bundle")
+        let hypervisor = try folder.write("", to: "Hypervisor")
+        let program = try folder.write(
+            "#!/bin/sh\ncat '\(consolePath)' >&3\ncat '\(folder.path("frames"))' >&4\n\(script)\n",
+            to: "qemu-system-x86_64")
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o755], ofItemAtPath: program)
+        return Verdicts(
+            run: try Command(
+                "run", "policy/systems/minimal", "--build", folder.path(), "--hypervisor",
+                hypervisor, "--check", "--timeout", "20", programsIn: folder.path()))
+    }
+
+    private func frames() throws -> [UInt8] {
+        let evidence = try Evidence(
+            json: [UInt8](
+                try Data(
+                    contentsOf: RepositoryFiles.root.appending(
+                        path: "attestation/vectors/sample.evidence.json"))))
+        let header = try ControlFrameHeader(
+            kind: .eventLog, sequence: 1, payload: evidence.eventLog.span
+        ).encoded
+        return header.indices.map { header[$0] } + evidence.eventLog
+    }
+
+    private func newc(_ members: [(String, String)]) -> String {
+        func padded(_ text: String) -> String {
+            text + String(repeating: "\0", count: (4 - text.utf8.count % 4) % 4)
+        }
+        return (members + [("TRAILER!!!", "")]).map { name, content in
+            let fields = [0, 0o100644, 0, 0, 1, 0, content.utf8.count, 0, 0, 0, 0]
+            let numbers = (fields + [name.utf8.count + 1, 0]).map { String(format: "%08x", $0) }
+            return padded("070701" + numbers.joined() + name + "\0") + padded(content)
+        }.joined()
+    }
+
+    @Test("a machine without a working TPM has no quote, whatever it prints") func noQuote() throws
+    {
+        let verdicts = try check(Self.lines)
+        #expect(verdicts.run.status == 1)
+        #expect(verdicts.marks == [true, true, true, true, true, true, false, false])
+        #expect(verdicts.run.output.contains("system.casemate:24"))
+        #expect(verdicts.run.output.hasSuffix("6 of 8 ok\n"))
+    }
+
+    @Test("each line that a system must show is missed by its own verdict", arguments: 1...6)
+    func missingLine(number: Int) throws {
+        var lines = Self.lines
+        lines.remove(at: number)
+        let verdict = [1: 0, 2: 1, 3: 2, 4: 3, 5: 5, 6: 4][number]
+        let marks = try check(lines).marks
+        #expect(marks.count == 8)
+        #expect(marks.indices.filter { $0 < 6 && !marks[$0] } == [verdict])
+    }
+
+    @Test(
+        "lines of the wrong speaker, class or source line do not count",
+        arguments: [
+            (2, "(collector) casemate-guest: shell ready", 1),
+            (2, "casemate-guest: shell ready", 1),
+            (1, "(sensor) policy and manifest: valid, and bound to one another", 0),
+            (
+                5,
+                "(sensor) audit 1: denied event { send } from collector to sensor by "
+                    + "EVTCHNOP_send; system.casemate:24: channel readings", 5
+            ),
+            (
+                5,
+                "(casemate) audit 1: denied event { send } from collector to sensor by "
+                    + "EVTCHNOP_send; system.casemate:23: channel readings", 5
+            ),
+            (
+                5,
+                "(casemate) audit 1: denied event { send } from collector to sensor by "
+                    + "EVTCHNOP_send; system.casemate:999: channel readings", 5
+            ),
+            (
+                5,
+                "(casemate) audit 1: denied event { create } from collector to sensor by "
+                    + "EVTCHNOP_send; system.casemate:24: channel readings", 5
+            ),
+            (6, "(collector) casemate-guest: send refused: EINVAL", 4),
+        ])
+    func wrongLine(number: Int, line: String, verdict: Int) throws {
+        var lines = Self.lines
+        lines[number] = line
+        let marks = try check(lines).marks
+        #expect(marks.count == 8)
+        #expect(marks.indices.filter { $0 < 6 && !marks[$0] } == [verdict])
+    }
+
+    @Test("files that are not there are named, status 2") func missingFiles() throws {
+        let run = try Command("run", "policy/systems/minimal", "--build", "/nothing")
+        #expect(run.status == 2 && run.output.isEmpty)
+        #expect(run.errors == "casemate: `/nothing/reference-values.json`: it cannot be read\n")
+        #expect(
+            try Command("run", "policy/systems/minimal", "--build", "x", "--memory", "1").status
+                == 64)
+    }
+}
