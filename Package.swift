@@ -184,6 +184,12 @@ let package = Package(
         tests("RepositoryTests", []),
         tests("HypervisorCoreTests", ["CXen", "HypervisorCore"]),
         tests(
+            "HypervisorBootTests",
+            [
+                "CompilerTestSupport", "Digests", "ControlFrames", "EventLog", "PolicyCompiler",
+                "SystemManifest", "VirtualHardware",
+            ]),
+        tests(
             "HypervisorSimulationTests",
             [
                 "CompilerTestSupport", "BootArena", "PolicyDatabase", "SystemManifest",

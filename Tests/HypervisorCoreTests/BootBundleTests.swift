@@ -1,4 +1,5 @@
 import HypervisorCore
+import TestSupport
 import Testing
 
 @Suite struct BootBundleTests {
@@ -6,24 +7,8 @@ import Testing
         BootBundle(validating: bytes.span) != nil
     }
 
-    /// One member in the `newc` format.
-    private func member(_ name: String, _ content: [UInt8]) -> [UInt8] {
-        func field(_ value: Int) -> [UInt8] {
-            let text = String(value, radix: 16, uppercase: true)
-            return Array((String(repeating: "0", count: 8 - text.count) + text).utf8)
-        }
-        var bytes = Array("070701".utf8)
-        let fields = [0, 0o100644, 0, 0, 1, 0, content.count, 0, 0, 0, 0, name.utf8.count + 1, 0]
-        for value in fields { bytes += field(value) }
-        bytes += Array(name.utf8) + [0]
-        while bytes.count % 4 != 0 { bytes.append(0) }
-        bytes += content
-        while bytes.count % 4 != 0 { bytes.append(0) }
-        return bytes
-    }
-
     private func archive(_ members: [(String, [UInt8])]) -> [UInt8] {
-        members.flatMap { member($0.0, $0.1) } + member("TRAILER!!!", [])
+        NewcArchive.archive(members)
     }
 
     private var good: [UInt8] {

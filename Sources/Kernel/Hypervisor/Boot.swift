@@ -143,6 +143,7 @@
         do throws(SystemManifestError) {
             manifest = try SystemManifest(validating: manifestBytes)
         } catch { throw .manifest(error) }
+        try checkSupport(manifest)
         guard manifest.policyDigest == policyDigest else { throw .policyDiffers }
         let policy: PolicyDatabase
         do throws(PolicyDatabaseError) {

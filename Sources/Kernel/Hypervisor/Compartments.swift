@@ -29,6 +29,17 @@
         } catch { throw .certificate(error) }
     }
 
+    /// Refuses what a manifest may ask for and this version does not do, before anything is built.
+    ///
+    /// - Throws: `.processorsNotSupported`.
+    func checkSupport(_ manifest: borrowing SystemManifest) throws(StopReason) {
+        for index in 0..<manifest.compartmentCount {
+            guard manifest.compartment(at: index).virtualCPUCount == 1 else {
+                throw .processorsNotSupported
+            }
+        }
+    }
+
     /// Hashes every module once, measures every compartment, and only then compares: a module that
     /// is not the one promised is in the quote before the machine stops for it.
     ///
@@ -78,7 +89,7 @@
 
     /// Builds every compartment.
     ///
-    /// - Throws: `.arena`, `.machine`, `.processorsNotSupported`.
+    /// - Throws: `.arena`, `.machine`.
     func buildSystem(
         _ manifest: borrowing SystemManifest, _ bundle: borrowing BootBundle,
         monitor: consuming ReferenceMonitor, _ arena: inout BootArena,
@@ -102,7 +113,6 @@
         _ monitor: borrowing ReferenceMonitor, _ platform: inout Platform
     ) throws(StopReason) -> (Domain, Guest) {
         let compartment = manifest.compartment(at: index)
-        guard compartment.virtualCPUCount == 1 else { throw .processorsNotSupported }
         let id = DomainID(number: compartment.domainID)
         guard let kernel = place(compartment.kernel, bundle, platform.bundle.address) else {
             throw .moduleCountDiffers

@@ -1,0 +1,60 @@
+import ControlFrames
+import Foundation
+import VirtualHardware
+
+/// How a boot of the real hypervisor ended.
+struct BootOutcome {
+    /// Why it could not be tried.
+    struct Failure: Error {
+        let message: String
+    }
+
+    /// Everything that it wrote to COM1.
+    var console = ""
+    /// The event log of the last frame that carried one, its bytes as Latin-1 text.
+    var eventLog: String?
+    /// The reason of the frame that says that it stopped.
+    var reasonOnControlLine: String?
+
+    /// The reason that it gave on the console.
+    var reasonOnConsole: String? {
+        console.split(whereSeparator: \.isNewline).compactMap { line in
+            line.range(of: "(casemate) stopped: ").map { String(line[$0.upperBound...]) }
+        }.last
+    }
+
+    /// Boots a bundle until the machine ends, for at most a minute.
+    static func boot(_ bundle: [UInt8]) throws -> BootOutcome {
+        guard let image = ProcessInfo.processInfo.environment["CASEMATE_HYPERVISOR"] else {
+            throw Failure(message: "CASEMATE_HYPERVISOR names no image: run Tests/run")
+        }
+        let directory = try makeTemporaryDirectory()
+        defer { removeTemporaryDirectory(directory) }
+        let path = directory + "/boot.bundle"
+        try Data(bundle).write(to: URL(fileURLWithPath: path))
+        let machine = try VirtualMachine(
+            MachineConfiguration(
+                hypervisor: image, bundle: path, memoryInMebibytes: 1024, directory: directory,
+                diesWithThread: false))
+        defer { machine.end() }
+        var outcome = BootOutcome()
+        let deadline = Date(timeIntervalSinceNow: 60)
+        while Date() < deadline {
+            for event in try machine.wait(timeoutInMilliseconds: 500).events {
+                switch event {
+                case .console(let bytes): outcome.console += String(decoding: bytes, as: UTF8.self)
+                case .frame(let frame): outcome.take(frame)
+                case .brokenControlLine(let error): throw error
+                case .ended: return outcome
+                }
+            }
+        }
+        throw Failure(message: "the machine did not stop:\n" + outcome.console)
+    }
+
+    private mutating func take(_ frame: ControlFrame) {
+        let text = String(frame.payload.map { Character(Unicode.Scalar($0)) })
+        if frame.kind == .eventLog { eventLog = text }
+        if frame.kind == .stopped { reasonOnControlLine = text }
+    }
+}
