@@ -156,6 +156,14 @@ let policyTests: [Target] = [
             "CompilerTestSupport", "PolicyDatabase", "PolicyDatabaseModel", "PolicyChecks",
             "PolicyCompiler",
         ]),
+    .systemLibrary(name: "CSepol", path: "Tests/CSepol"),
+    tests(
+        "DifferentialTests",
+        [
+            "CompilerTestSupport", "CSepol", "SecurityLattice", "BootArena", "PolicyDatabase",
+            "PolicyDatabaseModel", "ReferenceMonitor", "PolicySemantics", "PolicyChecks",
+            "PolicyCompiler", "SecurityModel",
+        ]),
 ]
 
 let moduleTests = measurementTests + policyTests

@@ -189,5 +189,8 @@ extension PolicyDatabaseModel {
         case targetRole = 10
         /// `t2`.
         case targetType = 12
+
+        /// Whether the names are those of types.
+        var namesTypes: Bool { self == .sourceType || self == .targetType }
     }
 }

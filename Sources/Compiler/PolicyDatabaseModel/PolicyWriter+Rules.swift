@@ -124,8 +124,8 @@ extension PolicyWriter {
                 write32(5, place.rawValue, comparison.rawValue)
                 writeBitmap(numbers)
                 if version >= 29 {
-                    // The names as a source said them; no flags.
-                    writeBitmap(numbers)
+                    // The types as a source said them; no flags.
+                    writeBitmap(place.namesTypes ? numbers : [])
                     writeBitmap([])
                     write32(0)
                 }

@@ -75,11 +75,18 @@ extension PolicyDatabase {
         return nil
     }
 
+    /// Returns a role; nil when there is none.
+    ///
+    /// NOTE: the file's sets of `object_r` are ignored, as Xen and libsepol ignore them
+    /// (`role_read()`): it dominates nothing, not even itself.
     func role(_ number: UInt32) throws(PolicyDatabaseError) -> RoleRecord? {
         var cursor = cursor(at: layout[.roles])
         for _ in 0..<layout[.roles].count {
             let record = try cursor.readRole()
-            if record.value == number { return record }
+            guard record.value == number else { continue }
+            guard number == objectRole else { return record }
+            let none = Bitmap(offset: 0, count: 0, bitCount: 0)
+            return RoleRecord(value: number, name: record.name, dominates: none, types: none)
         }
         return nil
     }

@@ -1,0 +1,83 @@
+import CSepol
+import Foundation
+import PolicyDatabase
+import PolicyDatabaseModel
+import SecurityLattice
+
+/// A failure of the oracle itself.
+struct OracleError: Error {
+    let message: String
+}
+
+/// libsepol's security server, which decides independently of ours.
+///
+/// The library keeps one policy for the whole process, so tests that use it run one after another.
+struct SepolOracle {
+    /// Loads a policy, or fails: after a failure the library must not be asked.
+    init(policy: [UInt8]) throws {
+        let url = FileManager.default.temporaryDirectory.appending(
+            path: "casemate-\(UUID().uuidString).policy")
+        try Data(policy).write(to: url)
+        defer { try? FileManager.default.removeItem(at: url) }
+        guard let file = unsafe fopen(url.path(percentEncoded: false), "r") else {
+            throw OracleError(message: "the policy cannot be opened")
+        }
+        defer { _ = unsafe fclose(file) }
+        guard unsafe sepol_set_policydb_from_file(file) == 0 else {
+            throw OracleError(message: "libsepol refuses the policy")
+        }
+    }
+
+    func identifier(of context: String) throws -> UInt32 {
+        var identifier: sepol_security_id_t = 0
+        guard unsafe sepol_context_to_sid(context, context.utf8.count + 1, &identifier) == 0 else {
+            throw OracleError(message: "libsepol refuses the context \(context)")
+        }
+        return identifier
+    }
+
+    func accessVector(_ source: UInt32, _ target: UInt32, _ objectClass: ObjectClass) throws
+        -> UInt32
+    {
+        var decision = sepol_av_decision()
+        let number = sepol_security_class_t(objectClass.number)
+        guard unsafe sepol_compute_av(source, target, number, .max, &decision) == 0 else {
+            throw OracleError(message: "libsepol does not decide")
+        }
+        return decision.allowed
+    }
+
+    func transition(_ source: UInt32, _ target: UInt32, _ objectClass: ObjectClass) throws
+        -> UInt32
+    {
+        var identifier: sepol_security_id_t = 0
+        let number = sepol_security_class_t(objectClass.number)
+        guard unsafe sepol_transition_sid(source, target, number, &identifier) == 0 else {
+            throw OracleError(message: "libsepol computes no transition")
+        }
+        return identifier
+    }
+}
+
+extension PolicyDatabaseModel {
+    /// Returns a context in the words of the policy.
+    func text(_ context: SecurityContext) -> String {
+        let range =
+            context.range.isSingleLevel
+            ? text(context.range.low)
+            : "\(text(context.range.low))-\(text(context.range.high))"
+        return [
+            users[Int(context.user) - 1].name, roles[Int(context.role) - 1].name,
+            types[Int(context.type) - 1].name, range,
+        ].joined(separator: ":")
+    }
+
+    private func text(_ level: SecurityLevel) -> String {
+        let held = categories.indices.filter {
+            level.categories.contains(Category(index: UInt8($0)))
+        }
+        let names = held.map { categories[$0].name }
+        let sensitivity = sensitivities[Int(level.sensitivity.rank)].name
+        return names.isEmpty ? sensitivity : "\(sensitivity):\(names.joined(separator: ","))"
+    }
+}
