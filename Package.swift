@@ -190,6 +190,7 @@ let package = Package(
             ["SecurityLattice", "PolicySyntax", "PolicySemantics", "PolicyChecks"]),
         tests("PolicyConformanceTests", ["PolicySyntax", "PolicySemantics", "PolicyChecks"]),
         tests("RepositoryTests", []),
+        tests("ImageToolTests", []),
         tests("HypervisorCoreTests", ["CXen", "HypervisorCore"]),
         tests(
             "HypervisorBootTests",

@@ -59,7 +59,7 @@ enum LayerRules {
     /// A named file that needs its name no more.
     static func idleNames(_ files: [TextFile], named: Set<String>) -> [String] {
         named.sorted().filter { path in
-            guard let file = files.first(where: { $0.path == path }) else { return false }
+            guard let file = files.first(where: { $0.path == path }) else { return true }
             return unnamedUnsafe(file, named: []).isEmpty
         }
     }

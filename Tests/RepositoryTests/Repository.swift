@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 
 /// A text file of the project.
 struct TextFile: Sendable {
@@ -41,8 +42,7 @@ struct Finding: Equatable, CustomStringConvertible {
 /// The project as it lies on disk, without what builds and tools leave there.
 enum Repository {
     /// The folder that holds `Package.swift`.
-    static let top = URL(filePath: #filePath)
-        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    static let top = RepositoryFiles.root
 
     /// Every file that can be read as UTF-8, sorted by path. Links are not followed.
     static let files: [TextFile] = {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 /// For each rule, one text just inside it and one just outside.
@@ -92,6 +93,7 @@ import Testing
         #expect(LayerRules.unnamedUnsafe(file, named: [file.path]) == [])
         #expect(LayerRules.idleNames([file], named: [file.path]) == [])
         #expect(LayerRules.idleNames([swift("let a = b\n")], named: [file.path]) == [file.path])
+        #expect(LayerRules.idleNames([], named: [file.path]) == [file.path])
     }
 
     @Test("named files are read from the table") func namedFiles() {
@@ -132,7 +134,7 @@ import Testing
     }
 
     @Test("an unfinished script is found") func scripts() throws {
-        #expect(try ShellScript.isWellFormed("if true; then echo; fi"))
-        #expect(try !ShellScript.isWellFormed("if true; then echo"))
+        #expect(try ToolRun("/bin/bash", ["-n", "-c", "if true; then echo; fi"]).status == 0)
+        #expect(try ToolRun("/bin/bash", ["-n", "-c", "if true; then echo"]).status != 0)
     }
 }

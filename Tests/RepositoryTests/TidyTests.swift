@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The rules over the project as it is. What breaks each rule is in `RuleTests`.
@@ -68,7 +69,8 @@ import Testing
         let scripts = Repository.files.filter { $0.isShellScript }
         #expect(scripts.contains { $0.path == "Tests/run" })
         for script in scripts {
-            #expect(try ShellScript.isWellFormed(script.text), "\(script.path)")
+            let check = try ToolRun("/bin/bash", ["-n", "-c", script.text])
+            #expect(check.status == 0, "\(script.path): \(check.errors)")
         }
     }
 

@@ -22,8 +22,8 @@
             public init() {}
         }
 
-        /// Where in an escape sequence (ECMA-48, 5.4) a console is. Sequences are dropped whole: one
-        /// could move the cursor, and write over another's line.
+        /// Where in an escape sequence (ECMA-48, 5.4) a console is. Sequences are dropped whole:
+        /// one could move the cursor, and write over another's line.
         enum Escape: BitwiseCopyable {
             case none, begun, parameters
         }
