@@ -149,7 +149,12 @@ let policyTests: [Target] = [
         ],
         path: "Tests/CompilerTestSupport", swiftSettings: strict),
     tests("BootArenaTests", ["BootArena"]),
-    tests("PolicyDatabaseTests", ["SecurityLattice", "PolicyDatabase", "PolicyDatabaseModel"]),
+    tests(
+        "PolicyDatabaseTests",
+        [
+            "CompilerTestSupport", "SecurityLattice", "PolicyDatabase", "PolicyDatabaseModel",
+            "PolicyChecks", "PolicyCompiler",
+        ]),
     tests(
         "PolicyCompilerTests",
         [
