@@ -161,6 +161,21 @@ let policyTests: [Target] = [
             "CompilerTestSupport", "PolicyDatabase", "PolicyDatabaseModel", "PolicyChecks",
             "PolicyCompiler",
         ]),
+    tests("FlowCertificateTests", ["FlowCertificate"]),
+    tests(
+        "SystemManifestTests",
+        [
+            "CompilerTestSupport", "Digests", "SecurityLattice", "PolicyDatabase",
+            "SystemManifest", "PolicyCompiler",
+        ]),
+    tests(
+        "ReferenceMonitorTests",
+        [
+            "CompilerTestSupport", "Digests", "SecurityLattice", "BootArena", "PolicyDatabase",
+            "PolicyDatabaseModel", "SystemManifest", "FlowCertificate", "ReferenceMonitor",
+            "PolicySemantics", "PolicyChecks", "PolicyCompiler",
+        ]),
+    tests("SystemImageTests", ["Digests", "HypervisorCore", "SystemImage"]),
     .systemLibrary(name: "CSepol", path: "Tests/CSepol"),
     tests(
         "DifferentialTests",
