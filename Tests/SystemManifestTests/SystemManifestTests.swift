@@ -92,10 +92,10 @@ struct SystemManifestTests {
         #expect(patched(31, 128) == .unknownFeature)
         #expect(patched(24, 0) == .certificateMismatch)
         #expect(patched(48, 0) == .badSystemVersion)
-        #expect(patched(152, 1) == .badSignatureFields)
-        #expect(patched(152, 2) == .badSignatureFields)
-        #expect(patched(160, 1) == .badSignatureFields)
-        #expect(patched(192, 1) == .badSignatureFields)
+        #expect(patched(152, 1) == .protectionUnsupported)
+        #expect(patched(152, 2) == .protectionUnsupported)
+        #expect(patched(160, 1) == .protectionUnsupported)
+        #expect(patched(192, 1) == .protectionUnsupported)
         #expect(patched(154, 1) == .reservedNotZero)
         #expect(patched(319, 1) == .reservedNotZero)
         #expect(patched(288, 0) == .badSectionDirectory)
@@ -104,17 +104,9 @@ struct SystemManifestTests {
         #expect(patched(320, 8) == .badSectionDirectory)
         #expect(patched(324, 2) == .badRecordSize)
         #expect(patched(328, bytes[328] &+ 8) == .badSectionPlacement)
-        #expect(patched(156, 1) == nil, "a counter's index is for others to judge")
-    }
-
-    @Test("a signed manifest has all three signature fields")
-    func signature() throws {
-        var bytes = try TestSystem.minimal().compiled.manifest
-        bytes[152] = 1
-        bytes[160] = 1
-        #expect(error(bytes) == .badSignatureFields)
-        bytes[287] = 1
-        #expect(error(bytes) == nil)
+        #expect(patched(156, 1) == .protectionUnsupported)
+        #expect(patched(287, 1) == .protectionUnsupported)
+        #expect(patched(104, 1) == nil, "a predecessor's digest is for others to judge")
     }
 
     @Test("a record that breaks a rule is refused for it")

@@ -63,12 +63,6 @@ extension SystemManifest {
     /// SHA-384 of the manifest that this one replaces; all zero for none.
     public var predecessorDigest: Digest384 { digest(at: 104) }
 
-    /// The signature algorithm: 0 none, 1 ECDSA P-384 with SHA-384. Not verified here.
-    public var signatureAlgorithm: UInt16 { bytes.littleEndian16(at: 152) }
-
-    /// The TPM NV index of the rollback counter; 0 for none.
-    public var rollbackCounterIndex: UInt32 { bytes.littleEndian32(at: 156) }
-
     /// The flow certificate (`docs/abi/certificate.md`), not yet checked; empty for none.
     public var certificate: Span<UInt8> {
         @_lifetime(copy self) get {
@@ -97,10 +91,7 @@ private func validateHeader(_ bytes: Span<UInt8>) throws(SystemManifestError) {
     guard bytes.littleEndian16(at: 154) == 0, bytes.isZero(292..<320) else {
         throw .reservedNotZero
     }
-    switch bytes.littleEndian16(at: 152) {
-    case 0: guard bytes.isZero(160..<288) else { throw .badSignatureFields }
-    case 1:
-        guard !bytes.isZero(160..<192), !bytes.isZero(192..<288) else { throw .badSignatureFields }
-    default: throw .badSignatureFields
+    guard bytes.isZero(152..<154), bytes.isZero(156..<288) else {
+        throw .protectionUnsupported
     }
 }

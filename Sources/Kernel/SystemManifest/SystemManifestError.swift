@@ -16,8 +16,9 @@ public enum SystemManifestError: Error, Equatable {
     case reservedNotZero
     /// The system version is 0.
     case badSystemVersion
-    /// The signature algorithm is unknown, or does not agree with key id and signature.
-    case badSignatureFields
+    /// The file is signed or names a rollback counter: this version checks neither, and does not
+    /// pretend to.
+    case protectionUnsupported
     /// The section count is outside 1 to 16, or a kind is unknown, repeated or out of order.
     case badSectionDirectory
     /// A section does not start, or the file does not end, where the one before it ends.
@@ -64,7 +65,7 @@ public enum SystemManifestError: Error, Equatable {
         case .unknownFeature: "manifest: unknown required feature"
         case .reservedNotZero: "manifest: reserved bytes are not zero"
         case .badSystemVersion: "manifest: system version is 0"
-        case .badSignatureFields: "manifest: signature fields disagree"
+        case .protectionUnsupported: "manifest: signature and rollback are not supported"
         case .badSectionDirectory: "manifest: bad section directory"
         case .badSectionPlacement: "manifest: sections overlap or leave gaps"
         case .badRecordSize: "manifest: wrong record size"

@@ -1,0 +1,144 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("casemate build", .serialized) struct BuildCommandTests {
+    private static let source = """
+        system small version 1
+        target casemate
+
+        levels low < high
+
+        compartment one at low {
+            kernel debian
+            initrd "one.cpio"
+            memory 64 MiB
+            vcpus 1
+        }
+
+        compartment two at high {
+            kernel "own.vmlinux"
+            memory 64 MiB
+            vcpus 1
+        }
+
+        channel up: one -> two signal
+
+        """
+    private static let results = [
+        "boot.bundle", "policy.30", "reference-values.json", "system.manifest",
+    ]
+
+    /// A folder with the source, its own kernel and a folder of modules.
+    private func prepare() throws -> TemporaryFolder {
+        let folder = try TemporaryFolder()
+        _ = try folder.write(Self.source, to: "system.casemate")
+        _ = try folder.write("a kernel of its own", to: "own.vmlinux")
+        try FileManager.default.createDirectory(
+            at: folder.url("modules"), withIntermediateDirectories: true)
+        _ = try folder.write("Debian's kernel", to: "modules/debian.vmlinux")
+        _ = try folder.write("an initial RAM disk", to: "modules/one.cpio")
+        return folder
+    }
+
+    private func build(_ folder: TemporaryFolder, _ output: String) throws -> Command {
+        try Command(
+            "build", folder.path("system.casemate"), "--output", folder.path(output),
+            "--modules", folder.path("modules"))
+    }
+
+    private func names(_ folder: TemporaryFolder, _ output: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder.path(output)).sorted()
+    }
+
+    @Test("two builds of one system are equal, byte for byte") func reproducible() throws {
+        let folder = try prepare()
+        defer { folder.remove() }
+        for output in ["first", "second"] {
+            let run = try build(folder, output)
+            #expect(run.status == 0 && run.output.isEmpty && run.errors.isEmpty)
+            #expect(try names(folder, output) == Self.results)
+        }
+        for name in Self.results {
+            let first = try Data(contentsOf: folder.url("first/\(name)"))
+            #expect(try first == Data(contentsOf: folder.url("second/\(name)")))
+            #expect(first.range(of: Data(folder.path().utf8)) == nil, "no path of the machine")
+        }
+    }
+
+    @Test("a change of one byte of a module changes manifest and references, not the policy")
+    func changedModule() throws {
+        let folder = try prepare()
+        defer { folder.remove() }
+        #expect(try build(folder, "first").status == 0)
+        _ = try folder.write("An initial RAM disk", to: "modules/one.cpio")
+        #expect(try build(folder, "second").status == 0)
+        let changed = try Self.results.filter { name in
+            try Data(contentsOf: folder.url("first/\(name)"))
+                != Data(contentsOf: folder.url("second/\(name)"))
+        }
+        #expect(changed == ["boot.bundle", "reference-values.json", "system.manifest"])
+    }
+
+    @Test("a missing module is named, with where it was sought, and nothing is written")
+    func missingModule() throws {
+        let folder = try prepare()
+        defer { folder.remove() }
+        try FileManager.default.removeItem(at: folder.url("modules/one.cpio"))
+        let run = try build(folder, "out")
+        #expect(run.status == 1)
+        #expect(run.errors.contains("error[SYS-MOD-001]: initial RAM disk `one.cpio` of `one`"))
+        #expect(run.errors.contains(folder.path("modules/one.cpio")))
+        #expect(!FileManager.default.fileExists(atPath: folder.path("out")))
+    }
+
+    @Test("an empty module is refused") func emptyModule() throws {
+        let folder = try prepare()
+        defer { folder.remove() }
+        _ = try folder.write("", to: "modules/one.cpio")
+        let run = try build(folder, "out")
+        #expect(run.status == 1 && run.errors.contains("error[SYS-MOD-002]"))
+    }
+
+    @Test("a system that is not proved is not built") func unproved() throws {
+        let folder = try prepare()
+        defer { folder.remove() }
+        _ = try folder.write(
+            Self.source + "channel down: two -> one signal\n", to: "system.casemate")
+        let run = try build(folder, "out")
+        #expect(run.status == 1 && run.errors.contains("error[POL-FLW-001]"))
+        #expect(!FileManager.default.fileExists(atPath: folder.path("out")))
+    }
+
+    @Test("a build that fails leaves the files of the last one") func failureKeepsFiles() throws {
+        let folder = try prepare()
+        defer { folder.remove() }
+        #expect(try build(folder, "out").status == 0)
+        let before = try Data(contentsOf: folder.url("out/system.manifest"))
+        try FileManager.default.removeItem(at: folder.url("own.vmlinux"))
+        #expect(try build(folder, "out").status == 1)
+        #expect(try names(folder, "out") == Self.results)
+        #expect(try Data(contentsOf: folder.url("out/system.manifest")) == before)
+    }
+
+    @Test("an output folder that cannot be made is said in one line, with status 2")
+    func unwritable() throws {
+        let folder = try prepare()
+        defer { folder.remove() }
+        let run = try build(folder, "own.vmlinux/out")
+        #expect(run.status == 2)
+        #expect(run.errors.split(separator: "\n").count == 1)
+    }
+
+    @Test("with --json one document tells the digests") func json() throws {
+        let folder = try prepare()
+        defer { folder.remove() }
+        let run = try Command(
+            "build", folder.path(), "-o", folder.path("out"), "--modules", folder.path("modules"),
+            "--json")
+        #expect(run.status == 0 && run.errors.isEmpty)
+        let document = try JSONSerialization.jsonObject(with: Data(run.output.utf8))
+        let digests = (document as? [String: Any])?["sha384"] as? [String: String]
+        #expect(digests?["policy.30"]?.count == 96)
+    }
+}
