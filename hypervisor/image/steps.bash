@@ -1,14 +1,15 @@
-# Shell functions that run a script's steps: each prints one line with its result and time, keeps its
-# output in a log, and shows the end of the log when it failed. To be sourced, with `log_directory` set.
+# Shell functions that run a script's steps: each prints one line with its result and time, keeps
+# its output in a log, and shows the end of the log when it failed. To be sourced, with
+# `log_directory` set.
 #
-# A step runs in a process group of its own, so that an interrupted script ends all of it, and in a
-# shell of its own, where `set -e` holds whatever the caller tests: a function that is a step sees all
-# functions, and the variables that are exported.
+# A step runs in a session of its own, so that an interrupted script ends all of it, whatever
+# process groups it made; and in a shell of its own, where `set -e` holds whatever the caller tests:
+# a function that is a step sees all functions, and the variables that are exported.
 # shellcheck shell=bash
 
 steps_passed=0
 steps_failed=0
-step_group=
+step_session=
 # shellcheck disable=SC2034  # read by the scripts that source this file
 steps_started=${EPOCHREALTIME/[.,]/}
 
@@ -18,14 +19,33 @@ elapsed() {
     printf '%d.%d s' $((tenths / 10)) $((tenths % 10))
 }
 
-# end_step_group: ends what the running step started and left behind.
-end_step_group() {
-    [ -n "$step_group" ] || return 0
-    if kill -TERM -- "-$step_group" 2>/dev/null; then
-        sleep 0.2
-        kill -KILL -- "-$step_group" 2>/dev/null || true
-    fi
-    step_group=
+# session_members: the processes of the running step's session, by their ids.
+session_members() {
+    local stat fields
+    for stat in /proc/[0-9]*/stat; do
+        # The name, in parentheses, may hold blanks; after it: state, parent, group, session.
+        { IFS= read -r fields <"$stat"; } 2>/dev/null || continue
+        read -ra fields <<<"${fields##*) }"
+        if [ "${fields[3]-}" = "$step_session" ] && [ "${fields[0]}" != Z ]; then
+            stat=${stat#/proc/}
+            printf '%s\n' "${stat%/stat}"
+        fi
+    done
+}
+
+# end_step: ends what the running step started and left behind: politely, for at most 5 seconds.
+end_step() {
+    [ -n "$step_session" ] || return 0
+    local signal=TERM members turn
+    for ((turn = 0; turn < 100; turn++)); do
+        members=$(session_members)
+        [ -n "$members" ] || break
+        [ "$turn" -lt 50 ] || signal=KILL
+        # shellcheck disable=SC2086  # one word for each process
+        [ $((turn % 50)) -ne 0 ] || kill -$signal $members 2>/dev/null || true
+        sleep 0.1
+    done
+    step_session=
 }
 
 # A running step's output goes to its log; this descriptor stays with the person who waits.
@@ -33,22 +53,20 @@ exec 3>&1
 
 interrupt_steps() {
     trap '' INT TERM HUP
-    end_step_group
+    end_step
     printf '\ninterrupted\n' >&3
     exit 130
 }
 trap interrupt_steps INT TERM HUP
-trap end_step_group EXIT
+trap end_step EXIT
 
-# run_group COMMAND ...: runs a command in a process group of its own; returns its status.
-run_group() {
+# run_apart COMMAND ...: runs a command in a session of its own; returns its status.
+run_apart() {
     local status=0
-    set -m
-    bash -euo pipefail -c "$(declare -f); \"\$@\"" "$0" "$@" 3>&- &
-    step_group=$!
-    set +m
-    wait "$step_group" || status=$?
-    end_step_group
+    setsid bash -euo pipefail -c "$(declare -f); \"\$@\"" "$0" "$@" 3>&- &
+    step_session=$!
+    wait "$step_session" || status=$?
+    end_step
     return "$status"
 }
 
@@ -58,7 +76,7 @@ step() {
     shift
     log=${log_directory:?}/${name//[^a-z0-9]/-}.log
     printf '%-34s ' "$name"
-    run_group "$@" >"$log" 2>&1 </dev/null || status=$?
+    run_apart "$@" >"$log" 2>&1 </dev/null || status=$?
     if [ "$status" -eq 0 ]; then
         steps_passed=$((steps_passed + 1))
         printf '%-6s %10s\n' ok "$(elapsed "$started")"
@@ -78,7 +96,7 @@ shown_step() {
     local name=$1 started=${EPOCHREALTIME/[.,]/} status=0
     shift
     printf '%s\n' "$name"
-    run_group "$@" </dev/null || status=$?
+    run_apart "$@" </dev/null || status=$?
     if [ "$status" -eq 0 ]; then
         steps_passed=$((steps_passed + 1))
         printf '%-34s %-6s %10s\n' "$name" ok "$(elapsed "$started")"
