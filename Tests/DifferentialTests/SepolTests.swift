@@ -83,6 +83,27 @@ struct SepolTests {
         }
     }
 
+    @Test("one permission more is one difference more")
+    func canary() throws {
+        // The harness must be able to fail: libsepol gets a policy with one rule that ours lacks.
+        let system = try TestSystem.minimal()
+        var model = LoweredPolicy(system.proved.policy).database
+        let types = model.types.map(\.name)
+        let sensor = UInt32(try #require(types.firstIndex(of: "sensor-t")) + 1)
+        let hypervisor = UInt32(try #require(types.firstIndex(of: "xen_t")) + 1)
+        model.allow(sensor, hypervisor, [XenPermission.debug])
+        let oracle = try SepolOracle(policy: try model.encoded())
+        let differing = try system.withMonitor { _, _, monitor in
+            let source = monitor.label(ofCompartment: 0)
+            let theirs = try oracle.accessVector(
+                oracle.identifier(of: model.text(monitor.context(of: source))),
+                oracle.identifier(of: model.text(monitor.context(of: .hypervisor))), .xen)
+            let ours = monitor.accessVector(source: source, target: .hypervisor, class: .xen)
+            return ours.bits ^ theirs
+        }
+        #expect(differing == XenPermission.debug.mask)
+    }
+
     @Test("libsepol refuses a policy that is cut short, and the oracle says so")
     func refusal() throws {
         let policy = try TestSystem.minimal().compiled.policy

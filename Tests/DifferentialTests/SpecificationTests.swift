@@ -8,6 +8,29 @@ import Testing
 /// The monitor against the specification, which knows nothing of types and rules.
 @Suite("the specification as a judge")
 struct SpecificationTests {
+    @Test("a specification of another system is found to differ")
+    func canary() throws {
+        // The harness must be able to fail: the same compartments with the channel turned round.
+        let text = try TestSystem.minimal().text
+        let turned = try TestSystem(
+            text.replacing("sensor at unclassified", with: "sensor at secret")
+                .replacing("collector at secret", with: "collector at unclassified")
+                .replacing("sensor -> collector signal", with: "collector -> sensor signal")
+                .replacing("assert never collector -> sensor", with: ""))
+        let model = SecurityModel(turned.proved.policy)
+        let allowed = try TestSystem.minimal().withMonitor { _, _, monitor in
+            monitor.decide(
+                source: monitor.label(ofCompartment: 0),
+                target: monitor.eventLabel(
+                    source: monitor.label(ofCompartment: 0),
+                    target: monitor.label(ofCompartment: 1)),
+                permission: EventPermission.send)
+        }
+        #expect(allowed == .allowed)
+        #expect(
+            !model.permits(.compartment(0), "event send", on: .end(owner: 0, peer: 1)))
+    }
+
     @Test("the monitor permits exactly what the specification permits")
     func equivalence() throws {
         // Method: exhaustive over the hypervisor, the compartments and both ends of every pair, and

@@ -122,6 +122,12 @@ struct Refusal: CustomTestStringConvertible, Sendable {
         Refusal("an initial context whose role its user lacks", .badContext) {
             $0.users[0].roles = []
         },
+        Refusal("more devices of a kind than are taken", .tooManyContexts) {
+            $0.deviceContexts = (0...1024).map {
+                PolicyDatabaseModel.DeviceContext(
+                    .interrupt($0), PolicyRefusalTests.context(type: 5))
+            }
+        },
         Refusal("a range of ports that is reversed", .badObjectContext) {
             $0.deviceContexts = [
                 PolicyDatabaseModel.DeviceContext(

@@ -107,6 +107,7 @@ struct DatabaseLayout {
         _ index: Int, _ cursor: inout DatabaseCursor
     ) throws(PolicyDatabaseError) -> Table {
         let count = try cursor.readUInt32()
+        guard count <= maximumObjectContexts else { throw .tooManyContexts }
         let table = Table(offset: cursor.offset, count: Int(count))
         for _ in 0..<count {
             try cursor.skipObjectKey(index, version: version)
@@ -119,6 +120,7 @@ struct DatabaseLayout {
         _ cursor: inout DatabaseCursor
     ) throws(PolicyDatabaseError) -> Table {
         let count = try cursor.readUInt32()
+        guard count <= maximumRangeTransitions else { throw .tooManyContexts }
         let table = Table(offset: cursor.offset, count: Int(count))
         for _ in 0..<count {
             try cursor.skip(12)
@@ -127,6 +129,11 @@ struct DatabaseLayout {
         return table
     }
 }
+
+/// The most object contexts of one kind, and the most range transitions. Checking one takes a pass
+/// over symbols, so that these bound the time that a policy can take to be refused.
+private let maximumObjectContexts: UInt32 = 1024
+private let maximumRangeTransitions: UInt32 = 8192
 
 /// Reads everything before the symbol tables and returns the version.
 private func readHeader(_ cursor: inout DatabaseCursor) throws(PolicyDatabaseError) -> UInt32 {

@@ -47,6 +47,8 @@ public enum PolicyDatabaseError: Error, Equatable {
     case badLevel
     /// A range has neither one nor two levels, or its high level does not dominate its low one.
     case badRange
+    /// There are more than 1,024 object contexts of a kind, or 8,192 range transitions.
+    case tooManyContexts
     /// A category's number is above 256.
     case tooManyCategories
     /// A constraint's operator, attribute or nesting is unknown or impossible.
@@ -104,6 +106,7 @@ public enum PolicyDatabaseError: Error, Equatable {
         case .badBoolean: "policy: bad Boolean state"
         case .badLevel: "policy: bad level"
         case .badRange: "policy: bad range"
+        case .tooManyContexts: "policy: too many contexts"
         case .tooManyCategories: "policy: more than 256 categories"
         case .badConstraint: "policy: bad constraint"
         case .badAccessRule: "policy: bad access rule"
