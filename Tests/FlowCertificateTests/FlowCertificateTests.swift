@@ -78,7 +78,7 @@ struct FlowCertificateTests {
         #expect(Certificate().error(observed: [0, 0]) == .wrongCompartmentCount)
         for (offset, value, wanted) in [
             (0, 0, FlowCertificateError.badMagic), (9, 2, .tooManyAssertions),
-            (12, 1, .reservedNotZero),
+            (12, 1, .unknownFeature),
         ] {
             var copy = bytes
             copy[offset] = UInt8(value)

@@ -154,11 +154,4 @@ import Testing
         parts.modules.append([1])
         try expect("bundle: not as many modules as the manifest names", parts.bundle())
     }
-
-    @Test("a system with two virtual processors in one compartment is refused")
-    func processors() throws {
-        var parts = try Parts()
-        parts.model.compartments[1].vcpuCount = 2
-        try expect("manifest: more than one virtual processor", parts.bundle())
-    }
 }

@@ -62,11 +62,11 @@ import Testing
         #expect(memory == 64 << 20 - 0x60000)
     }
 
-    @Test("every ACPI table sums to zero and is linked")
-    func tables() {
+    @Test("every ACPI table sums to zero and is linked", arguments: 1...8)
+    func tables(processorCount: Int) {
         var bytes = [UInt8](repeating: 0, count: 4096)
         var page = bytes.mutableSpan
-        GuestFirmware.writeTables(&page)
+        GuestFirmware.writeTables(&page, processorCount: processorCount)
         func sum(_ start: Int, _ count: Int) -> UInt8 {
             bytes[start..<start + count].reduce(0) { $0 &+ $1 }
         }
@@ -86,5 +86,11 @@ import Testing
             found.append(String(decoding: bytes[place..<place + 4], as: UTF8.self))
         }
         #expect(found == ["XSDT", "FACP", "APIC", "DSDT"])
+        let entries = Int(number(bytes, places[2] + 4, 4)) - 44
+        #expect(entries == 8 * processorCount)
+        for index in 0..<processorCount {
+            let entry = places[2] + 44 + 8 * index
+            #expect(Array(bytes[entry..<entry + 5]) == [0, 8, UInt8(index), UInt8(index), 1])
+        }
     }
 }

@@ -129,7 +129,8 @@ import Testing
             for operation in UInt64(0)..<16 {
                 let result = simulation.core.hypercall(
                     HypercallRequest(call: 32, arguments: [operation, address, 0, 0]),
-                    from: DomainID(number: 1), machine: &simulation.machine)
+                    from: VirtualCPUID(domain: DomainID(number: 1), number: 0),
+                    machine: &simulation.machine)
                 #expect(result == -14 || result == -38, "operation \(operation)")
             }
         }

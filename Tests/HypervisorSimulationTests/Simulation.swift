@@ -34,20 +34,22 @@ struct Simulation: ~Copyable {
             consoleLabel: monitor.eventLabel(source: label, target: .hypervisor),
             sharedInfo: MachineFrame(number: pages), grantFrames: MachineFrame(number: pages + 2),
             consoleRing: MachineFrame(number: pages + 1),
-            consoleGuestFrame: GuestFrame(number: 0xfefff))
+            consoleGuestFrame: GuestFrame(number: 0xfefff), cpuCount: 4)
     }
 
     /// Makes a hypercall whose argument structure lies at 0x1000 in the caller's memory.
     mutating func call(
-        _ number: UInt64, _ operation: UInt64, from domain: UInt16, _ argument: [UInt32] = []
+        _ number: UInt64, _ operation: UInt64, from domain: UInt16, _ argument: [UInt32] = [],
+        cpu: Int = 0, second: UInt64 = 0x1000
     ) -> Int64 {
         let frame = FakeMachine.firstFrame(DomainID(number: domain)) + 1
         for (index, word) in argument.enumerated() {
             memory.setNumber(frame, index * 4, 4, UInt64(word))
         }
         return core.hypercall(
-            HypercallRequest(call: number, arguments: [operation, 0x1000, 0, 0]),
-            from: DomainID(number: domain), machine: &machine)
+            HypercallRequest(call: number, arguments: [operation, second, 0x1000, 0]),
+            from: VirtualCPUID(domain: DomainID(number: domain), number: cpu),
+            machine: &machine)
     }
 
     /// The word at `index` of the argument structure, after the call.
@@ -73,6 +75,12 @@ struct Simulation: ~Copyable {
     /// `EVTCHNOP_send`.
     mutating func send(_ domain: UInt16, port: UInt32) -> Int64 {
         call(32, 4, from: domain, [port])
+    }
+
+    /// Whether a processor has been told of an event.
+    func isTold(_ domain: DomainID, cpu: Int) -> Bool {
+        let processor = core.domains[Int(domain.number) - 1].cpus[cpu]
+        return memory.byte(processor.infoFrame.number, processor.infoOffset) == 1
     }
 
     /// Whether a port's pending bit is set.

@@ -19,7 +19,7 @@ public struct FlowCertificate: ~Escapable {
     ///
     /// - Parameter compartmentCount: the number of compartments of the manifest.
     /// - Throws: `.truncated`, `.badMagic`, `.wrongCompartmentCount`, `.tooManyAssertions`,
-    ///   `.reservedNotZero`, `.trailingBytes`, `.bitOutOfRange`, `.missingSelf`.
+    ///   `.unknownFeature`, `.trailingBytes`, `.bitOutOfRange`, `.missingSelf`.
     /// - Trust: none.
     @_lifetime(copy bytes)
     public init(
@@ -32,7 +32,7 @@ public struct FlowCertificate: ~Escapable {
         else { throw .wrongCompartmentCount }
         let assertionCount = littleEndian32(bytes, at: 8)
         guard assertionCount <= 256 else { throw .tooManyAssertions }
-        guard littleEndian32(bytes, at: 12) == 0 else { throw .reservedNotZero }
+        guard littleEndian32(bytes, at: 12) == 0 else { throw .unknownFeature }
         let size = headerSize + 8 * compartmentCount + 12 * Int(assertionCount)
         guard bytes.count >= size else { throw .truncated }
         guard bytes.count == size else { throw .trailingBytes }
@@ -127,8 +127,8 @@ public enum FlowCertificateError: Error, Equatable {
     case wrongCompartmentCount
     /// There are more than 256 assertions.
     case tooManyAssertions
-    /// The reserved field is not zero.
-    case reservedNotZero
+    /// A must-understand feature bit is set that this reader does not know.
+    case unknownFeature
     /// Bytes follow the last assertion.
     case trailingBytes
     /// A set names a compartment that does not exist.
@@ -149,7 +149,7 @@ public enum FlowCertificateError: Error, Equatable {
         case .badMagic: "certificate: not a certificate"
         case .wrongCompartmentCount: "certificate: wrong number of compartments"
         case .tooManyAssertions: "certificate: too many assertions"
-        case .reservedNotZero: "certificate: reserved bytes are not zero"
+        case .unknownFeature: "certificate: a required feature is unknown"
         case .trailingBytes: "certificate: bytes after its end"
         case .bitOutOfRange: "certificate: names a compartment that does not exist"
         case .missingSelf: "certificate: a compartment does not reach itself"

@@ -143,7 +143,6 @@
         do throws(SystemManifestError) {
             manifest = try SystemManifest(validating: manifestBytes)
         } catch { throw .manifest(error) }
-        try checkSupport(manifest)
         guard manifest.policyDigest == policyDigest else { throw .policyDiffers }
         let policy: PolicyDatabase
         do throws(PolicyDatabaseError) {
@@ -180,7 +179,8 @@
         let count = manifest.compartmentCount
         let size =
             ReferenceMonitor.arenaSizeInBytes(compartmentCount: count)
-            + count * (MemoryLayout<Domain>.stride + MemoryLayout<Guest>.stride + 128) + 4096
+            + count * (MemoryLayout<Domain>.stride + MemoryLayout<GuestSpace>.stride + 128)
+            + count * 8 * MemoryLayout<Guest>.stride + 4096
         do throws(BootFailure) {
             return try memory.reserveArena(size: UInt64(size))
         } catch { throw .machine(error) }

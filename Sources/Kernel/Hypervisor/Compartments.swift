@@ -29,17 +29,6 @@
         } catch { throw .certificate(error) }
     }
 
-    /// Refuses what a manifest may ask for and this version does not do, before anything is built.
-    ///
-    /// - Throws: `.processorsNotSupported`.
-    func checkSupport(_ manifest: borrowing SystemManifest) throws(StopReason) {
-        for index in 0..<manifest.compartmentCount {
-            guard manifest.compartment(at: index).virtualCPUCount == 1 else {
-                throw .processorsNotSupported
-            }
-        }
-    }
-
     /// Hashes every module once, measures every compartment, and only then compares: a module that
     /// is not the one promised is in the quote before the machine stops for it.
     ///
@@ -81,9 +70,10 @@
         }
     }
 
-    /// What runs: the domains with the monitor, and the guests of the machine.
+    /// What runs: the domains with the monitor, and their spaces and virtual processors.
     struct System: ~Copyable {
         var core: HypervisorCore
+        var spaces: ArenaTable<GuestSpace>
         var guests: ArenaTable<Guest>
     }
 
@@ -95,23 +85,57 @@
         monitor: consuming ReferenceMonitor, _ arena: inout BootArena,
         _ platform: inout Platform
     ) throws(StopReason) -> System {
-        let (firstDomain, firstGuest) = try buildCompartment(
-            0, manifest, bundle, monitor, &platform)
         let count = manifest.compartmentCount
-        var domains = try reserveTable(count: count, repeating: firstDomain, in: &arena)
-        var guests = try reserveTable(count: count, repeating: firstGuest, in: &arena)
-        for index in 1..<max(1, count) {
-            (domains[index], guests[index]) = try buildCompartment(
-                index, manifest, bundle, monitor, &platform)
+        var processorCount = 0
+        for index in 0..<count {
+            processorCount += manifest.compartment(at: index).virtualCPUCount
+        }
+        var first = try buildCompartment(0, manifest, bundle, monitor, at: 0, &platform)
+        var domains = try reserveTable(count: count, repeating: first.domain, in: &arena)
+        var spaces = try reserveTable(count: count, repeating: first.space, in: &arena)
+        let boot = try buildProcessor(0, first, &platform)
+        var guests = try reserveTable(count: processorCount, repeating: boot, in: &arena)
+        var next = 0
+        for index in 0..<count {
+            if index > 0 {
+                first = try buildCompartment(index, manifest, bundle, monitor, at: next, &platform)
+            }
+            domains[index] = first.domain
+            spaces[index] = first.space
+            for number in 0..<first.domain.cpuCount {
+                guests[next] =
+                    index == 0 && number == 0 ? boot : try buildProcessor(number, first, &platform)
+                next += 1
+            }
         }
         arena.seal()
-        return System(core: HypervisorCore(domains: domains, monitor: monitor), guests: guests)
+        return System(
+            core: HypervisorCore(domains: domains, monitor: monitor), spaces: spaces,
+            guests: guests)
+    }
+
+    /// A compartment whose processors are still to be built.
+    private struct BuiltCompartment {
+        let domain: Domain
+        let space: GuestSpace
+        let entry: UInt32
+    }
+
+    private func buildProcessor(
+        _ number: Int, _ compartment: BuiltCompartment, _ platform: inout Platform
+    ) throws(StopReason) -> Guest {
+        do throws(BootFailure) {
+            return try GuestBuilder.buildProcessor(
+                number, in: compartment.space, entry: compartment.entry,
+                processor: platform.processor, &platform.memory)
+        } catch { throw .machine(error) }
     }
 
     private func buildCompartment(
         _ index: Int, _ manifest: borrowing SystemManifest, _ bundle: borrowing BootBundle,
-        _ monitor: borrowing ReferenceMonitor, _ platform: inout Platform
-    ) throws(StopReason) -> (Domain, Guest) {
+        _ monitor: borrowing ReferenceMonitor, at firstProcessor: Int,
+        _ platform: inout Platform
+    ) throws(StopReason) -> BuiltCompartment {
         let compartment = manifest.compartment(at: index)
         let id = DomainID(number: compartment.domainID)
         guard let kernel = place(compartment.kernel, bundle, platform.bundle.address) else {
@@ -119,21 +143,23 @@
         }
         let initrd = compartment.initrd.flatMap { place($0, bundle, platform.bundle.address) }
         let plan = GuestBuilder.Plan(
-            domain: id, memorySize: compartment.memorySizeInBytes, kernel: kernel, initrd: initrd)
+            domain: id, memorySize: compartment.memorySizeInBytes,
+            processorCount: compartment.virtualCPUCount, kernel: kernel, initrd: initrd)
         let label = monitor.label(ofCompartment: index)
         platform.console.setName(compartment.name, of: id)
         do throws(BootFailure) {
             let pages = try GuestBuilder.reservePages(&platform.memory)
-            let guest = try GuestBuilder.build(
+            let (space, entry) = try GuestBuilder.buildSpace(
                 plan, commandLine: compartment.commandLine, pages: pages,
-                processor: platform.processor, &platform.memory)
+                firstProcessor: firstProcessor, &platform.memory)
             let domain = Domain(
                 id: id, label: label,
                 consoleLabel: monitor.eventLabel(source: label, target: .hypervisor),
                 sharedInfo: pages.sharedInfo, grantFrames: pages.grantFrames,
                 consoleRing: pages.consoleRing,
-                consoleGuestFrame: GuestFrame(number: GuestFirmware.consoleAddress >> 12))
-            return (domain, guest)
+                consoleGuestFrame: GuestFrame(number: GuestFirmware.consoleAddress >> 12),
+                cpuCount: compartment.virtualCPUCount)
+            return BuiltCompartment(domain: domain, space: space, entry: entry)
         } catch { throw .machine(error) }
     }
 

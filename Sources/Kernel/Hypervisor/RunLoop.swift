@@ -18,7 +18,7 @@
         let startedAt = Clock.wallClockSeconds() - platform.clock.now() / 1_000_000_000
         var machine = X86Machine(
             processor: platform.processor, clock: platform.clock, console: platform.console,
-            guests: system.guests)
+            spaces: system.spaces, guests: system.guests)
         for index in core.domains.indices {
             core.start(core.domains[index].id, wallClockSeconds: startedAt, machine)
         }
@@ -39,9 +39,11 @@
         return false
     }
 
-    /// A fair round over the domains on one processor, and the console's input.
+    /// A fair round over the domains on one processor, and the console's input. A domain has its
+    /// turn whatever the number of its virtual processors, which take turns within it.
     private struct RunLoop: ~Copyable {
         private var next = 0
+        private var nextProcessor = InlineArray<32, Int>(repeating: 0)
         private var audit = AuditTrail()
         private var input = ConsoleFocus()
         private var lastShown: UInt64 = 0
@@ -63,16 +65,24 @@
                 Processor.waitForInterrupt()
                 return
             }
-            next = chosen + 1
+            let index = Int(chosen.domain.number) - 1
+            next = index + 1
+            nextProcessor[index] = chosen.number + 1
             runSlice(chosen, until: now + sliceInNanoseconds, &core, &machine, manifest)
         }
 
-        /// The next domain that can run, after the one that ran last.
-        private func choose(_ core: borrowing HypervisorCore) -> Int? {
+        /// The next domain that can run, after the one that ran last, and its next processor.
+        private func choose(_ core: borrowing HypervisorCore) -> VirtualCPUID? {
             for step in 0..<core.domains.count {
                 let index = (next + step) % core.domains.count
-                let domain = core.domains[index]
-                if domain.life == .running, !domain.cpu.isBlocked { return index }
+                guard core.domains[index].life == .running else { continue }
+                let count = core.domains[index].cpuCount
+                for turn in 0..<count {
+                    let number = (nextProcessor[index] + turn) % count
+                    if core.domains[index].cpus[number].isRunnable {
+                        return VirtualCPUID(domain: core.domains[index].id, number: number)
+                    }
+                }
             }
             return nil
         }
@@ -87,40 +97,61 @@
         }
 
         private mutating func runSlice(
-            _ index: Int, until end: UInt64, _ core: inout HypervisorCore,
+            _ processor: VirtualCPUID, until end: UInt64, _ core: inout HypervisorCore,
             _ machine: inout X86Machine, _ manifest: borrowing SystemManifest
         ) {
-            let domain = core.domains[index].id
-            core.enter(.running, domain, machine)
+            let index = Int(processor.domain.number) - 1
+            machine.select(processor)
+            core.enter(.running, processor, machine)
             var now = machine.clock.now()
             while now < end {
-                let cpu = core.domains[index].cpu
+                let cpu = core.domains[index].cpus[processor.number]
                 let isPending = machine.load8(cpu.infoFrame, offset: cpu.infoOffset) != 0
-                switch machine.run(domain, upcall: isPending ? cpu.callbackVector : 0) {
+                let upcall = isPending ? core.domains[index].callbackVector : 0
+                switch machine.run(processor, upcall: upcall) {
                 case .hypercall(let request):
-                    let result = core.hypercall(request, from: domain, machine: &machine)
-                    machine.completeHypercall(domain, result)
+                    let result = core.hypercall(request, from: processor, machine: &machine)
+                    machine.completeHypercall(processor, result)
                     report(&machine, manifest)
                     if isTimerCall(request) { arm(core, machine, now) }
                     if request.call == 29 && request.arguments[0] == 0 { now = end }
                 case .halted:
-                    if !machine.hasWaitingVector(domain) { core.block(domain, machine) }
+                    if !machine.hasWaitingVector(processor) { core.block(processor, machine) }
                 case .stopped:
-                    core.powerOff(domain)
+                    core.takeDown(processor)
+                case .interprocessor(let targets):
+                    for number in 0..<8 where targets >> UInt8(number) & 1 == 1 {
+                        core.interrupt(VirtualCPUID(domain: processor.domain, number: number))
+                    }
+                case .startup(let number, let page):
+                    start(
+                        VirtualCPUID(domain: processor.domain, number: number), page, &core,
+                        &machine)
                 case .resumable:
                     break
                 case .interrupted:
                     arm(core, machine, now)
                 case .failed(let reason, let number):
-                    crash(domain, reason, number, &core, &machine)
+                    crash(processor, reason, number, &core, &machine)
                 }
                 core.expireTimers(&machine)
-                if core.domains[index].life != .running || core.domains[index].cpu.isBlocked {
-                    break
-                }
+                let canGoOn =
+                    core.domains[index].life == .running
+                    && core.domains[index].cpus[processor.number].isRunnable
+                guard canGoOn else { break }
                 now = max(now, machine.clock.now())
             }
-            leave(index, domain, &core, &machine)
+            leave(index, processor, &core, &machine)
+        }
+
+        /// A startup interrupt: the processor starts, unless it is up already.
+        private func start(
+            _ processor: VirtualCPUID, _ page: UInt8, _ core: inout HypervisorCore,
+            _ machine: inout X86Machine
+        ) {
+            guard core.bringUp(processor) else { return }
+            machine.startUp(processor, page: page)
+            core.enter(.runnable, processor, machine)
         }
 
         /// Whether the call may have set a deadline: `set_timer_op`, `vcpu_op`.
@@ -129,24 +160,43 @@
         }
 
         private func leave(
-            _ index: Int, _ domain: DomainID, _ core: inout HypervisorCore,
+            _ index: Int, _ processor: VirtualCPUID, _ core: inout HypervisorCore,
             _ machine: inout X86Machine
         ) {
             switch core.domains[index].life {
             case .running:
-                let isBlocked = core.domains[index].cpu.isBlocked
-                core.enter(isBlocked ? .blocked : .runnable, domain, machine)
+                let cpu = core.domains[index].cpus[processor.number]
+                let state: Runstate =
+                    cpu.isUp ? (cpu.isBlocked ? .blocked : .runnable) : .offline
+                core.enter(state, processor, machine)
             case .shutDown(let reason):
                 machine.console.showUnfinished()
                 machine.console.begin()
                 machine.console.text("domain ")
-                machine.console.number(UInt64(domain.number))
+                machine.console.number(UInt64(processor.domain.number))
                 machine.console.text(" shut down, reason ")
                 machine.console.number(UInt64(reason))
                 machine.console.end()
+                reportExits(processor.domain, &machine)
             case .crashed:
                 return
             }
+        }
+
+        /// What the domain's life cost, for whoever compares hypervisors.
+        private func reportExits(_ domain: DomainID, _ machine: inout X86Machine) {
+            let counts = machine.exitCounts(domain)
+            machine.console.begin()
+            machine.console.text("domain ")
+            machine.console.number(UInt64(domain.number))
+            machine.console.text(" exits:")
+            for index in ExitCounts.names.indices {
+                machine.console.text(index == 0 ? " " : ", ")
+                machine.console.number(counts[index])
+                machine.console.text(" ")
+                machine.console.text(ExitCounts.names[index])
+            }
+            machine.console.end()
         }
 
         private mutating func report(
@@ -159,21 +209,21 @@
 
         /// A domain whose state cannot be used is stopped; the others go on.
         private func crash(
-            _ domain: DomainID, _ reason: StaticString, _ number: UInt64,
+            _ processor: VirtualCPUID, _ reason: StaticString, _ number: UInt64,
             _ core: inout HypervisorCore, _ machine: inout X86Machine
         ) {
             machine.console.showUnfinished()
             machine.console.begin()
             machine.console.text("domain ")
-            machine.console.number(UInt64(domain.number))
+            machine.console.number(UInt64(processor.domain.number))
             machine.console.text(" crashed: ")
             machine.console.text(reason)
             machine.console.text(" ")
             machine.console.hexadecimal(number)
             machine.console.text(" at ")
-            machine.console.hexadecimal(machine.instructionPointer(domain))
+            machine.console.hexadecimal(machine.instructionPointer(processor))
             machine.console.end()
-            core.crash(domain)
+            core.crash(processor.domain)
         }
     }
 

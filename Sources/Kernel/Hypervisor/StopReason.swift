@@ -32,8 +32,6 @@
         case moduleCountDiffers
         /// A module is not the one that the manifest names.
         case moduleDiffers
-        /// A compartment asks for more than one virtual processor.
-        case processorsNotSupported
 
         /// For the console and for PCR 12.
         var text: StaticString {
@@ -49,7 +47,6 @@
             case .noCertificate: "manifest: no flow certificate"
             case .moduleCountDiffers: "bundle: not as many modules as the manifest names"
             case .moduleDiffers: "bundle: a module is not the one that the manifest names"
-            case .processorsNotSupported: "manifest: more than one virtual processor"
             }
         }
     }

@@ -60,6 +60,20 @@ public struct DomainID: Equatable, BitwiseCopyable {
     public static var caller: DomainID { DomainID(number: 0x7ff0) }
 }
 
+/// A virtual processor: which of which domain.
+public struct VirtualCPUID: Equatable, BitwiseCopyable {
+    /// The domain.
+    public let domain: DomainID
+    /// Its number in the domain, from 0.
+    public let number: Int
+
+    /// Names a processor of a domain.
+    public init(domain: DomainID, number: Int) {
+        self.domain = domain
+        self.number = number
+    }
+}
+
 /// The number of an event channel's end in its domain (Xen: `evtchn_port_t`).
 public struct EventChannelPort: Equatable, BitwiseCopyable {
     /// The number; 0 is no port.

@@ -32,8 +32,13 @@ public struct Domain: BitwiseCopyable {
     public internal(set) var life: Life
     /// Its event channels, by port.
     public internal(set) var channels: InlineArray<64, EventChannel>
-    /// Its virtual processor.
-    public internal(set) var cpu: VirtualCPU
+    /// Its virtual processors, of which the first `cpuCount` exist.
+    public internal(set) var cpus: InlineArray<8, VirtualCPU>
+    /// How many virtual processors it has, 1 to 8.
+    public let cpuCount: Int
+    /// The vector that events are delivered by, to each processor (`HVM_PARAM_CALLBACK_IRQ`); 0
+    /// none.
+    public internal(set) var callbackVector: UInt8
 
     /// Whether a domain runs.
     public enum Life: BitwiseCopyable, Equatable {
@@ -45,11 +50,13 @@ public struct Domain: BitwiseCopyable {
         case crashed
     }
 
-    /// Makes a running domain with nothing bound but its console.
+    /// Makes a running domain with nothing bound but its console, and only its first processor up.
     public init(
         id: DomainID, label: SecurityID, consoleLabel: SecurityID, sharedInfo: MachineFrame,
-        grantFrames: MachineFrame, consoleRing: MachineFrame, consoleGuestFrame: GuestFrame
+        grantFrames: MachineFrame, consoleRing: MachineFrame, consoleGuestFrame: GuestFrame,
+        cpuCount: Int
     ) {
+        precondition(cpuCount >= 1 && cpuCount <= 8, "a domain has 1 to 8 processors")
         self.id = id
         self.label = label
         self.sharedInfo = sharedInfo
@@ -60,7 +67,9 @@ public struct Domain: BitwiseCopyable {
         channels = InlineArray(repeating: .free)
         channels[Int(Domain.consolePort.number)] = EventChannel(
             binding: .console, label: consoleLabel)
-        cpu = VirtualCPU(infoFrame: sharedInfo)
+        cpus = InlineArray { VirtualCPU(infoFrame: sharedInfo, number: $0) }
+        self.cpuCount = cpuCount
+        callbackVector = 0
     }
 }
 
@@ -72,13 +81,15 @@ public struct VirtualCPU: BitwiseCopyable {
     public internal(set) var infoOffset: Int
     /// Whether the guest has moved its `vcpu_info` out of the shared page.
     public internal(set) var infoIsRegistered: Bool
-    /// The vector that an event is delivered by (`HVM_PARAM_CALLBACK_IRQ`); 0 none.
-    public internal(set) var callbackVector: UInt8
+    /// Whether it has been started; a processor that is not up neither runs nor waits.
+    public internal(set) var isUp: Bool
     /// When its one-shot timer rings; nil: not set.
     /// - Units: nanoseconds of system time.
     public internal(set) var timerDeadline: UInt64?
     /// Whether it waits for an event.
     public internal(set) var isBlocked: Bool
+    /// Whether it can run now.
+    public var isRunnable: Bool { isUp && !isBlocked }
     /// When a wait ends without an event; nil: never.
     /// - Units: nanoseconds of system time.
     public internal(set) var pollDeadline: UInt64?
@@ -93,17 +104,18 @@ public struct VirtualCPU: BitwiseCopyable {
     /// - Units: nanoseconds of system time.
     public internal(set) var runstateSince: UInt64
 
-    init(infoFrame: MachineFrame) {
+    /// Its record is where the shared page has room for it, until the guest moves it.
+    init(infoFrame: MachineFrame, number: Int) {
         self.infoFrame = infoFrame
-        infoOffset = 0
+        infoOffset = number * 64
         infoIsRegistered = false
-        callbackVector = 0
+        isUp = number == 0
         timerDeadline = nil
         isBlocked = false
         pollDeadline = nil
         runstateAddress = nil
         runstateTimes = InlineArray(repeating: 0)
-        runstate = 1
+        runstate = number == 0 ? 1 : 3
         runstateSince = 0
     }
 }

@@ -23,6 +23,8 @@ public struct EventChannel: BitwiseCopyable {
     /// The label that sends on this end are decided by; meaningful for `.unbound`, `.interdomain`
     /// and `.console`.
     public var label: SecurityID
+    /// The processor that is told of events, by number.
+    public var cpu: Int = 0
 
     /// A port that is not in use.
     public static var free: EventChannel { EventChannel(binding: .free, label: .hypervisor) }

@@ -1,6 +1,6 @@
 /// What a guest finds in memory when it starts: the PVH start info with its memory map (Xen public
 /// `arch-x86/hvm/start_info.h`) and the ACPI tables (ACPI 6.4, chapter 5) of a machine that has one
-/// processor and no legacy device.
+/// to eight processors and no legacy device.
 public enum GuestFirmware {
     /// Where the start info, its lists and the command line are; one page.
     public static var startInfoAddress: UInt64 { 0x8000 }
@@ -57,9 +57,10 @@ public enum GuestFirmware {
 
     /// Fills the page of the ACPI tables.
     ///
-    /// - Layout: RSDP at 0, XSDT at 0x40, FADT at 0x100, MADT at 0x280, DSDT at 0x300.
-    public static func writeTables(_ page: inout MutableSpan<UInt8>) {
-        guard page.count == 4096 else { return }
+    /// - Layout: RSDP at 0, XSDT at 0x40, FADT at 0x100, DSDT at 0x280, MADT at 0x300.
+    /// - Parameter processorCount: 1 to 8; each has a local APIC with its number as identifier.
+    public static func writeTables(_ page: inout MutableSpan<UInt8>, processorCount: Int) {
+        guard page.count == 4096, processorCount >= 1, processorCount <= 8 else { return }
         page.set(0x2052_5450_2044_5352, size: 8, at: 0)
         setIdentity(&page, at: 9)
         page[15] = 2
@@ -71,27 +72,32 @@ public enum GuestFirmware {
         // XSDT: FADT and MADT.
         setHeader(&page, at: 0x40, signature: 0x5444_5358, length: 52, revision: 1)
         page.set(tablesAddress + 0x100, size: 8, at: 0x40 + 36)
-        page.set(tablesAddress + 0x280, size: 8, at: 0x40 + 44)
+        page.set(tablesAddress + 0x300, size: 8, at: 0x40 + 44)
         setChecksum(&page, start: 0x40, count: 52, at: 0x40 + 9)
 
         // FADT: no VGA, no CMOS clock; hardware-reduced, write-back invalidate works.
         setHeader(&page, at: 0x100, signature: 0x5043_4146, length: 268, revision: 5)
-        page.set(tablesAddress + 0x300, size: 4, at: 0x100 + 40)
+        page.set(tablesAddress + 0x280, size: 4, at: 0x100 + 40)
         page.set(1 << 2 | 1 << 5, size: 2, at: 0x100 + 109)
         page.set(1 << 20 | 1, size: 4, at: 0x100 + 112)
-        page.set(tablesAddress + 0x300, size: 8, at: 0x100 + 140)
+        page.set(tablesAddress + 0x280, size: 8, at: 0x100 + 140)
         setChecksum(&page, start: 0x100, count: 268, at: 0x100 + 9)
 
-        // MADT: one local APIC, with identifier 0.
-        setHeader(&page, at: 0x280, signature: 0x4349_5041, length: 52, revision: 3)
-        page.set(0xfee0_0000, size: 4, at: 0x280 + 36)
-        page.set(8 << 8, size: 4, at: 0x280 + 44)
-        page.set(1, size: 4, at: 0x280 + 48)
-        setChecksum(&page, start: 0x280, count: 52, at: 0x280 + 9)
-
         // DSDT: no devices.
-        setHeader(&page, at: 0x300, signature: 0x5444_5344, length: 36, revision: 2)
-        setChecksum(&page, start: 0x300, count: 36, at: 0x300 + 9)
+        setHeader(&page, at: 0x280, signature: 0x5444_5344, length: 36, revision: 2)
+        setChecksum(&page, start: 0x280, count: 36, at: 0x280 + 9)
+
+        // MADT: processor local APIC entries of eight bytes.
+        let length = 44 + 8 * processorCount
+        setHeader(
+            &page, at: 0x300, signature: 0x4349_5041, length: UInt64(length), revision: 3)
+        page.set(0xfee0_0000, size: 4, at: 0x300 + 36)
+        for number in 0..<processorCount {
+            let place = 0x300 + 44 + 8 * number
+            page.set(8 << 8 | UInt64(number) << 16 | UInt64(number) << 24, size: 4, at: place)
+            page.set(1, size: 4, at: place + 4)
+        }
+        setChecksum(&page, start: 0x300, count: length, at: 0x300 + 9)
     }
 
     private static func setHeader(

@@ -64,7 +64,7 @@ extension HypervisorCore {
             &machine)
     }
 
-    /// `EVTCHNOP_bind_virq`: a port for the timer's virtual interrupt; there is no other.
+    /// `EVTCHNOP_bind_virq`: a port for a processor's virtual interrupt: its timer, or debug.
     ///
     /// - Layout: `u32 virq`, `u32 vcpu`, `u32 port` [hypervisor].
     /// - Throws: `.badAddress`; `.invalidArgument` for another interrupt or processor;
@@ -74,16 +74,17 @@ extension HypervisorCore {
     ) throws(XenError) -> Int64 {
         var request = try arguments(address, 12, caller, machine)
         let number = request.u32(at: 0)
-        guard number == VirtualInterrupt.timer, request.u32(at: 4) == 0 else {
+        let cpu = try processorIndex(request.u32(at: 4), caller)
+        guard number == VirtualInterrupt.timer || number == VirtualInterrupt.debug else {
             throw .invalidArgument
         }
-        guard port(of: caller, boundTo: .virtualInterrupt(number: number)) == nil else {
+        guard virtualInterruptPort(number, of: caller, cpu: cpu) == nil else {
             throw .alreadyExists
         }
         let port = try freePort(of: caller)
         request.set(u32: port.number, at: 8)
         try answer(request, address, caller, machine)
-        commit(caller, port, .virtualInterrupt(number: number), .hypervisor)
+        commit(caller, port, .virtualInterrupt(number: number), .hypervisor, cpu: cpu)
         return 0
     }
 
@@ -96,23 +97,30 @@ extension HypervisorCore {
         _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
     ) throws(XenError) -> Int64 {
         var request = try arguments(address, 8, caller, machine)
-        guard request.u32(at: 0) == 0 else { throw .invalidArgument }
+        let cpu = try processorIndex(request.u32(at: 0), caller)
         let port = try freePort(of: caller)
         request.set(u32: port.number, at: 4)
         try answer(request, address, caller, machine)
-        commit(caller, port, .interprocessor, .hypervisor)
+        commit(caller, port, .interprocessor, .hypervisor, cpu: cpu)
         return 0
     }
 
-    /// `EVTCHNOP_bind_vcpu`: there is one processor, and every port is bound to it.
+    /// `EVTCHNOP_bind_vcpu`: another processor is told of the port's events from now on.
     ///
-    /// - Throws: `.badAddress`; `.invalidArgument` for a port not in use or another processor.
-    func bindToVCPU<M: Machine & ~Copyable>(
+    /// - Throws: `.badAddress`; `.invalidArgument` for a port not in use, a processor that does not
+    ///   exist, or a port that belongs to one processor for good (virtual interrupts and IPIs).
+    mutating func bindToVCPU<M: Machine & ~Copyable>(
         _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
     ) throws(XenError) -> Int64 {
         let request = try arguments(address, 8, caller, machine)
-        _ = try usedChannel(caller, request.u32(at: 0))
-        guard request.u32(at: 4) == 0 else { throw .invalidArgument }
+        let number = request.u32(at: 0)
+        let channel = try usedChannel(caller, number)
+        let cpu = try processorIndex(request.u32(at: 4), caller)
+        switch channel.binding {
+        case .virtualInterrupt, .interprocessor, .free: throw .invalidArgument
+        case .unbound, .interdomain, .console: break
+        }
+        domains[callerIndex(caller)].channels[Int(number)].cpu = cpu
         return 0
     }
 
@@ -211,7 +219,7 @@ extension HypervisorCore {
         case .interprocessor:
             request.set(u32: 5, at: 8)
         }
-        request.set(u32: 0, at: 12)
+        request.set(u32: UInt32(channel.cpu), at: 12)
         try answer(request, address, caller, machine)
         return 0
     }

@@ -73,7 +73,7 @@ extension HypervisorCore {
         guard request.u32(at: 4) == 0, value >> 56 == 2, value & 0xff >= 16 else {
             throw .invalidArgument
         }
-        domains[callerIndex(caller)].cpu.callbackVector = UInt8(truncatingIfNeeded: value)
+        domains[callerIndex(caller)].callbackVector = UInt8(truncatingIfNeeded: value)
         return 0
     }
 

@@ -6,6 +6,8 @@ import ReferenceMonitor
 enum VirtualInterrupt {
     /// `VIRQ_TIMER`.
     static var timer: UInt32 { 0 }
+    /// `VIRQ_DEBUG`: a guest may bind it; nothing rings it.
+    static var debug: UInt32 { 1 }
 }
 
 /// Ports: look-up, reservation and the pending bits that guests share with the hypervisor.
@@ -56,15 +58,41 @@ extension HypervisorCore {
         return nil
     }
 
+    /// The index of a processor of the caller.
+    ///
+    /// - Throws: `.invalidArgument` when the caller has no such processor.
+    func processorIndex(_ number: UInt32, _ caller: DomainID) throws(XenError) -> Int {
+        guard number < UInt32(domains[callerIndex(caller)].cpuCount) else {
+            throw .invalidArgument
+        }
+        return Int(number)
+    }
+
+    /// The port of a processor's virtual interrupt.
+    func virtualInterruptPort(
+        _ number: UInt32, of domain: DomainID, cpu: Int
+    ) -> EventChannelPort? {
+        guard let index = index(of: domain) else { return nil }
+        let wanted = EventChannel.Binding.virtualInterrupt(number: number)
+        for number in 1..<Domain.portCount {
+            let channel = domains[index].channels[number]
+            if channel.binding == wanted, channel.cpu == cpu {
+                return EventChannelPort(number: UInt32(number))
+            }
+        }
+        return nil
+    }
+
     /// Binds a port. Cannot fail.
     mutating func commit(
         _ domain: DomainID, _ port: EventChannelPort, _ binding: EventChannel.Binding,
-        _ label: SecurityID
+        _ label: SecurityID, cpu: Int = 0
     ) {
         guard let index = index(of: domain), let number = channelIndex(port) else {
             preconditionFailure("a port was reserved that does not exist")
         }
-        domains[index].channels[number] = EventChannel(binding: binding, label: label)
+        domains[index].channels[number] = EventChannel(
+            binding: binding, label: label, cpu: cpu)
     }
 
     /// Sets a port's pending bit and, unless it is masked, makes the domain see it.
@@ -74,27 +102,33 @@ extension HypervisorCore {
     mutating func setPending<M: Machine & ~Copyable>(
         _ domain: DomainID, _ port: EventChannelPort, _ machine: inout M
     ) {
-        guard let index = index(of: domain), domains[index].life == .running else { return }
+        guard let index = index(of: domain), domains[index].life == .running,
+            channelIndex(port) != nil
+        else { return }
         let page = domains[index].sharedInfo
         let (word, bit) = position(port)
         // ORDER: pending before mask before selector, as the guest's unmask does the reverse.
         if machine.testAndSetBit(page, offset: 2048 + word * 8, bit: bit) { return }
+        let cpu = domains[index].channels[Int(port.number)].cpu
         if machine.load64(page, offset: 2560 + word * 8) >> UInt64(bit) & 1 == 0 {
-            raiseUpcall(index, word, machine)
+            raiseUpcall(index, cpu, word, machine)
         }
-        // A poll ends at the event itself, masked or not.
-        if domains[index].cpu.pollDeadline != nil { wake(index) }
+        // A poll ends at the event itself, masked or not, whichever processor polls.
+        for number in 0..<domains[index].cpuCount
+        where domains[index].cpus[number].pollDeadline != nil {
+            wake(index, number)
+        }
     }
 
-    /// Marks word `word` of the pending bits for the guest and wakes its processor.
+    /// Marks word `word` of the pending bits for a processor and wakes it.
     mutating func raiseUpcall<M: Machine & ~Copyable>(
-        _ index: Int, _ word: Int, _ machine: borrowing M
+        _ index: Int, _ number: Int, _ word: Int, _ machine: borrowing M
     ) {
-        let cpu = domains[index].cpu
+        let cpu = domains[index].cpus[number]
         if !machine.testAndSetBit(cpu.infoFrame, offset: cpu.infoOffset + 8, bit: word) {
             machine.store8(cpu.infoFrame, offset: cpu.infoOffset, 1)
         }
-        wake(index)
+        wake(index, number)
     }
 
     /// Clears a port's mask and, if it is pending, makes the domain see it.
@@ -106,7 +140,7 @@ extension HypervisorCore {
         let (word, bit) = position(port)
         guard machine.testAndClearBit(page, offset: 2560 + word * 8, bit: bit) else { return }
         if machine.load64(page, offset: 2048 + word * 8) >> UInt64(bit) & 1 == 1 {
-            raiseUpcall(index, word, machine)
+            raiseUpcall(index, domains[index].channels[Int(port.number)].cpu, word, machine)
         }
     }
 
@@ -119,10 +153,10 @@ extension HypervisorCore {
         _ = machine.testAndClearBit(domains[index].sharedInfo, offset: 2048 + word * 8, bit: bit)
     }
 
-    /// Ends a domain's wait.
-    mutating func wake(_ index: Int) {
-        domains[index].cpu.isBlocked = false
-        domains[index].cpu.pollDeadline = nil
+    /// Ends a processor's wait.
+    mutating func wake(_ index: Int, _ number: Int) {
+        domains[index].cpus[number].isBlocked = false
+        domains[index].cpus[number].pollDeadline = nil
     }
 
     private func position(_ port: EventChannelPort) -> (word: Int, bit: Int) {

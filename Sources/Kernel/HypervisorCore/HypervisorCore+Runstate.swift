@@ -17,16 +17,20 @@ public enum Runstate: UInt32 {
 extension HypervisorCore {
     /// Accounts for the time since the last change, and shows the guest.
     public mutating func enter<M: Machine & ~Copyable>(
-        _ state: Runstate, _ domain: DomainID, _ machine: borrowing M
+        _ state: Runstate, _ processor: VirtualCPUID, _ machine: borrowing M
     ) {
-        let index = callerIndex(domain)
+        let index = callerIndex(processor.domain)
+        let number = processor.number
         let now = machine.systemTimeInNanoseconds()
-        let cpu = domains[index].cpu
+        let cpu = domains[index].cpus[number]
         // WRAPS: nanoseconds fill 64 bits after 584 years.
-        domains[index].cpu.runstateTimes[Int(cpu.runstate & 3)] &+= now &- cpu.runstateSince
-        domains[index].cpu.runstate = state.rawValue
-        domains[index].cpu.runstateSince = now
-        if let address = cpu.runstateAddress { showRunstate(domain, address, machine) }
+        domains[index].cpus[number].runstateTimes[Int(cpu.runstate & 3)] &+=
+            now &- cpu.runstateSince
+        domains[index].cpus[number].runstate = state.rawValue
+        domains[index].cpus[number].runstateSince = now
+        if let address = cpu.runstateAddress {
+            showRunstate(processor, address, by: processor, machine)
+        }
     }
 
     /// `VCPUOP_register_runstate_memory_area`: the guest names, by virtual address, where it reads
@@ -35,23 +39,27 @@ extension HypervisorCore {
     /// - Layout: `u64 address`. There: `s32 state`, 4 bytes, `u64 state_entry_time`, `u64 time[4]`.
     /// - Throws: `.badAddress` when the address itself, or what it names, is not mapped.
     mutating func registerRunstate<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
+        _ address: GuestVirtualAddress, _ named: VirtualCPUID, _ caller: VirtualCPUID,
+        _ machine: borrowing M
     ) throws(XenError) -> Int64 {
-        let place = GuestVirtualAddress(try arguments(address, 8, caller, machine).u64(at: 0))
-        guard showRunstate(caller, place, machine) else { throw .badAddress }
-        domains[callerIndex(caller)].cpu.runstateAddress = place
+        let place = GuestVirtualAddress(
+            try arguments(address, 8, caller.domain, machine).u64(at: 0))
+        guard showRunstate(named, place, by: caller, machine) else { throw .badAddress }
+        domains[callerIndex(named.domain)].cpus[named.number].runstateAddress = place
         return 0
     }
 
+    /// Writes a processor's times through the address space of processor `reader`.
     @discardableResult
     private func showRunstate<M: Machine & ~Copyable>(
-        _ domain: DomainID, _ address: GuestVirtualAddress, _ machine: borrowing M
+        _ processor: VirtualCPUID, _ address: GuestVirtualAddress, by reader: VirtualCPUID,
+        _ machine: borrowing M
     ) -> Bool {
-        let cpu = domains[callerIndex(domain)].cpu
+        let cpu = domains[callerIndex(processor.domain)].cpus[processor.number]
         var record = GuestBytes(count: 48)
         record.set(u32: cpu.runstate, at: 0)
         record.set(u64: cpu.runstateSince, at: 8)
         for index in 0..<4 { record.set(u64: cpu.runstateTimes[index], at: 16 + index * 8) }
-        return machine.copyToGuest(domain, at: address, record)
+        return machine.copyToGuest(reader.domain, at: address, record)
     }
 }

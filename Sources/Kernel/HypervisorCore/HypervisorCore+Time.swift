@@ -3,24 +3,31 @@ import ReferenceMonitor
 
 /// Virtual processors, their timers and waits (Xen public `vcpu.h`, `sched.h`).
 extension HypervisorCore {
-    /// The operations of `vcpu_op` on the caller's one processor.
+    /// The operations of `vcpu_op`. Records of any of the domain's processors may be registered;
+    /// timers are the calling processor's own.
     ///
-    /// - Throws: `.invalidArgument` for another processor; else as the operation.
+    /// - Throws: `.invalidArgument` for a processor that does not exist, or a timer of another;
+    ///   else as the operation.
     mutating func vcpuOperation<M: Machine & ~Copyable>(
         _ operation: HypercallOperation, vcpu: UInt64, _ address: GuestVirtualAddress,
-        _ caller: DomainID, _ machine: borrowing M
+        _ caller: VirtualCPUID, _ machine: borrowing M
     ) throws(XenError) -> Int64 {
-        guard vcpu == 0 else { throw .invalidArgument }
-        let index = callerIndex(caller)
+        let index = callerIndex(caller.domain)
+        guard vcpu < UInt64(domains[index].cpuCount) else { throw .invalidArgument }
+        let named = VirtualCPUID(domain: caller.domain, number: Int(vcpu))
         switch operation {
-        case .registerVCPUInfo: return try registerInfo(address, caller, machine)
-        case .registerRunstateArea: return try registerRunstate(address, caller, machine)
+        case .registerVCPUInfo: return try registerInfo(address, named, machine)
+        case .registerRunstateArea: return try registerRunstate(address, named, caller, machine)
+        case .isUp: return domains[index].cpus[named.number].isUp ? 1 : 0
+        default: break
+        }
+        guard named == caller else { throw .invalidArgument }
+        switch operation {
         case .setSingleshotTimer: return try setSingleshot(address, caller, machine)
         case .stopSingleshotTimer:
-            domains[index].cpu.timerDeadline = nil
+            domains[index].cpus[caller.number].timerDeadline = nil
             return 0
         case .stopPeriodicTimer: return 0
-        case .isUp: return 1
         default: throw .unknownOperation
         }
     }
@@ -31,21 +38,23 @@ extension HypervisorCore {
     /// - Throws: `.badAddress`; `.invalidArgument` when the record would leave its frame, is not
     ///   aligned to 8 bytes, was moved before, or the frame is not the caller's memory.
     private mutating func registerInfo<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
+        _ address: GuestVirtualAddress, _ named: VirtualCPUID, _ machine: borrowing M
     ) throws(XenError) -> Int64 {
-        let request = try arguments(address, 16, caller, machine)
+        let request = try arguments(address, 16, named.domain, machine)
         let offset = request.u32(at: 8)
-        let index = callerIndex(caller)
-        guard offset <= 4096 - 64, offset % 8 == 0, !domains[index].cpu.infoIsRegistered,
-            let frame = machine.ownedFrame(of: caller, at: GuestFrame(number: request.u64(at: 0)))
+        let index = callerIndex(named.domain)
+        let place = GuestFrame(number: request.u64(at: 0))
+        guard offset <= 4096 - 64, offset % 8 == 0,
+            !domains[index].cpus[named.number].infoIsRegistered,
+            let frame = machine.ownedFrame(of: named.domain, at: place)
         else { throw .invalidArgument }
-        domains[index].cpu.infoFrame = frame
-        domains[index].cpu.infoOffset = Int(offset)
-        domains[index].cpu.infoIsRegistered = true
+        domains[index].cpus[named.number].infoFrame = frame
+        domains[index].cpus[named.number].infoOffset = Int(offset)
+        domains[index].cpus[named.number].infoIsRegistered = true
         // Nothing may be lost in the move: say that everything may be pending.
         machine.store64(frame, offset: Int(offset) + 8, .max)
         machine.store8(frame, offset: Int(offset), 1)
-        publishTime(caller, machine)
+        publishTime(named, machine)
         return 0
     }
 
@@ -65,7 +74,9 @@ extension HypervisorCore {
         machine.store32(page, offset: 3080, 0)
         machine.store32(page, offset: 3084, UInt32(truncatingIfNeeded: wallClockSeconds >> 32))
         machine.store32(page, offset: 3072, 2)
-        publishTime(domain, machine)
+        for number in 0..<domains[index].cpuCount {
+            publishTime(VirtualCPUID(domain: domain, number: number), machine)
+        }
     }
 
     /// Writes the clock record where the guest reads it.
@@ -73,10 +84,12 @@ extension HypervisorCore {
     /// - Layout: `struct vcpu_info` at 32: `u32 version`, 4 bytes, `u64 tsc_timestamp`,
     ///   `u64 system_time`, `u32 tsc_to_system_mul`, `s8 tsc_shift`, `u8 flags`. The version is odd
     ///   while the record changes.
-    public func publishTime<M: Machine & ~Copyable>(_ domain: DomainID, _ machine: borrowing M) {
-        guard let index = index(of: domain) else { return }
-        let frame = domains[index].cpu.infoFrame
-        let base = domains[index].cpu.infoOffset + 32
+    public func publishTime<M: Machine & ~Copyable>(
+        _ processor: VirtualCPUID, _ machine: borrowing M
+    ) {
+        let cpu = domains[callerIndex(processor.domain)].cpus[processor.number]
+        let frame = cpu.infoFrame
+        let base = cpu.infoOffset + 32
         let record = machine.timeRecord()
         // WRAPS: the version counts changes, modulo 2^32.
         let version = (machine.load32(frame, offset: base) | 1) &+ 2
@@ -95,20 +108,21 @@ extension HypervisorCore {
     /// - Layout: `u64 timeout_abs_ns`, `u32 flags`: bit 0 asks for an error when it has passed.
     /// - Throws: `.badAddress`; `.timeHasPassed` when so asked.
     private mutating func setSingleshot<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
+        _ address: GuestVirtualAddress, _ caller: VirtualCPUID, _ machine: borrowing M
     ) throws(XenError) -> Int64 {
-        let request = try arguments(address, 16, caller, machine)
+        let request = try arguments(address, 16, caller.domain, machine)
         let deadline = request.u64(at: 0)
         if request.u32(at: 8) & 1 == 1, deadline < machine.systemTimeInNanoseconds() {
             throw .timeHasPassed
         }
-        domains[callerIndex(caller)].cpu.timerDeadline = deadline
+        domains[callerIndex(caller.domain)].cpus[caller.number].timerDeadline = deadline
         return 0
     }
 
     /// `set_timer_op`: as the one-shot timer; 0 stops it.
-    mutating func setTimer(deadline: UInt64, _ caller: DomainID) -> Int64 {
-        domains[callerIndex(caller)].cpu.timerDeadline = deadline == 0 ? nil : deadline
+    mutating func setTimer(deadline: UInt64, _ caller: VirtualCPUID) -> Int64 {
+        let index = callerIndex(caller.domain)
+        domains[index].cpus[caller.number].timerDeadline = deadline == 0 ? nil : deadline
         return 0
     }
 
@@ -118,42 +132,71 @@ extension HypervisorCore {
     /// - Layout: of a poll: `u64 ports`, `u32 nr_ports`, 4 bytes, `u64 timeout` (ns; 0 none).
     /// - Throws: `.badAddress`.
     mutating func wait<M: Machine & ~Copyable>(
-        _ operation: HypercallOperation, _ address: GuestVirtualAddress, _ caller: DomainID,
+        _ operation: HypercallOperation, _ address: GuestVirtualAddress, _ caller: VirtualCPUID,
         _ machine: borrowing M
     ) throws(XenError) -> Int64 {
-        let index = callerIndex(caller)
+        let index = callerIndex(caller.domain)
         if operation == .block {
             block(caller, machine)
             return 0
         }
-        let request = try arguments(address, 24, caller, machine)
+        let request = try arguments(address, 24, caller.domain, machine)
         let count = request.u32(at: 8)
         guard count <= UInt32(Domain.portCount) else { throw .invalidArgument }
         let ports = request.u64(at: 0)
         for number in 0..<UInt64(count) {
             // WRAPS: an address past the end is not mapped, and refused by the copy.
             let place = GuestVirtualAddress(ports &+ number &* 4)
-            let port = try arguments(place, 4, caller, machine).u32(at: 0)
+            let port = try arguments(place, 4, caller.domain, machine).u32(at: 0)
             guard port < UInt32(Domain.portCount) else { throw .invalidArgument }
             let word = machine.load64(
                 domains[index].sharedInfo, offset: 2048 + Int(port >> 6) * 8)
             if word >> UInt64(port & 63) & 1 == 1 { return 0 }
         }
         let timeout = request.u64(at: 16)
-        domains[index].cpu.isBlocked = true
-        domains[index].cpu.pollDeadline = timeout == 0 ? .max : timeout
+        domains[index].cpus[caller.number].isBlocked = true
+        domains[index].cpus[caller.number].pollDeadline = timeout == 0 ? .max : timeout
         return 0
     }
 
-    /// Blocks the domain until an event, unless one is there.
+    /// Blocks a processor until an event, unless one is there.
     public mutating func block<M: Machine & ~Copyable>(
-        _ domain: DomainID, _ machine: borrowing M
+        _ processor: VirtualCPUID, _ machine: borrowing M
     ) {
-        let index = callerIndex(domain)
-        let cpu = domains[index].cpu
+        let index = callerIndex(processor.domain)
+        let cpu = domains[index].cpus[processor.number]
         if machine.load8(cpu.infoFrame, offset: cpu.infoOffset) == 0 {
-            domains[index].cpu.isBlocked = true
+            domains[index].cpus[processor.number].isBlocked = true
         }
+    }
+
+    /// Ends a processor's wait: it was sent an interrupt that is no event.
+    public mutating func interrupt(_ processor: VirtualCPUID) {
+        let index = callerIndex(processor.domain)
+        guard processor.number >= 0, processor.number < domains[index].cpuCount else { return }
+        wake(index, processor.number)
+    }
+
+    /// Starts a processor: it can run from now on.
+    ///
+    /// - Returns: false when it does not exist or is up already; nothing changed then.
+    public mutating func bringUp(_ processor: VirtualCPUID) -> Bool {
+        let index = callerIndex(processor.domain)
+        guard processor.number >= 0, processor.number < domains[index].cpuCount,
+            !domains[index].cpus[processor.number].isUp
+        else { return false }
+        domains[index].cpus[processor.number].isUp = true
+        return true
+    }
+
+    /// Stops a processor that has halted for good; with its last, the domain is powered off.
+    public mutating func takeDown(_ processor: VirtualCPUID) {
+        let index = callerIndex(processor.domain)
+        domains[index].cpus[processor.number].isUp = false
+        for number in 0..<domains[index].cpuCount where domains[index].cpus[number].isUp {
+            return
+        }
+        domains[index].life = .shutDown(reason: 0)
     }
 
     /// `SCHEDOP_shutdown`: the domain stops, with a reason.
@@ -168,11 +211,6 @@ extension HypervisorCore {
         return 0
     }
 
-    /// Stops a domain that has halted for good, as `SHUTDOWN_poweroff` does.
-    public mutating func powerOff(_ domain: DomainID) {
-        domains[callerIndex(domain)].life = .shutDown(reason: 0)
-    }
-
     /// Stops a domain whose state cannot be used.
     public mutating func crash(_ domain: DomainID) {
         domains[callerIndex(domain)].life = .crashed
@@ -180,19 +218,23 @@ extension HypervisorCore {
 
     /// Rings the timers that are due and ends the polls whose time has come.
     ///
-    /// - Complexity: one step for each domain.
+    /// - Complexity: one step for each processor of each domain.
     public mutating func expireTimers<M: Machine & ~Copyable>(_ machine: inout M) {
         let now = machine.systemTimeInNanoseconds()
         for index in domains.indices {
-            if let deadline = domains[index].cpu.timerDeadline, deadline <= now {
-                domains[index].cpu.timerDeadline = nil
-                let domain = domains[index].id
-                let timer = EventChannel.Binding.virtualInterrupt(number: VirtualInterrupt.timer)
-                if let port = port(of: domain, boundTo: timer) {
-                    setPending(domain, port, &machine)
+            let domain = domains[index].id
+            for number in 0..<domains[index].cpuCount {
+                let cpu = domains[index].cpus[number]
+                if let deadline = cpu.timerDeadline, deadline <= now {
+                    domains[index].cpus[number].timerDeadline = nil
+                    if let port = virtualInterruptPort(
+                        VirtualInterrupt.timer, of: domain, cpu: number)
+                    {
+                        setPending(domain, port, &machine)
+                    }
                 }
+                if let deadline = cpu.pollDeadline, deadline <= now { wake(index, number) }
             }
-            if let deadline = domains[index].cpu.pollDeadline, deadline <= now { wake(index) }
         }
     }
 
@@ -202,8 +244,10 @@ extension HypervisorCore {
     public func nextDeadline() -> UInt64? {
         var next: UInt64 = .max
         for index in domains.indices where domains[index].life == .running {
-            next = min(next, domains[index].cpu.timerDeadline ?? .max)
-            next = min(next, domains[index].cpu.pollDeadline ?? .max)
+            for number in 0..<domains[index].cpuCount {
+                next = min(next, domains[index].cpus[number].timerDeadline ?? .max)
+                next = min(next, domains[index].cpus[number].pollDeadline ?? .max)
+            }
         }
         return next == .max ? nil : next
     }

@@ -26,14 +26,14 @@ public struct HypervisorCore: ~Copyable {
     ///
     /// - Returns: what goes to RAX.
     public mutating func hypercall<M: Machine & ~Copyable>(
-        _ request: HypercallRequest, from caller: DomainID, machine: inout M
+        _ request: HypercallRequest, from caller: VirtualCPUID, machine: inout M
     ) -> Int64 {
         guard
             let operation = HypercallOperation.decode(
                 call: request.call, subOperation: request.arguments[0])
         else { return XenError.unknownOperation.result }
         do throws(XenError) {
-            try authorize(operation, caller: caller, machine: &machine)
+            try authorize(operation, caller: caller.domain, machine: &machine)
             return try perform(operation, request, caller: caller, machine: &machine)
         } catch {
             return error.result
@@ -41,9 +41,11 @@ public struct HypervisorCore: ~Copyable {
     }
 
     private mutating func perform<M: Machine & ~Copyable>(
-        _ operation: HypercallOperation, _ request: HypercallRequest, caller: DomainID,
+        _ operation: HypercallOperation, _ request: HypercallRequest,
+        caller processor: VirtualCPUID,
         machine: inout M
     ) throws(XenError) -> Int64 {
+        let caller = processor.domain
         let second = request.arguments[1]
         let argument = GuestVirtualAddress(second)
         switch operation {
@@ -56,11 +58,11 @@ public struct HypervisorCore: ~Copyable {
         case .registerVCPUInfo, .registerRunstateArea, .isUp, .setSingleshotTimer,
             .stopSingleshotTimer, .stopPeriodicTimer:
             let address = GuestVirtualAddress(request.arguments[2])
-            return try vcpuOperation(operation, vcpu: second, address, caller, machine)
+            return try vcpuOperation(operation, vcpu: second, address, processor, machine)
         case .vmAssist: return try vmAssist(command: request.arguments[0], type: second)
-        case .setTimer: return setTimer(deadline: request.arguments[0], caller)
+        case .setTimer: return setTimer(deadline: request.arguments[0], processor)
         case .yield: return 0
-        case .block, .poll: return try wait(operation, argument, caller, machine)
+        case .block, .poll: return try wait(operation, argument, processor, machine)
         case .shutdown: return try shutdown(argument, caller, machine)
         case .consoleWrite:
             let address = GuestVirtualAddress(request.arguments[2])

@@ -62,12 +62,15 @@
         }
 
         /// Writes a segment register: attributes as the control block packs them.
-        func set(_ segment: Segment, selector: UInt16, attributes: UInt16, limit: UInt32) {
+        func set(
+            _ segment: Segment, selector: UInt16, attributes: UInt16, limit: UInt32,
+            base: UInt64 = 0
+        ) {
             let place = address + segment.rawValue
             PhysicalMemory.store16(place, selector)
             PhysicalMemory.store16(place + 2, attributes)
             PhysicalMemory.store32(place + 4, limit)
-            PhysicalMemory.store64(place + 8, 0)
+            PhysicalMemory.store64(place + 8, base)
         }
 
         /// The current privilege level, 0 to 3.

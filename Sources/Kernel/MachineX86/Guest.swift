@@ -3,22 +3,45 @@
     import CMachine
     public import HypervisorCore
 
-    /// What the machine keeps of a domain: its control block, registers, tables and memory.
-    public struct Guest: BitwiseCopyable {
-        let control: ControlBlock
-        /// Where the registers are that VMRUN does not load: 14 words, in the order of svm.S.
-        let registers: UInt64
+    /// What the machine keeps of a domain: its memory, and what its processors share.
+    public struct GuestSpace: BitwiseCopyable {
         var tables: NestedTables
         /// Where its memory starts and how long it is; contiguous.
         let memoryStart: UInt64
         let memorySize: UInt64
+        /// Where its first processor is among the machine's, and how many it has.
+        var firstProcessor: Int
+        let processorCount: Int
+        /// How often its processors stopped running, and why.
+        var exits = ExitCounts()
+
+        /// Whether `frame` is memory that the domain owns.
+        func owns(_ frame: MachineFrame) -> Bool {
+            frame.number >= memoryStart >> 12
+                && frame.number < (memoryStart + memorySize) >> 12
+        }
+
+        /// The machine address of guest-physical memory that the domain owns and has mapped.
+        func translate(_ address: GuestPhysicalAddress) -> UInt64? {
+            guard let frame = tables.machineFrame(address.frame), owns(frame) else { return nil }
+            return frame.number << 12 | address.value & 0xfff
+        }
+    }
+
+    /// What the machine keeps of a virtual processor: its control block and registers.
+    public struct Guest: BitwiseCopyable {
+        let control: ControlBlock
+        /// Its number in its domain, which is also its local APIC's identifier.
+        let number: Int
+        /// Where the registers are that VMRUN does not load: 14 words, in the order of svm.S.
+        let registers: UInt64
         /// Save area of its extended state, 64-byte aligned.
         let extendedArea: UInt64
         /// Its XCR0, within what the processor offers.
         var extendedControl: UInt64
         /// Its `TSC_AUX` (MSR C000_0103).
         var auxiliary: UInt64
-        /// The vectors that it sent itself and that wait to be taken.
+        /// The vectors that it was sent and that wait to be taken.
         var vectors: InlineArray<4, UInt64>
         /// Its task priority, as it last wrote it.
         var taskPriority: UInt64
@@ -45,24 +68,14 @@
             self[.rdx] = UInt64(rdx)
         }
 
-        /// Whether `frame` is memory that the domain owns.
-        func owns(_ frame: MachineFrame) -> Bool {
-            frame.number >= memoryStart >> 12
-                && frame.number < (memoryStart + memorySize) >> 12
-        }
-
-        /// The machine address of guest-physical memory that the domain owns and has mapped.
-        func translate(_ address: GuestPhysicalAddress) -> UInt64? {
-            guard let frame = tables.machineFrame(address.frame), owns(frame) else { return nil }
-            return frame.number << 12 | address.value & 0xfff
-        }
-
         /// The machine address behind a virtual address, by the guest's own 4-level tables.
         ///
         /// - Trust: the tables are the guest's; every step is checked to stay in its memory.
         /// - Returns: nil when the guest is not in long mode, the address is not canonical or not
         ///   mapped, or (for `writing`) not writable.
-        func translate(_ address: GuestVirtualAddress, writing: Bool) -> UInt64? {
+        func translate(
+            _ address: GuestVirtualAddress, writing: Bool, in space: GuestSpace
+        ) -> UInt64? {
             let upper = address.value >> 47
             guard control[.efer] & 1 << 10 != 0, control[.cr4] & 1 << 12 == 0,
                 upper == 0 || upper == 0x1ffff
@@ -71,18 +84,41 @@
             for level in stride(from: 3, through: 0, by: -1) {
                 let shift = UInt64(12 + 9 * level)
                 let slot = table + (address.value >> shift & 511) * 8
-                guard let place = translate(GuestPhysicalAddress(slot)) else { return nil }
+                guard let place = space.translate(GuestPhysicalAddress(slot)) else { return nil }
                 let entry = PhysicalMemory.load64(place)
                 guard entry & 1 != 0, !writing || entry & 2 != 0 else { return nil }
                 let next = entry & 0x000f_ffff_ffff_f000
                 if level == 0 || (level < 3 && entry & 1 << 7 != 0) {
                     let inside = (UInt64(1) << shift) - 1
-                    return translate(
+                    return space.translate(
                         GuestPhysicalAddress(next & ~inside | address.value & inside))
                 }
                 table = next
             }
             return nil
+        }
+
+        /// The state after a startup interrupt (AMD64 APM volume 2, 15.22): real mode at `page`.
+        mutating func setRealMode(page: UInt8) {
+            control.set(
+                .cs, selector: UInt16(page) << 8, attributes: 0x9b, limit: 0xffff,
+                base: UInt64(page) << 12)
+            let data: InlineArray<5, ControlBlock.Segment> = [.ds, .es, .ss, .fs, .gs]
+            for index in data.indices {
+                control.set(data[index], selector: 0, attributes: 0x93, limit: 0xffff)
+            }
+            control[.efer] = 1 << 12
+            control[.cr0] = 0x10
+            control[.cr3] = 0
+            control[.cr4] = 0
+            control[.rflags] = 2
+            control[.rip] = 0
+            control[.rsp] = 0
+            control[.rax] = 0
+            for offset in 0..<UInt64(14) { PhysicalMemory.store64(registers + offset * 8, 0) }
+            extendedControl = 1
+            vectors = InlineArray(repeating: 0)
+            taskPriority = 0
         }
 
         /// Has the processor forget the guest's translations when it next runs: its tables changed.
@@ -110,6 +146,39 @@
         }
     }
 
+    /// How often a domain left guest mode, by reason: what its progress cost.
+    public struct ExitCounts: BitwiseCopyable {
+        private var counts = InlineArray<8, UInt64>(repeating: 0)
+
+        /// The reasons, with the words for them.
+        public static var names: InlineArray<8, StaticString> {
+            [
+                "hypercall", "port", "MSR", "CPUID", "halt", "interrupt", "interrupt window",
+                "other",
+            ]
+        }
+
+        /// How often, by the index of `names`.
+        public subscript(index: Int) -> UInt64 { counts[index] }
+
+        /// Counts one exit by its code.
+        mutating func add(_ code: UInt64) {
+            let index =
+                switch code {
+                case 0x81: 0
+                case 0x7b: 1
+                case 0x7c: 2
+                case 0x72: 3
+                case 0x78: 4
+                case 0x60, 0x61: 5
+                case 0x64: 6
+                default: 7
+                }
+            // WRAPS: 2^64 exits take longer than any machine lasts.
+            counts[index] &+= 1
+        }
+    }
+
     /// Why a guest stopped running, when the machine could not deal with it alone.
     public enum GuestExit: BitwiseCopyable {
         /// It made a hypercall; the result goes to `completeHypercall`.
@@ -118,6 +187,10 @@
         case halted
         /// It halted with interrupts off: nothing can wake it.
         case stopped
+        /// It sent an interrupt to the processors whose bits are set, by number.
+        case interprocessor(targets: UInt8)
+        /// It sent a startup interrupt to processor `number`, with the page to start at.
+        case startup(number: Int, page: UInt8)
         /// An interrupt of the machine.
         case interrupted
         /// Something that the machine has dealt with; the guest can go on.

@@ -20,6 +20,8 @@
             public let domain: DomainID
             /// Its memory, a multiple of 4 KiB.
             public let memorySize: UInt64
+            /// How many virtual processors it has.
+            public let processorCount: Int
             /// Machine address and size of its kernel's image.
             public let kernel: (address: UInt64, size: UInt64)
             /// Machine address and size of its initrd; nil: none.
@@ -27,9 +29,10 @@
 
             /// Makes a plan.
             public init(
-                domain: DomainID, memorySize: UInt64, kernel: (address: UInt64, size: UInt64),
-                initrd: (address: UInt64, size: UInt64)?
+                domain: DomainID, memorySize: UInt64, processorCount: Int,
+                kernel: (address: UInt64, size: UInt64), initrd: (address: UInt64, size: UInt64)?
             ) {
+                self.processorCount = processorCount
                 self.domain = domain
                 self.memorySize = memorySize
                 self.kernel = kernel
@@ -50,13 +53,14 @@
                 grantFrames: MachineFrame(number: first + 2))
         }
 
-        /// Builds a guest that is ready to run.
+        /// Builds a domain's memory, with its kernel, its initrd and what it reads at start.
         ///
+        /// - Returns: the space, whose processors are still to be built, and the first one's entry.
         /// - Throws: `.outOfMemory`, `.badKernel`, `.guestTooSmall`.
-        public static func build(
-            _ plan: Plan, commandLine: Span<UInt8>, pages: SharedPages, processor: Processor,
+        public static func buildSpace(
+            _ plan: Plan, commandLine: Span<UInt8>, pages: SharedPages, firstProcessor: Int,
             _ memory: inout BootMemory
-        ) throws(BootFailure) -> Guest {
+        ) throws(BootFailure) -> (space: GuestSpace, entry: UInt32) {
             guard plan.memorySize <= GuestFirmware.memoryLimit, plan.memorySize >= 1 << 24 else {
                 throw .guestTooSmall
             }
@@ -70,13 +74,30 @@
                     &page, memorySize: plan.memorySize, initrd: initrd, commandLine: commandLine)
             else { throw .guestTooSmall }
             let tables = try mapMemory(plan, start, pages, &memory)
+            let space = GuestSpace(
+                tables: tables, memoryStart: start, memorySize: plan.memorySize,
+                firstProcessor: firstProcessor, processorCount: plan.processorCount)
+            return (space, entry)
+        }
+
+        /// Builds a virtual processor that starts at `entry`, by the protocol of PVH. All but the
+        /// first of a domain wait for a startup interrupt, which sets another state.
+        ///
+        /// - Throws: `.outOfMemory`, `.tooManyProcessors`.
+        public static func buildProcessor(
+            _ number: Int, in space: GuestSpace, entry: UInt32, processor: Processor,
+            _ memory: inout BootMemory
+        ) throws(BootFailure) -> Guest {
+            // Each virtual processor has an address space identifier of its own; 0 is the host's.
+            let addressSpace = UInt64(space.firstProcessor + number + 1)
+            guard addressSpace < processor.addressSpaceCount else { throw .tooManyProcessors }
             let control = ControlBlock(address: try memory.reserve(size: 4096))
             let guest = Guest(
-                control: control, registers: try memory.reserve(size: 4096), tables: tables,
-                memoryStart: start, memorySize: plan.memorySize,
+                control: control, number: number, registers: try memory.reserve(size: 4096),
                 extendedArea: try extendedArea(processor, &memory), extendedControl: 1,
                 auxiliary: 0, vectors: InlineArray(repeating: 0), taskPriority: 0)
-            try setUp(control, plan.domain, entry: entry, tables, &memory)
+            try setUp(control, entry: entry, space.tables, &memory)
+            control[.addressSpace] = addressSpace
             guest[.rbx] = GuestFirmware.startInfoAddress
             return guest
         }
@@ -130,7 +151,7 @@
             }
             let acpi = try memory.reserve(size: 4096)
             var page = PhysicalMemory.mutableBytes(at: acpi, count: 4096)
-            GuestFirmware.writeTables(&page)
+            GuestFirmware.writeTables(&page, processorCount: plan.processorCount)
             try tables.map(
                 GuestFrame(number: GuestFirmware.tablesAddress >> 12),
                 to: MachineFrame(number: acpi >> 12), executable: false, &memory)
@@ -153,7 +174,7 @@
 
         /// The state of PVH entry: 32-bit protected mode, flat segments, paging off.
         private static func setUp(
-            _ control: ControlBlock, _ domain: DomainID, entry: UInt32, _ tables: NestedTables,
+            _ control: ControlBlock, entry: UInt32, _ tables: NestedTables,
             _ memory: inout BootMemory
         ) throws(BootFailure) {
             // #DB, #AC and #MC: a guest could make the processor deliver the first two for ever.
@@ -168,7 +189,6 @@
                 .interceptSecond, 0x7f | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14)
             control[.ioPermissions] = try allOnes(size: 12_288, &memory)
             control[.msrPermissions] = try msrPermissions(&memory)
-            control[.addressSpace] = UInt64(domain.number)
             control[.virtualInterrupt] = 1 << 24
             control[.nestedControl] = 1
             control[.nestedRoot] = tables.root

@@ -29,7 +29,7 @@
                 machine_cpuid(eax: 0x40011, ebx: 0, ecx: 0, edx: 0)
             case 0x4000_0004:
                 // XEN_HVM_CPUID_X2APIC_VIRT, _VCPU_ID_PRESENT, _DOMID_PRESENT
-                machine_cpuid(eax: 0x1a, ebx: 0, ecx: UInt32(domain), edx: 0)
+                machine_cpuid(eax: 0x1a, ebx: UInt32(number), ecx: UInt32(domain), edx: 0)
             default:
                 machine_cpuid(eax: 0, ebx: 0, ecx: 0, edx: 0)
             }
@@ -42,7 +42,7 @@
             case 0:
                 answer.eax = min(answer.eax, 0xd)
             case 1:
-                answer.ebx = answer.ebx & 0xff00 | 1 << 16
+                answer.ebx = answer.ebx & 0xff00 | 1 << 16 | UInt32(number) << 24
                 // Off: MONITOR, VMX, SMX, EST, TM2, PCID, DCA, TSC-deadline, OSXSAVE.
                 answer.ecx &= ~(1 << 3 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 17)
                 answer.ecx &= ~(1 << 18 | 1 << 24 | 1 << 27)

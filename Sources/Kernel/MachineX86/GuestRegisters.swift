@@ -6,33 +6,44 @@
     /// never touches the APIC through memory and no instruction need be decoded.
     extension Guest {
         /// Answers an intercepted RDMSR or WRMSR (two bytes); what the guest may not do faults.
-        mutating func answerMSR(processor: Processor) {
+        ///
+        /// - Returns: the interrupt command that it wrote, if it did.
+        mutating func answerMSR() -> InterruptCommand? {
+            var command: InterruptCommand?
             let register = UInt32(truncatingIfNeeded: self[.rcx])
             if control[.exitInfo1] & 1 == 0 {
-                guard let value = read(register) else { return control.injectGeneralProtection() }
+                guard let value = read(register) else {
+                    control.injectGeneralProtection()
+                    return nil
+                }
                 setResult(
                     rax: UInt32(truncatingIfNeeded: value),
                     rdx: UInt32(truncatingIfNeeded: value >> 32))
             } else {
                 let value = control[.rax] & 0xffff_ffff | self[.rdx] << 32
-                guard write(register, value) else { return control.injectGeneralProtection() }
+                guard write(register, value) else {
+                    control.injectGeneralProtection()
+                    return nil
+                }
+                if register == 0x830 { command = InterruptCommand(value, sender: number) }
             }
             control.advance(2)
+            return command
         }
 
         private func read(_ register: UInt32) -> UInt64? {
             switch register {
-            case 0x1b: 0xfee0_0d00
+            case 0x1b: 0xfee0_0c00 | (number == 0 ? 0x100 : 0)
             case 0xc000_0080: control[.efer] & ~(1 << 12)
             case 0xc000_0103: auxiliary
             case 0x8b: 0
             case 0xc001_0010, 0xc001_0015, 0xc001_001f, 0xc001_0007, 0xc001_0000...0xc001_0003: 0
             // LFENCE serialises.
             case 0xc001_1029: 2
-            case 0x802: 0
+            case 0x802: UInt64(number)
             case 0x803: 0x0005_0014
             case 0x808: taskPriority
-            case 0x80d: 1
+            case 0x80d: 1 << UInt64(number)
             case 0x80f: 0x1ff
             case 0x810...0x827, 0x828, 0x838, 0x839: 0
             case 0x82f, 0x832...0x837: 1 << 16
@@ -43,7 +54,7 @@
         private mutating func write(_ register: UInt32, _ value: UInt64) -> Bool {
             switch register {
             case 0x1b:
-                return value == 0xfee0_0d00
+                return value == read(0x1b)
             case 0xc000_0080:
                 // SCE, LME, NXE may change; LMA is the processor's, SVME ours.
                 let allowed: UInt64 = 1 | 1 << 8 | 1 << 11
@@ -66,21 +77,10 @@
                 raise(value & 0xff)
                 return true
             case 0x830:
-                sendInterprocessor(value)
                 return true
             default:
                 return false
             }
-        }
-
-        /// The interrupt command register: the only processor is the sender, so fixed interrupts to
-        /// itself, to all, or to APIC 0 are its own, and the rest reach nobody.
-        private mutating func sendInterprocessor(_ command: UInt64) {
-            let shorthand = command >> 18 & 3
-            let isFixed = command >> 8 & 7 == 0
-            let toItself =
-                shorthand == 1 || shorthand == 2 || (shorthand == 0 && command >> 32 == 0)
-            if isFixed && toItself { raise(command & 0xff) }
         }
 
         /// Answers an intercepted XSETBV (three bytes): XCR0 within what the processor offers.
@@ -110,6 +110,49 @@
             }
             control[.rip] = control[.exitInfo2]
             control[.interruptShadow] = 0
+        }
+    }
+
+    /// A write to the interrupt command register of the x2APIC (Intel SDM volume 3, 11.12.9).
+    struct InterruptCommand {
+        /// What is sent.
+        enum Kind {
+            case fixed(vector: UInt64)
+            case startup(page: UInt8)
+            case other
+        }
+
+        /// What is sent.
+        let kind: Kind
+        private let destination: UInt64
+        private let shorthand: UInt64
+        private let isLogical: Bool
+        private let sender: Int
+
+        init(_ value: UInt64, sender: Int) {
+            switch value >> 8 & 7 {
+            case 0: kind = .fixed(vector: value & 0xff)
+            case 6: kind = .startup(page: UInt8(truncatingIfNeeded: value))
+            default: kind = .other
+            }
+            destination = value >> 32
+            shorthand = value >> 18 & 3
+            isLogical = value >> 11 & 1 == 1
+            self.sender = sender
+        }
+
+        /// Whether it reaches processor `number`. In logical mode all processors are of cluster 0.
+        func reaches(_ number: Int) -> Bool {
+            switch shorthand {
+            case 1: return number == sender
+            case 2: return true
+            case 3: return number != sender
+            default: break
+            }
+            if destination == 0xffff_ffff { return true }
+            return isLogical
+                ? destination >> 16 == 0 && destination >> UInt64(number) & 1 == 1
+                : destination == UInt64(number)
         }
     }
 

@@ -10,6 +10,8 @@
         /// The extended state that guests may use (bits of XCR0), and the size of its save area.
         let extendedState: UInt64
         let extendedStateSize: UInt64
+        /// How many address space identifiers there are, the host's (0) included.
+        let addressSpaceCount: UInt64
 
         /// Sets the processor up.
         ///
@@ -21,6 +23,7 @@
                 machine_rdmsr(0xc001_0114) & 0x10 == 0
             else { throw .noVirtualization }
             guard machine_cpuid(0x8000_000a, 0).edx & 1 != 0 else { throw .noNestedPaging }
+            addressSpaceCount = UInt64(machine_cpuid(0x8000_000a, 0).ebx)
             let efer: UInt32 = 0xc000_0080
             machine_wrmsr(efer, machine_rdmsr(efer) | 1 << 12)
             machine_wrmsr(0xc001_0117, try memory.reserve(size: 4096))

@@ -4,16 +4,26 @@
     public import HypervisorCore
 
     extension X86Machine: Machine {
-        private func guest(_ domain: DomainID) -> Guest? {
+        private func space(_ domain: DomainID) -> GuestSpace? {
             let index = Int(domain.number) - 1
-            return index >= 0 && index < guests.count ? guests[index] : nil
+            return index >= 0 && index < spaces.count ? spaces[index] : nil
+        }
+
+        /// The selected virtual processor, if it is one of the domain's.
+        private func reader(_ space: GuestSpace) -> Guest? {
+            let isItsOwn =
+                selected >= space.firstProcessor
+                && selected < space.firstProcessor + space.processorCount
+            return isItsOwn ? guests[selected] : nil
         }
 
         /// Copies from memory that the caller has mapped and owns, page by page.
         public func copyFromGuest(
             _ domain: DomainID, at address: GuestVirtualAddress, count: Int
         ) -> GuestBytes? {
-            guard let guest = guest(domain), count <= GuestBytes.capacity else { return nil }
+            guard let space = space(domain), let guest = reader(space),
+                count <= GuestBytes.capacity
+            else { return nil }
             var bytes = GuestBytes(count: count)
             var page: UInt64?
             var place: UInt64 = 0
@@ -22,7 +32,8 @@
                 guard !overflow else { return nil }
                 if page != byte >> 12 {
                     guard
-                        let found = guest.translate(GuestVirtualAddress(byte), writing: false)
+                        let found = guest.translate(
+                            GuestVirtualAddress(byte), writing: false, in: space)
                     else { return nil }
                     page = byte >> 12
                     place = found & ~0xfff
@@ -36,14 +47,16 @@
         public func copyToGuest(
             _ domain: DomainID, at address: GuestVirtualAddress, _ bytes: GuestBytes
         ) -> Bool {
-            guard let guest = guest(domain) else { return false }
+            guard let space = space(domain), let guest = reader(space) else { return false }
             var page: UInt64?
             var place: UInt64 = 0
             for index in 0..<bytes.count {
                 let (byte, overflow) = address.value.addingReportingOverflow(UInt64(index))
                 guard !overflow else { return false }
                 if page != byte >> 12 {
-                    guard let found = guest.translate(GuestVirtualAddress(byte), writing: true)
+                    guard
+                        let found = guest.translate(
+                            GuestVirtualAddress(byte), writing: true, in: space)
                     else { return false }
                     page = byte >> 12
                     place = found & ~0xfff
@@ -55,15 +68,15 @@
 
         /// Looks the frame up in the guest's nested tables.
         public func ownedFrame(of domain: DomainID, at frame: GuestFrame) -> MachineFrame? {
-            guard let guest = guest(domain), let found = guest.tables.machineFrame(frame),
-                guest.owns(found)
+            guard let space = space(domain), let found = space.tables.machineFrame(frame),
+                space.owns(found)
             else { return nil }
             return found
         }
 
         /// Whether the reserve of page tables suffices.
         public func canMap(_ domain: DomainID, at frame: GuestFrame) -> Bool {
-            guest(domain)?.tables.canMapLate(frame) ?? false
+            space(domain)?.tables.canMapLate(frame) ?? false
         }
 
         /// Maps a shared page, and has the processor forget what it knew.
@@ -71,8 +84,10 @@
             _ domain: DomainID, _ machineFrame: MachineFrame, at frame: GuestFrame
         ) {
             let index = Int(domain.number) - 1
-            guests[index].tables.mapLate(frame, to: machineFrame)
-            guests[index].flushOnNextEntry()
+            spaces[index].tables.mapLate(frame, to: machineFrame)
+            for number in 0..<spaces[index].processorCount {
+                guests[spaces[index].firstProcessor + number].flushOnNextEntry()
+            }
         }
 
         /// Reads a word of a shared page.

@@ -16,38 +16,54 @@
         /// COM1.
         public var console: ConsoleLog
         var guests: ArenaTable<Guest>
+        var spaces: ArenaTable<GuestSpace>
+        /// The virtual processor in whose address space virtual addresses are read.
+        private(set) var selected = 0
         private var loaded: Int?
         private var denials = InlineArray<8, Denial?>(repeating: nil)
         private var denialCount = 0
         /// Denials that found no room to be kept.
         public private(set) var lostDenials: UInt64 = 0
 
-        /// Takes the guests in the order of their domain numbers.
+        /// Takes the spaces in the order of their domain numbers, and the virtual processors in the
+        /// order that the spaces say.
         public init(
             processor: Processor, clock: Clock, console: consuming ConsoleLog,
-            guests: consuming ArenaTable<Guest>
+            spaces: consuming ArenaTable<GuestSpace>, guests: consuming ArenaTable<Guest>
         ) {
+            self.spaces = spaces
             self.processor = processor
             self.clock = clock
             self.console = console
             self.guests = guests
         }
 
+        /// Names the virtual processor that is to run next, or whose exit is dealt with.
+        public mutating func select(_ processor: VirtualCPUID) { selected = index(processor) }
+
         /// Runs a guest until something happens that the machine cannot deal with, or an interrupt.
-        public mutating func run(_ domain: DomainID, upcall: UInt8) -> GuestExit {
-            let index = self.index(domain)
+        public mutating func run(_ processorID: VirtualCPUID, upcall: UInt8) -> GuestExit {
+            let index = self.index(processorID)
+            selected = index
             load(index)
             prepareInterrupt(index, upcall: upcall)
             let guest = guests[index]
             svm_run(guest.control.address, guest.registers, processor.hostBlock)
+            // QEMU 7.2 does not intercept XSETBV: what the guest wrote is in the register itself.
+            guests[index].extendedControl = machine_xgetbv()
             Processor.takeInterrupts()
-            return answer(index, domain)
+            return answer(index, processorID.domain)
         }
 
-        private func index(_ domain: DomainID) -> Int {
-            let index = Int(domain.number) - 1
-            precondition(index >= 0 && index < guests.count, "no such domain")
-            return index
+        /// The place of a virtual processor among the machine's.
+        private func index(_ processor: VirtualCPUID) -> Int {
+            let domain = Int(processor.domain.number) - 1
+            precondition(domain >= 0 && domain < spaces.count, "no such domain")
+            let space = spaces[domain]
+            precondition(
+                processor.number >= 0 && processor.number < space.processorCount,
+                "no such virtual processor")
+            return space.firstProcessor + processor.number
         }
 
         /// Gives the extended registers to a guest. Nothing of the last guest stays in them.
@@ -98,6 +114,7 @@
             let control = guests[index].control
             control[.eventInjection] = 0
             guests[index].flushIsDone()
+            spaces[Int(domain.number) - 1].exits.add(control[.exitCode])
             switch control[.exitCode] {
             case 0x60, 0x61: return .interrupted
             case 0x64: break
@@ -113,7 +130,8 @@
                 // Asleep with interrupts off, it would sleep for ever: that is how it stops.
                 return control[.rflags] & 1 << 9 == 0 ? .stopped : .halted
             case 0x7b: guests[index].answerPort()
-            case 0x7c: guests[index].answerMSR(processor: processor)
+            case 0x7c:
+                if let command = guests[index].answerMSR() { return deliver(command, domain) }
             case 0x7f: return .failed("triple fault", control[.rip])
             case 0x81: return hypercall(index)
             case 0x89: control.advance(2)
@@ -122,6 +140,37 @@
             default: return .failed("unknown exit", control[.exitCode])
             }
             return .resumable
+        }
+
+        /// Delivers an interprocessor interrupt within the domain. What is not a fixed interrupt or
+        /// a startup reaches nobody: INIT needs nothing, as a processor that is down waits already.
+        private mutating func deliver(_ command: InterruptCommand, _ domain: DomainID) -> GuestExit
+        {
+            let space = spaces[Int(domain.number) - 1]
+            var targets: UInt8 = 0
+            for number in 0..<space.processorCount where command.reaches(number) {
+                switch command.kind {
+                case .fixed(let vector):
+                    guests[space.firstProcessor + number].raise(vector)
+                    targets |= 1 << UInt8(number)
+                case .startup(let page): return .startup(number: number, page: page)
+                case .other: break
+                }
+            }
+            return .interprocessor(targets: targets)
+        }
+
+        /// How often a domain left guest mode.
+        public func exitCounts(_ domain: DomainID) -> ExitCounts {
+            let index = Int(domain.number) - 1
+            precondition(index >= 0 && index < spaces.count, "no such domain")
+            return spaces[index].exits
+        }
+
+        /// Puts a processor into the state of a startup interrupt: real mode, at page `page`.
+        public mutating func startUp(_ processorID: VirtualCPUID, page: UInt8) {
+            let index = index(processorID)
+            guests[index].setRealMode(page: page)
         }
 
         private func hypercall(_ index: Int) -> GuestExit {
@@ -138,18 +187,18 @@
         }
 
         /// Gives a hypercall its result.
-        public func completeHypercall(_ domain: DomainID, _ result: Int64) {
-            guests[index(domain)].control[.rax] = UInt64(bitPattern: result)
+        public func completeHypercall(_ processor: VirtualCPUID, _ result: Int64) {
+            guests[index(processor)].control[.rax] = UInt64(bitPattern: result)
         }
 
-        /// Whether a vector waits that the domain sent itself, so that it must not sleep.
-        public func hasWaitingVector(_ domain: DomainID) -> Bool {
-            guests[index(domain)].highestVector != nil
+        /// Whether a vector waits, so that the processor must not sleep.
+        public func hasWaitingVector(_ processor: VirtualCPUID) -> Bool {
+            guests[index(processor)].highestVector != nil
         }
 
         /// Where the guest is, for a report.
-        public func instructionPointer(_ domain: DomainID) -> UInt64 {
-            guests[index(domain)].control[.rip]
+        public func instructionPointer(_ processor: VirtualCPUID) -> UInt64 {
+            guests[index(processor)].control[.rip]
         }
 
         /// The oldest denial that has not been reported.

@@ -68,6 +68,10 @@ static inline uint64_t machine_cr4(void) {
 static inline void machine_set_cr4(uint64_t v) {
     __asm__ volatile("movq %0, %%cr4" : : "r"(v) : "memory");
 }
+static inline uint64_t machine_xgetbv(void) {
+    uint32_t lo, hi; __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+    return ((uint64_t)hi << 32) | lo;
+}
 static inline void machine_xsetbv(uint64_t v) {
     __asm__ volatile("xsetbv" : : "c"(0), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)));
 }
