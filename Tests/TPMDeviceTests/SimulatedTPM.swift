@@ -4,19 +4,28 @@ import TPMDevice
 
 /// How a simulated TPM misbehaves.
 enum Fault: Equatable {
-    case none, absent, crbInterface, familyOneTwo, noLocality, neverReady, statusNeverValid
+    case none, absent, reservedInterface, familyUnknown, noLocality, neverReady, statusNeverValid
     case noBurst, expectNeverSet, expectStuck, neverData, responseTruncated, responseOverlong
     case lengthField(UInt32), wrongTag, failCommand(code: UInt32, with: UInt32)
     case shortBody(command: UInt32), longBody(command: UInt32)
     case clockStandsStill
+    case staysIdle, neverEnds, fatalError, otherLocality
+    case window(register: UInt32, reads: UInt32)
+    case disabled, deactivated, flagIsNoFlag, registerCount(UInt32)
     /// From this register access on, every read gives this byte.
     case deadAfter(access: Int, reads: UInt8)
 }
 
-/// A TPM 2.0 behind a FIFO interface, as far as the driver uses it: registers, PCRs, banks.
+/// Which TPM is simulated, behind which interface.
+enum Model: CaseIterable {
+    case onePointTwo, twoPointZero, twoPointZeroCRB
+}
+
+/// A TPM as far as the driver uses it: registers, PCRs, banks.
 final class SimulatedTPM {
     enum Phase { case idle, ready, receiving, executing, sending }
 
+    let model: Model
     var fault: Fault
     var banks: [(algorithm: UInt16, bitmap: [UInt8])]
     var burst: UInt32 = 8
@@ -25,12 +34,21 @@ final class SimulatedTPM {
     private(set) var commands: [[UInt8]] = []
     private(set) var accesses = 0
     private(set) var holdsLocality = false
+    private(set) var wasCancelled = false
     private var phase = Phase.idle
+    /// The window of the CRB from 0x80 on: command at 0x80, response at 0x800.
+    private var window = [UInt8](repeating: 0, count: 0x1000)
+    private var isIdle = true
+    private var isStartSet = false
     private var input: [UInt8] = []
     private var output: [UInt8] = []
     fileprivate var clock: UInt64 = 0
 
-    init(fault: Fault = .none, algorithms: [UInt16] = [0x0004, 0x000B, 0x000C]) {
+    init(
+        _ model: Model = .twoPointZero, fault: Fault = .none,
+        algorithms: [UInt16] = [0x0004, 0x000B, 0x000C]
+    ) {
+        self.model = model
         self.fault = fault
         banks = algorithms.map { ($0, [0xFF, 0xFF, 0xFF]) }
         for (algorithm, count) in [(UInt16(4), 20), (0x0B, 32), (0x0C, 48)] {
@@ -47,6 +65,7 @@ final class SimulatedTPM {
     func read8(_ offset: UInt32) -> UInt8 {
         accesses += 1
         if let deadByte { return deadByte }
+        if model == .twoPointZeroCRB { return window[Int(offset)] }
         switch offset {
         case 0x00: return 0x81 | (holdsLocality ? 0x20 : 0)
         case 0x24:
@@ -59,16 +78,19 @@ final class SimulatedTPM {
     func read32(_ offset: UInt32) -> UInt32 {
         accesses += 1
         if let deadByte { return UInt32(deadByte) * 0x0101_0101 }
+        if fault == .reservedInterface, offset == 0x30 { return 2 }
+        if model == .twoPointZeroCRB { return readCRB(offset) }
         switch offset {
         case 0x18: return status
-        case 0x30: return fault == .crbInterface ? 0x0002_5811 : 0
+        case 0x30: return model == .onePointTwo ? 0xFFFF_FFFF : 0
         case 0xF00: return 0x0001_1014
         default: return 0xFFFF_FFFF
         }
     }
 
     private var status: UInt32 {
-        var value: UInt32 = fault == .familyOneTwo ? 0 : 1 << 26
+        var value: UInt32 = model == .onePointTwo ? 0 : 1 << 26
+        if fault == .familyUnknown { value = 2 << 26 }
         if fault != .statusNeverValid { value |= 0x80 }
         if fault != .noBurst { value |= burst << 8 }
         if phase == .ready, fault != .neverReady { value |= 0x40 }
@@ -82,9 +104,50 @@ final class SimulatedTPM {
         return value
     }
 
+    private func readCRB(_ offset: UInt32) -> UInt32 {
+        if case .window(offset, let value) = fault { return value }
+        switch offset {
+        case 0x00: return 0x80 | (holdsLocality ? 0x02 : 0) | (fault == .otherLocality ? 4 : 0)
+        case 0x30: return 0x0002_5811
+        case 0x40: return fault == .neverReady ? 1 : 0
+        case 0x44: return (isIdle ? 2 : 0) | (fault == .fatalError ? 1 : 0)
+        case 0x4C: return isStartSet ? 1 : 0
+        case 0x58: return 0x780
+        case 0x5C: return 0xFED4_0080
+        case 0x64: return 0x800
+        case 0x68: return 0xFED4_0800
+        case 0x60, 0x6C: return 0
+        // As an emulator's: the data buffer lies where FIFO has its identification.
+        default: return offset >= 0x80 ? 0 : 0xFFFF_FFFF
+        }
+    }
+
+    private func writeCRB(_ offset: UInt32, _ value: UInt32) {
+        switch (offset, value) {
+        case (0x08, 1): holdsLocality = fault != .noLocality
+        case (0x08, 2): holdsLocality = false
+        case (0x40, 1): isIdle = fault == .staysIdle
+        case (0x40, 2): isIdle = true
+        case (0x48, 1): wasCancelled = true
+        case (0x4C, 1):
+            isStartSet = fault == .neverEnds
+            let count = Int(number32(window, 0x82))
+            guard !isIdle, holdsLocality, (10...0x780).contains(count) else { return }
+            let command = Array(window[0x80..<0x80 + count])
+            commands.append(command)
+            let response = respond(to: command)
+            window.replaceSubrange(0x800..<0x800 + response.count, with: response)
+        default: break
+        }
+    }
+
     func write8(_ offset: UInt32, _ value: UInt8) {
         accesses += 1
         guard deadByte == nil else { return }
+        if model == .twoPointZeroCRB {
+            window[Int(offset)] = value
+            return
+        }
         if offset == 0x00 {
             if value & 0x02 != 0 { holdsLocality = fault != .noLocality }
             if value & 0x20 != 0 { holdsLocality = false }
@@ -97,7 +160,9 @@ final class SimulatedTPM {
 
     func write32(_ offset: UInt32, _ value: UInt32) {
         accesses += 1
-        guard deadByte == nil, offset == 0x18 else { return }
+        guard deadByte == nil else { return }
+        if model == .twoPointZeroCRB { return writeCRB(offset, value) }
+        guard offset == 0x18 else { return }
         if value == 0x40 {
             phase = .ready
             input = []
@@ -112,10 +177,19 @@ final class SimulatedTPM {
 
     private func respond(to command: [UInt8]) -> [UInt8] {
         let code = number32(command, 6)
-        var tag = Array(command[0..<2])
+        var tag = model == .onePointTwo ? [0x00, 0xC4] : Array(command[0..<2])
         var result: UInt32 = 0
         var body: [UInt8] = []
         switch code {
+        case 0x99:
+            result = isStarted ? 0x26 : 0
+            isStarted = true
+        case 0x65: body = capability(number32(command, 18))
+        case 0x14:
+            let value = hash(4, (pcrs[4]?[Int(command[13])] ?? []) + command[14...])
+            pcrs[4]?[Int(command[13])] = value
+            body = value
+        case 0x15: body = pcrs[4]?[Int(command[13])] ?? []
         case 0x144:
             result = isStarted ? 0x100 : 0
             isStarted = true
@@ -131,13 +205,27 @@ final class SimulatedTPM {
         if case .shortBody(code) = fault { body = Array(body.dropLast()) }
         if case .longBody(code) = fault { body.append(0) }
         if result != 0 {
-            tag = [0x80, 0x01]
+            tag = model == .onePointTwo ? tag : [0x80, 0x01]
             body = []
         }
         var size = UInt32(10 + body.count)
         if case .lengthField(let forged) = fault { size = forged }
         let response = tag + bytes(size) + bytes(result) + body
         return fault == .responseTruncated ? Array(response.dropLast()) : response
+    }
+
+    private func capability(_ subCapability: UInt32) -> [UInt8] {
+        var value: [UInt8]
+        switch subCapability {
+        case 0x101:
+            var count: UInt32 = 24
+            if case .registerCount(let forged) = fault { count = forged }
+            value = bytes(count)
+        case 0x108: value = [0, 0x1F, fault == .disabled ? 1 : 0, 0, 1]
+        default: value = [0, 0x20, fault == .deactivated ? 1 : 0, 0, 1]
+        }
+        if fault == .flagIsNoFlag { value[2] = 2 }
+        return bytes(UInt32(value.count)) + value
     }
 
     private func selection(_ banks: [(algorithm: UInt16, bitmap: [UInt8])]) -> [UInt8] {

@@ -1,4 +1,3 @@
-import BootArena
 import Digests
 import EventLog
 import TPMDevice
@@ -9,6 +8,13 @@ private let pcr12 = PCRIndex.policy
 private let digests = EventDigests(of: [UInt8](repeating: 9, count: 3).span)
 private let allBanks = PCRBanks(sha1: true, sha256: true, sha384: true)
 
+/// Starts a device and reads PCR 12 of a bank.
+private func read(sha1: Bool, _ tpm: SimulatedTPM) throws(TPMError) -> [UInt8] {
+    var device = TPMDevice(registers: SimulatedRegisters(tpm: tpm))
+    try device.start()
+    return sha1 ? try device.readSHA1(pcr12).array : try device.readSHA256(pcr12).array
+}
+
 /// Starts a device, extends PCR 12 once and reads it back; returns the error, if any.
 private func useDevice(_ tpm: SimulatedTPM) -> TPMError? {
     var device = TPMDevice(registers: SimulatedRegisters(tpm: tpm))
@@ -16,16 +22,21 @@ private func useDevice(_ tpm: SimulatedTPM) -> TPMError? {
         try device.start()
         let banks = try device.activeBanks()
         try device.extend(pcr12, with: digests, banks: banks)
-        _ = try device.read(pcr12)
+        switch device.family {
+        case .onePointTwo: _ = try device.readSHA1(pcr12)
+        case .twoPointZero: _ = try device.readSHA256(pcr12)
+        }
         return nil
     } catch {
         return error
     }
 }
 
-@Test("a TPM is started, asked for its banks, extended in each of them, and read")
-func wholeFlow() throws {
-    let tpm = SimulatedTPM()
+@Test(
+    "a TPM 2.0 is started, asked for its banks, extended in each of them, and read",
+    arguments: [Model.twoPointZero, .twoPointZeroCRB])
+func wholeFlow(model: Model) throws {
+    let tpm = SimulatedTPM(model)
     var device = TPMDevice(registers: SimulatedRegisters(tpm: tpm))
     try device.start()
     let banks = try device.activeBanks()
@@ -38,14 +49,53 @@ func wholeFlow() throws {
         #expect(tpm.pcrs[algorithm]?[12] == hash(algorithm, zero + digest))
         #expect(tpm.pcrs[algorithm]?[13] == zero)
     }
-    let value = try device.read(pcr12)
+    let value = try device.readSHA256(pcr12)
     #expect(value.array == tpm.pcrs[0x0B]?[12])
     #expect(!tpm.holdsLocality)
+    #expect(throws: TPMError.familyNotSupported) { _ = try read(sha1: true, tpm) }
 }
 
-@Test("commands are the bytes that the library specification gives")
+@Test("a TPM 1.2 is started, found to have SHA-1 alone, extended, and read")
+func wholeFlowOnePointTwo() throws {
+    let tpm = SimulatedTPM(.onePointTwo)
+    var device = TPMDevice(registers: SimulatedRegisters(tpm: tpm))
+    try device.start()
+    #expect(device.family == .onePointTwo)
+    let banks = try device.activeBanks()
+    #expect(banks == PCRBanks(sha1: true, sha256: false, sha384: false))
+    try device.extend(pcr12, with: digests, banks: banks)
+    let zero = [UInt8](repeating: 0, count: 20)
+    #expect(tpm.pcrs[4]?[12] == hash(4, zero + digests.sha1.array))
+    #expect(tpm.pcrs[4]?[13] == zero)
+    #expect(tpm.pcrs[0x0B]?[12] == [UInt8](repeating: 0, count: 32))
+    let value = try device.readSHA1(pcr12)
+    #expect(value.array == tpm.pcrs[4]?[12])
+    #expect(!tpm.holdsLocality)
+    #expect(throws: TPMError.familyNotSupported) { _ = try read(sha1: false, tpm) }
+}
+
+@Test("commands of TPM 1.2 are the bytes that the main specification gives")
+func commandBytesOnePointTwo() {
+    let tpm = SimulatedTPM(.onePointTwo)
+    #expect(useDevice(tpm) == nil)
+    func capability(_ area: UInt8, _ low: UInt8) -> [UInt8] {
+        [0, 0xC1, 0, 0, 0, 22, 0, 0, 0, 0x65, 0, 0, 0, area, 0, 0, 0, 4, 0, 0, 1, low]
+    }
+    #expect(
+        tpm.commands == [
+            [0, 0xC1, 0, 0, 0, 12, 0, 0, 0, 0x99, 0, 1],
+            capability(4, 8), capability(4, 9), capability(5, 1),
+            [0, 0xC1, 0, 0, 0, 34, 0, 0, 0, 0x14, 0, 0, 0, 12] + digests.sha1.array,
+            [0, 0xC1, 0, 0, 0, 14, 0, 0, 0, 0x15, 0, 0, 0, 12],
+        ])
+}
+
+@Test("commands are the bytes that the library specification gives, through either interface")
 func commandBytes() {
+    let other = SimulatedTPM(.twoPointZeroCRB, algorithms: [0x000B])
+    #expect(useDevice(other) == nil)
     let tpm = SimulatedTPM(algorithms: [0x000B])
+    defer { #expect(other.commands == tpm.commands) }
     #expect(useDevice(tpm) == nil)
     #expect(tpm.commands[0] == [0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x44, 0, 0])
     #expect(
@@ -68,6 +118,11 @@ func startedBefore() {
     #expect(useDevice(tpm) == nil)
     let broken = SimulatedTPM(fault: .failCommand(code: 0x144, with: 0x101))
     #expect(useDevice(broken) == .commandFailed(code: 0x101))
+    let old = SimulatedTPM(.onePointTwo)
+    old.isStarted = true
+    #expect(useDevice(old) == nil)
+    let brokenOld = SimulatedTPM(.onePointTwo, fault: .failCommand(code: 0x99, with: 9))
+    #expect(useDevice(brokenOld) == .commandFailed(code: 9))
 }
 
 @Test("every burst count from 1 to 200 carries whole commands and responses", arguments: 1...200)
@@ -75,14 +130,17 @@ func burstCounts(burst: Int) {
     let tpm = SimulatedTPM()
     tpm.burst = UInt32(burst)
     #expect(useDevice(tpm) == nil)
+    let old = SimulatedTPM(.onePointTwo)
+    old.burst = UInt32(burst)
+    #expect(useDevice(old) == nil)
 }
 
 @Test(
     "each misbehaviour of the interface has its own error, and the locality is given back",
     arguments: [
         (Fault.absent, TPMError.absent),
-        (.crbInterface, .interfaceNotSupported),
-        (.familyOneTwo, .familyNotSupported),
+        (.reservedInterface, .interfaceNotSupported),
+        (.familyUnknown, .familyNotSupported),
         (.noLocality, .localityTimeout),
         (.neverReady, .readyTimeout),
         (.statusNeverValid, .statusTimeout),
@@ -114,6 +172,78 @@ func misbehaviour(fault: Fault, error: TPMError) {
     #expect(!tpm.holdsLocality)
 }
 
+@Test(
+    "each misbehaviour of a CRB has its own error, and the locality is given back",
+    arguments: [
+        (Fault.absent, TPMError.absent),
+        (.reservedInterface, .interfaceNotSupported),
+        (.noLocality, .localityTimeout),
+        (.otherLocality, .localityTimeout),
+        (.neverReady, .readyTimeout),
+        (.staysIdle, .readyTimeout),
+        (.neverEnds, .responseTimeout),
+        (.fatalError, .fatalError),
+        (.window(register: 0x58, reads: 11), .bufferOutOfRange),
+        (.window(register: 0x58, reads: 0xF80), nil),
+        (.window(register: 0x58, reads: 0xF81), .bufferOutOfRange),
+        (.window(register: 0x58, reads: 0xFFFF_FFFF), .bufferOutOfRange),
+        (.window(register: 0x5C, reads: 0xFED4_007F), .bufferOutOfRange),
+        (.window(register: 0x5C, reads: 0xFED4_1000), .bufferOutOfRange),
+        (.window(register: 0x5C, reads: 0x0000_1000), .bufferOutOfRange),
+        (.window(register: 0x60, reads: 1), .bufferOutOfRange),
+        (.window(register: 0x64, reads: 9), .bufferOutOfRange),
+        (.window(register: 0x64, reads: 18), .responseLengthInvalid),
+        (.window(register: 0x64, reads: 0x801), .bufferOutOfRange),
+        (.window(register: 0x68, reads: 0), .bufferOutOfRange),
+        (.window(register: 0x68, reads: 0xFFFF_FFF0), .bufferOutOfRange),
+        (.window(register: 0x6C, reads: 1), .bufferOutOfRange),
+        (.lengthField(0), .responseLengthInvalid),
+        (.lengthField(513), .responseLengthInvalid),
+        (.lengthField(0xFFFF_FFFF), .responseLengthInvalid),
+        (.wrongTag, .responseMalformed),
+        (.failCommand(code: 0x182, with: 0x907), .commandFailed(code: 0x907)),
+        (.shortBody(command: 0x17A), .responseMalformed),
+        (.longBody(command: 0x182), .responseMalformed),
+    ] as [(Fault, TPMError?)])
+func misbehaviourOfCRB(fault: Fault, error: TPMError?) {
+    let tpm = SimulatedTPM(.twoPointZeroCRB, fault: fault)
+    #expect(useDevice(tpm) == error)
+    #expect(!tpm.holdsLocality)
+    #expect(tpm.wasCancelled == (fault == .neverEnds))
+}
+
+@Test(
+    "each misbehaviour of a TPM 1.2 has its own error, and the locality is given back",
+    arguments: [
+        (Fault.disabled, TPMError.disabled),
+        (.deactivated, .disabled),
+        (.flagIsNoFlag, .responseMalformed),
+        (.registerCount(16), nil),
+        (.registerCount(14), nil),
+        (.registerCount(13), .noActiveBank),
+        (.neverReady, .readyTimeout),
+        (.neverData, .responseTimeout),
+        (.responseTruncated, .responseTruncated),
+        (.responseOverlong, .responseOverlong),
+        (.lengthField(9), .responseLengthInvalid),
+        (.wrongTag, .responseMalformed),
+        (.failCommand(code: 0x65, with: 1), .commandFailed(code: 1)),
+        (.failCommand(code: 0x14, with: 2), .commandFailed(code: 2)),
+        (.failCommand(code: 0x15, with: 2), .commandFailed(code: 2)),
+        (.shortBody(command: 0x65), .responseMalformed),
+        (.longBody(command: 0x65), .responseMalformed),
+        (.longBody(command: 0x99), .responseMalformed),
+        (.shortBody(command: 0x14), .responseMalformed),
+        (.longBody(command: 0x14), .responseMalformed),
+        (.shortBody(command: 0x15), .responseMalformed),
+        (.longBody(command: 0x15), .responseMalformed),
+    ] as [(Fault, TPMError?)])
+func misbehaviourOfOnePointTwo(fault: Fault, error: TPMError?) {
+    let tpm = SimulatedTPM(.onePointTwo, fault: fault)
+    #expect(useDevice(tpm) == error)
+    #expect(!tpm.holdsLocality)
+}
+
 @Test("a wait ends by the number of polls when the clock stands still")
 func clockStandsStill() {
     let tpm = SimulatedTPM(fault: .clockStandsStill)
@@ -123,15 +253,20 @@ func clockStandsStill() {
     #expect(useDevice(dead) == .burstTimeout)
 }
 
-@Test("a TPM that dies at any register access is refused, never trusted", arguments: [0xFF, 0x00])
-func deathAtEveryAccess(byte: Int) {
-    let whole = SimulatedTPM()
+@Test(
+    "a TPM that dies at any register access is refused, never trusted", arguments: [0xFF, 0x00],
+    Model.allCases)
+func deathAtEveryAccess(byte: Int, model: Model) {
+    let whole = SimulatedTPM(model)
     #expect(useDevice(whole) == nil)
+    // What is read last is the value of a register, whose bytes only a quote can prove: a CRB has
+    // no status behind them.
+    let unproved = model == .twoPointZeroCRB ? 2 + 32 : 3
     for access in 0..<whole.accesses - 1 {
-        let tpm = SimulatedTPM(fault: .deadAfter(access: access, reads: UInt8(byte)))
+        let tpm = SimulatedTPM(model, fault: .deadAfter(access: access, reads: UInt8(byte)))
         let error = useDevice(tpm)
         // The last accesses only end a command whose response was read.
-        if error == nil { #expect(access >= whole.accesses - 3) }
+        if error == nil { #expect(access >= whole.accesses - unproved) }
     }
 }
 
@@ -152,75 +287,4 @@ func bankRules() {
         tpm.banks = banks
         #expect(useDevice(tpm) == error)
     }
-}
-
-@Test("the recorder extends what it logs: replaying the log gives the registers")
-func recorderReplays() throws {
-    let tpm = SimulatedTPM()
-    var arena = BootArena(hostSizeInBytes: 1 << 14)
-    let memory = try arena.reserve(count: 8192, repeating: UInt8(0))
-    var recorder = try MeasurementRecorder(
-        registers: SimulatedRegisters(tpm: tpm), log: memory)
-    let label = [UInt8](repeating: 1, count: 88)
-    try recorder.measure(PolicyMeasurement(.zero))
-    try recorder.measure(ManifestMeasurement(.zero))
-    for domain in UInt32(1)...3 {
-        let event = CompartmentMeasurement(
-            name: label.span.extracting(first: 3), domainID: domain, label: label.span,
-            kernel: .zero, initrd: nil, commandLine: label.span.extracting(first: 7),
-            memoryInBytes: 1 << 27, vcpuCount: 1)
-        try recorder.measure(event)
-    }
-    try recorder.measure(StopMeasurement(reason: label.span))
-    let view = try EventLogView(validating: recorder.log)
-    #expect(view.recordCount == 6)
-    var replayed = [12: [UInt8](repeating: 0, count: 48), 13: [UInt8](repeating: 0, count: 48)]
-    var cursor = view.records
-    while let record = cursor.next() {
-        let digest = record.sha384?.array ?? []
-        let register = Int(record.pcr.rawValue)
-        replayed[register] = hash(0x0C, try #require(replayed[register]) + digest)
-    }
-    #expect(replayed[12] == tpm.pcrs[0x0C]?[12])
-    #expect(replayed[13] == tpm.pcrs[0x0C]?[13])
-}
-
-@Test("an event that the log cannot take is refused before the TPM knows of it")
-func fullLog() throws {
-    let tpm = SimulatedTPM()
-    var arena = BootArena(hostSizeInBytes: 1 << 14)
-    let memory = try arena.reserve(count: 400, repeating: UInt8(0))
-    var recorder = try MeasurementRecorder(
-        registers: SimulatedRegisters(tpm: tpm), log: memory)
-    try recorder.measure(PolicyMeasurement(.zero))
-    let registers = tpm.pcrs
-    let count = recorder.log.count
-    var refusal: MeasurementError?
-    do throws(MeasurementError) {
-        try recorder.measure(ManifestMeasurement(.zero))
-    } catch {
-        refusal = error
-    }
-    #expect(refusal == .log(.bufferFull))
-    #expect(tpm.pcrs == registers)
-    #expect(recorder.log.count == count)
-}
-
-@Test("an event that the TPM refuses is not in the log, and is reported")
-func refusedExtension() throws {
-    let tpm = SimulatedTPM()
-    var arena = BootArena(hostSizeInBytes: 1 << 14)
-    let memory = try arena.reserve(count: 4096, repeating: UInt8(0))
-    var recorder = try MeasurementRecorder(
-        registers: SimulatedRegisters(tpm: tpm), log: memory)
-    let count = recorder.log.count
-    tpm.fault = .failCommand(code: 0x182, with: 0x907)
-    var refusal: MeasurementError?
-    do throws(MeasurementError) {
-        try recorder.measure(PolicyMeasurement(.zero))
-    } catch {
-        refusal = error
-    }
-    #expect(refusal == .tpm(.commandFailed(code: 0x907)))
-    #expect(recorder.log.count == count)
 }

@@ -13,14 +13,18 @@ final class EmulatedMachine {
     private let interposer: TPMInterposer
     private let control: Descriptor
     let data: Descriptor
+    let model: TPMModel
 
-    init() throws {
+    init(_ model: TPMModel = .twoPointZero) throws {
+        self.model = model
         directory = try makeTemporaryDirectory()
         socketPath = directory + "/tpm.socket"
-        tpm = try SoftwareTPM(directory: directory, diesWithThread: false)
+        tpm = try SoftwareTPM(
+            directory: directory, model: model, diesWithThread: false)
         let (control, far) = try socketPair()
         self.control = control
-        interposer = try TPMInterposer(control: tpm.control, machine: far, path: socketPath)
+        interposer = try TPMInterposer(
+            control: tpm.control, machine: far, path: socketPath, model: model)
         let (data, farData) = try socketPair()
         self.data = data
         try send([0, 0, 0, 0x10], with: farData, over: control)
@@ -51,13 +55,15 @@ final class EmulatedMachine {
 /// The FIFO registers in front of a TPM that takes whole commands.
 struct ForwardingRegisters: TPMRegisters, ~Copyable {
     let data: Descriptor
+    let family: UInt32
     private var input: [UInt8] = []
     private var output: [UInt8] = []
     private var holdsLocality = false
     private var ticks: UInt64 = 0
 
-    init(data: Descriptor) {
-        self.data = data
+    init(_ machine: EmulatedMachine) {
+        data = machine.data
+        family = machine.model == .onePointTwo ? 0 : 1
     }
 
     var ticksPerMillisecond: UInt64 { 1000 }
@@ -80,7 +86,7 @@ struct ForwardingRegisters: TPMRegisters, ~Copyable {
         case 0x18:
             let whole = input.count >= 6 && input.count == Int(input[4]) << 8 | Int(input[5])
             let expect: UInt32 = input.isEmpty || whole ? 0 : 0x08
-            return 1 << 26 | 0xC0 | 64 << 8 | expect | (output.isEmpty ? 0 : 0x10)
+            return family << 26 | 0xC0 | 64 << 8 | expect | (output.isEmpty ? 0 : 0x10)
         case 0xF00: return 0x0001_1014
         default: return 0
         }

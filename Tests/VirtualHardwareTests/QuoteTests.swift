@@ -35,7 +35,7 @@ func measure(_ reference: ReferenceValues, _ machine: EmulatedMachine) throws ->
     var arena = BootArena(hostSizeInBytes: 1 << 14)
     let memory = try arena.reserve(count: 8192, repeating: UInt8(0))
     var recorder = try MeasurementRecorder(
-        registers: ForwardingRegisters(data: machine.data), log: memory)
+        registers: ForwardingRegisters(machine), log: memory)
     try recorder.measure(PolicyMeasurement(reference.policy))
     try recorder.measure(ManifestMeasurement(reference.manifest))
     for compartment in reference.compartments {
@@ -94,6 +94,48 @@ private let nonce = (0..<32).map { UInt8($0) }
             return
         }
         try recordVector(reference, evidence)
+    }
+
+    @Test("what the driver measures into a TPM 1.2, its registers show and its log replays")
+    func wholeFlowOnePointTwo() throws {
+        let machine = try EmulatedMachine(.onePointTwo)
+        defer { machine.end() }
+        let log = try measure(sampleReference(), machine)
+        let view = try EventLogView(validating: log.span)
+        #expect(view.banks == PCRBanks(sha1: true, sha256: false, sha384: false))
+        #expect(view.recordCount == 4)
+        let zero = [UInt8](repeating: 0, count: 20)
+        var replayed = [12: zero, 13: zero]
+        var cursor = view.records
+        while let record = cursor.next() {
+            let register = Int(record.pcr.rawValue)
+            let sha1 = record.sha1
+            let digest = try #require(sha1)
+            let computed = SHA1.hash(record.data)
+            #expect(digest == computed)
+            let value = try #require(replayed[register])
+            replayed[register] = SHA1.hash((value + digest.array).span).array
+        }
+        // The machine starts its TPM once more: it says that it is started, and is used.
+        var device = TPMDevice(registers: ForwardingRegisters(machine))
+        try device.start()
+        #expect(device.family == .onePointTwo)
+        let policy = try device.readSHA1(.policy).array
+        let compartments = try device.readSHA1(.compartments).array
+        #expect(policy == replayed[12])
+        #expect(compartments == replayed[13])
+        #expect(replayed[12] != zero && replayed[13] != zero)
+    }
+
+    @Test("nobody outside the machine extends a register of a TPM 1.2, or owns it")
+    func outsidersCannotExtendOnePointTwo() throws {
+        let machine = try EmulatedMachine(.onePointTwo)
+        defer { machine.end() }
+        let outsider = try connectUnix(machine.socketPath)
+        for code in [UInt8(0x14), 0x99, 0x0D, 0x5D, 0xC8] {
+            try outsider.writeAll([0, 0xC1, 0, 0, 0, 12, 0, 0, 0, code, 0, 0])
+            #expect(try outsider.readExactly(10) == [0, 0xC4, 0, 0, 0, 10, 0, 0, 0, 0x0A])
+        }
     }
 
     @Test("nobody outside the machine extends a register or clears its TPM")

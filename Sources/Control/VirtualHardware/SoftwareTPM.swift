@@ -1,6 +1,27 @@
 internal import FoundationEssentials
 
-/// A TPM 2.0 in a process of its own: swtpm, manufactured anew in a run directory.
+/// Which TPM an emulated machine has, and behind which interface.
+public enum TPMModel: String, CaseIterable, Sendable {
+    /// TPM 1.2 behind TIS.
+    case onePointTwo = "1.2"
+    /// TPM 2.0 behind TIS (FIFO).
+    case twoPointZero = "2.0"
+    /// TPM 2.0 behind a command response buffer.
+    case twoPointZeroCRB = "2.0-crb"
+
+    /// Whether the TPM is of family 1.2.
+    var isOnePointTwo: Bool { self == .onePointTwo }
+
+    /// QEMU's device.
+    var device: String {
+        switch self {
+        case .onePointTwo, .twoPointZero: "tpm-tis"
+        case .twoPointZeroCRB: "tpm-crb"
+        }
+    }
+}
+
+/// A TPM in a process of its own: swtpm, manufactured anew in a run directory.
 ///
 /// Its control channel is an inherited socket pair and its data channel is set through that
 /// (`CMD_SET_DATAFD`), so that nobody else can reach it.
@@ -11,21 +32,29 @@ package final class SoftwareTPM {
     package let control: Descriptor
     private let process: ChildProcess
 
-    /// Starts the TPM of a directory; one that is new is manufactured first (SHA-256 bank only, no
-    /// certificates). The same directory gives the same TPM, with the same keys, after a reset.
+    /// Starts the TPM of a directory; one that is new is manufactured first (2.0: SHA-256 bank
+    /// only; no certificates). The same directory and family give the same TPM, with the same
+    /// keys, after a reset.
     ///
     /// - Parameter directory: a private directory, in which state and logs are left.
     /// - Throws: `.programMissing`, `.programFailed`; `.systemCall`.
-    package init(directory: String, diesWithThread: Bool) throws(VirtualHardwareError) {
-        let state = directory + "/tpm"
+    package init(
+        directory: String, model: TPMModel = .twoPointZero, diesWithThread: Bool
+    ) throws(VirtualHardwareError) {
+        let state = directory + (model.isOnePointTwo ? "/tpm12" : "/tpm")
+        let family = model.isOnePointTwo ? [] : ["--tpm2"]
         try makePrivateDirectory(state)
-        if !FileManager.default.fileExists(atPath: state + "/tpm2-00.permall") {
-            try manufacture(state, logPath: directory + "/swtpm_setup.log", diesWithThread)
+        let file = model.isOnePointTwo ? "/tpm-00.permall" : "/tpm2-00.permall"
+        if !FileManager.default.fileExists(atPath: state + file) {
+            let banks = model.isOnePointTwo ? [] : ["--pcr-banks", "sha256"]
+            try manufacture(
+                state, family + banks, logPath: directory + "/swtpm_setup.log", diesWithThread)
         }
         let (ours, theirs) = try socketPair()
         process = try ChildProcess(
             "swtpm",
-            ["socket", "--tpm2", "--tpmstate", "dir=\(state)", "--ctrl", "type=unixio,clientfd=3"],
+            ["socket"] + family
+                + ["--tpmstate", "dir=\(state)", "--ctrl", "type=unixio,clientfd=3"],
             passing: [theirs], outputPath: directory + "/swtpm.log",
             diesWithThread: diesWithThread)
         control = ours
@@ -39,11 +68,11 @@ package final class SoftwareTPM {
 
 /// Manufactures a TPM.
 private func manufacture(
-    _ state: String, logPath: String, _ diesWithThread: Bool
+    _ state: String, _ options: [String], logPath: String, _ diesWithThread: Bool
 ) throws(VirtualHardwareError) {
     let setup = try ChildProcess(
         "swtpm_setup",
-        ["--tpm2", "--tpmstate", state, "--pcr-banks", "sha256", "--overwrite"],
+        options + ["--tpmstate", state, "--overwrite"],
         outputPath: logPath, diesWithThread: diesWithThread)
     guard let status = setup.wait(timeoutInMilliseconds: 30_000) else { throw .timeout }
     guard status == 0 else { throw .programFailed("swtpm_setup", output: lastLines(of: logPath)) }

@@ -20,14 +20,16 @@ package final class TPMInterposer {
     ///   - control: swtpm's control channel.
     ///   - machine: the socket on which QEMU speaks its control protocol.
     ///   - path: where to listen for others, mode 0600.
+    ///   - model: the TPM; its family decides what others may ask.
     /// - Throws: `.pathTooLong`; `.systemCall`.
-    package init(control: Descriptor, machine: Descriptor, path: String)
-        throws(VirtualHardwareError)
-    {
+    package init(
+        control: Descriptor, machine: Descriptor, path: String, model: TPMModel = .twoPointZero
+    ) throws(VirtualHardwareError) {
         let (ours, theirs) = try socketPair()
         stop = ours
         let relay = TPMRelay(
-            control: control, machine: machine, listener: try listenUnix(path), stop: theirs)
+            control: control, machine: machine, listener: try listenUnix(path), stop: theirs,
+            permitted: model.isOnePointTwo ? .onePointTwo : .twoPointZero)
         worker = try InterposerThread { relay.run() }
     }
 
@@ -53,13 +55,18 @@ private final class TPMRelay {
     private let control: Descriptor
     private let listener: Descriptor
     private let stop: Descriptor
+    private let permitted: PermittedCommands
     private var machine: Descriptor?
     private var machineData: Descriptor?
     private var data: Descriptor?
     private var clients: [Descriptor] = []
     private var locality: UInt8 = 0
 
-    init(control: Descriptor, machine: Descriptor, listener: Descriptor, stop: Descriptor) {
+    init(
+        control: Descriptor, machine: Descriptor, listener: Descriptor, stop: Descriptor,
+        permitted: PermittedCommands
+    ) {
+        self.permitted = permitted
         self.control = control
         self.machine = machine
         self.listener = listener
@@ -143,8 +150,8 @@ private final class TPMRelay {
     private func serveClient(_ client: Descriptor) throws(VirtualHardwareError) {
         let command = try readMessage(client, timeoutInMilliseconds: 2000)
         let code = command[6..<10].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-        guard isPermitted(code) else {
-            try client.writeAll([0x80, 0x01, 0, 0, 0, 10, 0, 0, 1, 0x43])
+        guard permitted.codes.contains(code) else {
+            try client.writeAll(permitted.refusal)
             return
         }
         let previous = locality
@@ -175,15 +182,24 @@ private final class TPMRelay {
     }
 }
 
-/// Whether a command may come from outside the machine: what a quote needs, and reading.
-///
-/// `TPM2_CreatePrimary`, `TPM2_Quote`, `TPM2_FlushContext`, `TPM2_ReadPublic`,
-/// `TPM2_GetCapability`, `TPM2_GetRandom`, `TPM2_PCR_Read` (TPM 2.0 Library, Part 2, 6.5.2).
-private func isPermitted(_ code: UInt32) -> Bool {
-    switch code {
-    case 0x131, 0x158, 0x165, 0x173, 0x17A, 0x17B, 0x17E: true
-    default: false
-    }
+/// Which commands may come from outside the machine: what a quote needs, and reading.
+private struct PermittedCommands {
+    /// Command codes, `TPM_ORD_*` or `TPM_CC_*`.
+    let codes: Set<UInt32>
+    /// The response to every other command.
+    let refusal: [UInt8]
+
+    /// `TPM_ORD_PcrRead`, `TPM_ORD_GetCapability` (TPM Main 1.2, Part 2, section 17); others have
+    /// `TPM_BAD_ORDINAL`. Quotes of TPM 1.2 are not taken through here.
+    static let onePointTwo = PermittedCommands(
+        codes: [0x15, 0x65], refusal: [0x00, 0xC4, 0, 0, 0, 10, 0, 0, 0, 0x0A])
+
+    /// `TPM2_CreatePrimary`, `TPM2_Quote`, `TPM2_FlushContext`, `TPM2_ReadPublic`,
+    /// `TPM2_GetCapability`, `TPM2_GetRandom`, `TPM2_PCR_Read` (TPM 2.0 Library, Part 2, 6.5.2);
+    /// others have `TPM_RC_COMMAND_CODE`.
+    static let twoPointZero = PermittedCommands(
+        codes: [0x131, 0x158, 0x165, 0x173, 0x17A, 0x17B, 0x17E],
+        refusal: [0x80, 0x01, 0, 0, 0, 10, 0, 0, 1, 0x43])
 }
 
 /// Reads one whole TPM command or response: both carry their length behind a 16-bit tag.

@@ -8,6 +8,8 @@ public struct MachineConfiguration: Sendable {
     public var bundle: String
     /// The machine's memory.
     public var memoryInMebibytes: Int
+    /// The machine's TPM.
+    public var tpm: TPMModel
     /// A private directory for the TPM's state, logs and the quote socket.
     public var directory: String
     /// Whether the machine dies with the calling thread; true where that is the process's first.
@@ -15,9 +17,10 @@ public struct MachineConfiguration: Sendable {
 
     /// Describes a machine.
     public init(
-        hypervisor: String, bundle: String, memoryInMebibytes: Int, directory: String,
-        diesWithThread: Bool
+        hypervisor: String, bundle: String, memoryInMebibytes: Int,
+        tpm: TPMModel = .twoPointZero, directory: String, diesWithThread: Bool
     ) {
+        self.tpm = tpm
         self.hypervisor = hypervisor
         self.bundle = bundle
         self.memoryInMebibytes = memoryInMebibytes
@@ -38,7 +41,7 @@ public struct MachineConfiguration: Sendable {
             "-chardev", "socket,id=com1,fd=3", "-serial", "chardev:com1",
             "-chardev", "socket,id=com2,fd=4", "-serial", "chardev:com2",
             "-chardev", "socket,id=tpm,fd=5", "-tpmdev", "emulator,id=tpm0,chardev=tpm",
-            "-device", "tpm-tis,tpmdev=tpm0",
+            "-device", "\(tpm.device),tpmdev=tpm0",
             "-device", "isa-debug-exit,iobase=0xf4,iosize=1",
         ]
     }
@@ -85,9 +88,11 @@ public final class VirtualMachine {
         self.console = console
         self.controlLine = controlLine
         tpm = try SoftwareTPM(
-            directory: directory, diesWithThread: configuration.diesWithThread)
+            directory: directory, model: configuration.tpm,
+            diesWithThread: configuration.diesWithThread)
         interposer = try TPMInterposer(
-            control: tpm.control, machine: tpmControl, path: tpmSocketPath)
+            control: tpm.control, machine: tpmControl, path: tpmSocketPath,
+            model: configuration.tpm)
         do throws(VirtualHardwareError) {
             emulator = try ChildProcess(
                 "qemu-system-x86_64", configuration.arguments,

@@ -88,7 +88,9 @@
         let logMemory: ArenaTable<UInt8> = try reserveTable(
             count: 1 << 17, repeating: 0, &platform.memory)
         var recorder = try startRecorder(platform.clock, logMemory)
-        platform.console.line("measurement: TPM 2.0 started")
+        platform.console.line(
+            recorder.family == .onePointTwo
+                ? "measurement: TPM 1.2 started" : "measurement: TPM 2.0 started")
         do throws(StopReason) {
             try startSystem(&platform, &recorder)
         } catch {

@@ -32,7 +32,8 @@ public struct MeasurementRecorder<Registers: TPMRegisters & ~Copyable>: ~Copyabl
     private var writer: EventLogWriter
     private var memory: ArenaTable<UInt8>
 
-    /// Starts the TPM, asks for its active banks, and starts a log in `memory`.
+    /// Starts the TPM, asks for its active banks, and starts a log in `memory`. The log of a
+    /// TPM 1.2 has the same form, with SHA-1 alone.
     ///
     /// - Throws: `.tpm` if there is no usable TPM; `.log` if `memory` cannot hold a header.
     public init(
@@ -76,6 +77,9 @@ public struct MeasurementRecorder<Registers: TPMRegisters & ~Copyable>: ~Copyabl
 
     /// Returns the banks that are extended.
     public var banks: PCRBanks { writer.banks }
+
+    /// Returns the family of the TPM.
+    public var family: TPMFamily { device.family }
 }
 
 /// Writes an event behind the end of the log.

@@ -1,116 +1,93 @@
 public import Digests
 public import EventLog
 
-/// A driver for TPM 2.0: the few commands that a machine needs to measure itself.
+/// The families of TPM that are driven.
+public enum TPMFamily: Equatable, Sendable {
+    /// TPM 1.2: one bank, SHA-1.
+    case onePointTwo
+    /// TPM 2.0.
+    case twoPointZero
+}
+
+/// A driver for TPM 1.2 and 2.0: the few commands that a machine needs to measure itself.
 ///
 /// For: the hypervisor, which owns the TPM. Not for: keys, quotes, storage; those are asked for
 /// from elsewhere. It trusts the TPM to be the one of this machine and checks the form of all
 /// that it says. Invariants: every wait ends; no response, however wrong, traps; no command is
 /// sent whose bytes this module did not build.
 ///
-/// - Source: Trusted Platform Module Library, family 2.0, Part 3 (commands) and Part 2
-///   (structures), whose names are given in the comments.
+/// - Source: the commands of each family stand in a file of their own, with their source.
 public struct TPMDevice<Registers: TPMRegisters & ~Copyable>: ~Copyable {
-    private var interface: TPMInterface<Registers>
+    var interface: TPMInterface<Registers>
+
+    /// The family; 2.0 until `start` has found it.
+    public private(set) var family = TPMFamily.twoPointZero
 
     /// Takes the registers; sends nothing.
     public init(registers: consuming Registers) {
         interface = TPMInterface(registers: registers)
     }
 
-    /// Finds the TPM and starts it, if firmware did not (`TPM2_Startup`, `TPM_SU_CLEAR`).
+    /// Finds the TPM, and starts it if firmware did not.
     ///
-    /// - Throws: what detection and an exchange throw; `.commandFailed` with any code but
-    ///   `TPM_RC_INITIALIZE` (0x100), which says that it was started before.
+    /// - Throws: what detection and an exchange throw; `.commandFailed` with any code but the one
+    ///   that says that it was started before; `.disabled`.
     public mutating func start() throws(TPMError) {
-        try interface.detect()
-        var command = CommandBuilder(interface.buffer.mutableSpan)
-        command.begin(tag: tagNoSessions, code: 0x0000_0144)
-        command.append16(0)
-        let count = command.end()
-        do throws(TPMError) {
-            _ = try execute(count, tag: tagNoSessions)
-        } catch .commandFailed(code: 0x100) {
-            return
+        family = try interface.detect()
+        switch family {
+        case .onePointTwo: try startOnePointTwo()
+        case .twoPointZero: try startTwoPointZero()
         }
     }
 
-    /// Returns the banks that have PCR 12 and 13 (`TPM2_GetCapability`, `TPM_CAP_PCRS`).
+    /// Returns the banks that have PCR 12 and 13: of a TPM 1.2, SHA-1.
     ///
     /// - Throws: `.unknownActiveBank`, `.partialBank`, `.noActiveBank`; `.responseMalformed`;
     ///   what an exchange throws.
     public mutating func activeBanks() throws(TPMError) -> PCRBanks {
-        var command = CommandBuilder(interface.buffer.mutableSpan)
-        command.begin(tag: tagNoSessions, code: 0x0000_017A)
-        command.append32(5)
-        command.append32(0)
-        command.append32(1)
-        let count = try execute(command.end(), tag: tagNoSessions)
-        var response = ResponseReader(interface.buffer.span.extracting(10..<count))
-        guard try response.number8() == 0, try response.number32() == 5 else {
-            throw .responseMalformed
+        switch family {
+        case .onePointTwo: try banksOnePointTwo()
+        case .twoPointZero: try banksTwoPointZero()
         }
-        let banks = try readBanks(&response)
-        guard response.isAtEnd else { throw .responseMalformed }
-        guard banks.count > 0 else { throw .noActiveBank }
-        return banks
     }
 
-    /// Extends a register in every active bank (`TPM2_PCR_Extend`, empty password).
+    /// Extends a register in every active bank.
     ///
     /// - Throws: what an exchange throws; `.commandFailed`; `.responseMalformed`. Whether the
     ///   register was extended is then unknown.
     public mutating func extend(
         _ pcr: PCRIndex, with digests: EventDigests, banks: PCRBanks
     ) throws(TPMError) {
-        var command = CommandBuilder(interface.buffer.mutableSpan)
-        command.begin(tag: tagSessions, code: 0x0000_0182)
-        command.append32(pcr.rawValue)
-        command.append32(9)
-        command.append32(0x4000_0009)
-        command.append16(0)
-        command.append8(0)
-        command.append16(0)
-        command.append32(UInt32(truncatingIfNeeded: banks.count))
-        if banks.sha1 { command.append(tpmAlgorithmSHA1, digests.sha1.bytes) }
-        if banks.sha256 { command.append(tpmAlgorithmSHA256, digests.sha256.bytes) }
-        if banks.sha384 { command.append(tpmAlgorithmSHA384, digests.sha384.bytes) }
-        let count = try execute(command.end(), tag: tagSessions)
-        guard count == 19 else { throw .responseMalformed }
+        switch family {
+        case .onePointTwo: try extendOnePointTwo(pcr, with: digests.sha1)
+        case .twoPointZero: try extendTwoPointZero(pcr, with: digests, banks: banks)
+        }
     }
 
-    /// Returns the value of a register in the SHA-256 bank (`TPM2_PCR_Read`).
+    /// Returns the value of a register in the SHA-256 bank.
     ///
-    /// - Throws: what an exchange throws; `.commandFailed`; `.responseMalformed`, also if the TPM
-    ///   returns another register or none.
-    public mutating func read(_ pcr: PCRIndex) throws(TPMError) -> Digest256 {
-        let selection = UInt32(1) << pcr.rawValue
-        var command = CommandBuilder(interface.buffer.mutableSpan)
-        command.begin(tag: tagNoSessions, code: 0x0000_017E)
-        command.append32(1)
-        command.append16(tpmAlgorithmSHA256)
-        command.append8(3)
-        for shift in 0..<3 { command.append8(UInt8(truncatingIfNeeded: selection >> (8 * shift))) }
-        let count = try execute(command.end(), tag: tagNoSessions)
-        var response = ResponseReader(interface.buffer.span.extracting(10..<count))
-        _ = try response.number32()
-        guard try response.number32() == 1, try response.number16() == tpmAlgorithmSHA256,
-            try response.number8() == 3
-        else { throw .responseMalformed }
-        for shift in 0..<3 {
-            guard try response.number8() == UInt8(truncatingIfNeeded: selection >> (8 * shift))
-            else { throw .responseMalformed }
-        }
-        guard try response.number32() == 1, try response.number16() == 32,
-            let digest = Digest256(try response.take(32)), response.isAtEnd
-        else { throw .responseMalformed }
-        return digest
+    /// - Throws: `.familyNotSupported` if the TPM is of family 1.2; what an exchange throws;
+    ///   `.commandFailed`; `.responseMalformed`, also if the TPM returns another register or none.
+    public mutating func readSHA256(_ pcr: PCRIndex) throws(TPMError) -> Digest256 {
+        guard family == .twoPointZero else { throw .familyNotSupported }
+        return try readTwoPointZero(pcr)
+    }
+
+    /// Returns the value of a register of a TPM 1.2.
+    ///
+    /// - Throws: `.familyNotSupported` if the TPM is of family 2.0; what an exchange throws;
+    ///   `.commandFailed`; `.responseMalformed`.
+    public mutating func readSHA1(_ pcr: PCRIndex) throws(TPMError) -> Digest160 {
+        guard family == .onePointTwo else { throw .familyNotSupported }
+        return try readOnePointTwo(pcr)
     }
 
     /// Sends the command in the buffer and checks the response's header.
     ///
     /// - Returns: the length of the response, 10 to 512.
-    private mutating func execute(_ count: Int, tag: UInt16) throws(TPMError) -> Int {
+    mutating func execute(
+        _ count: Int, responseTag tag: UInt16
+    ) throws(TPMError) -> Int {
         let count = try interface.exchange(commandByteCount: count)
         guard count >= 10, count <= 512 else { throw .responseLengthInvalid }
         var response = ResponseReader(interface.buffer.span.extracting(0..<count))
@@ -121,32 +98,4 @@ public struct TPMDevice<Registers: TPMRegisters & ~Copyable>: ~Copyable {
         guard responseTag == tag else { throw .responseMalformed }
         return count
     }
-}
-
-/// `TPM_ST_NO_SESSIONS`.
-private let tagNoSessions: UInt16 = 0x8001
-/// `TPM_ST_SESSIONS`.
-private let tagSessions: UInt16 = 0x8002
-
-/// Reads a `TPML_PCR_SELECTION` and returns the banks in it that have PCR 12 and 13.
-private func readBanks(_ response: inout ResponseReader) throws(TPMError) -> PCRBanks {
-    var banks = PCRBanks(sha1: false, sha256: false, sha384: false)
-    let count = try response.number32()
-    guard count <= 16 else { throw .responseMalformed }
-    for _ in 0..<count {
-        let algorithm = try response.number16()
-        let byteCount = Int(try response.number8())
-        guard byteCount <= 32 else { throw .responseMalformed }
-        let bitmap = try response.take(byteCount)
-        let ours = byteCount >= 2 ? bitmap[1] & 0x30 : 0
-        if ours == 0 { continue }
-        guard ours == 0x30 else { throw .partialBank }
-        switch algorithm {
-        case tpmAlgorithmSHA1: banks.sha1 = true
-        case tpmAlgorithmSHA256: banks.sha256 = true
-        case tpmAlgorithmSHA384: banks.sha384 = true
-        default: throw .unknownActiveBank
-        }
-    }
-    return banks
 }

@@ -2,9 +2,9 @@
 public enum TPMError: Error, Equatable {
     /// Nothing answers at the interface's address.
     case absent
-    /// The interface is not FIFO (`TPM_INTERFACE_ID`); CRB is not driven in this version.
+    /// The interface is neither FIFO nor CRB (`TPM_INTERFACE_ID`).
     case interfaceNotSupported
-    /// The TPM is not of family 2.0.
+    /// The TPM is of neither family, or of one that does not have what was asked for.
     case familyNotSupported
     /// The locality was not granted in time.
     case localityTimeout
@@ -26,6 +26,10 @@ public enum TPMError: Error, Equatable {
     case responseLengthInvalid
     /// The TPM offers more bytes than the response's length.
     case responseOverlong
+    /// A buffer of the CRB is too small, or lies outside the interface's own window.
+    case bufferOutOfRange
+    /// The CRB says that the TPM has failed (`tpmSts`).
+    case fatalError
     /// The response is not of the shape that its command has.
     case responseMalformed
     /// The TPM refused the command; the response code.
@@ -36,6 +40,8 @@ public enum TPMError: Error, Equatable {
     case partialBank
     /// No bank that we know has PCR 12 and 13.
     case noActiveBank
+    /// A TPM 1.2 is disabled or deactivated: it would extend, but never quote.
+    case disabled
 
     /// A short reason for the console, ASCII.
     public var reason: StaticString {
@@ -53,11 +59,14 @@ public enum TPMError: Error, Equatable {
         case .responseTruncated: "TPM: response truncated"
         case .responseLengthInvalid: "TPM: response length invalid"
         case .responseOverlong: "TPM: response overlong"
+        case .bufferOutOfRange: "TPM: buffer out of range"
+        case .fatalError: "TPM: fatal error"
         case .responseMalformed: "TPM: response malformed"
         case .commandFailed: "TPM: command failed"
         case .unknownActiveBank: "TPM: unknown active bank"
         case .partialBank: "TPM: partial bank"
         case .noActiveBank: "TPM: no active bank"
+        case .disabled: "TPM: disabled or deactivated"
         }
     }
 }
