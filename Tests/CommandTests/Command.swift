@@ -11,6 +11,11 @@ struct Command {
     ///
     /// - Parameter folder: where programs are looked for before PATH.
     init(_ arguments: String..., programsIn folder: String? = nil) throws {
+        try self.init(arguments: arguments, programsIn: folder)
+    }
+
+    /// The same with the arguments in an array.
+    init(arguments: [String], programsIn folder: String?) throws {
         let program = URL(filePath: CommandLine.arguments[0])
             .deletingLastPathComponent().appending(path: "casemate")
         let run = try ToolRun(

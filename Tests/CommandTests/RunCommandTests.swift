@@ -29,7 +29,9 @@ import Testing
         }
     }
 
-    private func check(_ lines: [String], script: String = "") throws -> Verdicts {
+    private func check(
+        _ lines: [String], script: String = "", options: [String] = []
+    ) throws -> Verdicts {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         try FileManager.default.copyItem(
@@ -49,8 +51,11 @@ import Testing
             [.posixPermissions: 0o755], ofItemAtPath: program)
         return Verdicts(
             run: try Command(
-                "run", "policy/systems/minimal", "--build", folder.path(), "--hypervisor",
-                hypervisor, "--check", "--timeout", "20", programsIn: folder.path()))
+                arguments: [
+                    "run", "policy/systems/minimal", "--build", folder.path(), "--hypervisor",
+                ]
+                    + [hypervisor, "--check", "--timeout", "20"] + options,
+                programsIn: folder.path()))
     }
 
     private func frames() throws -> [UInt8] {
@@ -83,6 +88,21 @@ import Testing
         #expect(verdicts.marks == [true, true, true, true, true, true, false, false])
         #expect(verdicts.run.output.contains("system.casemate:24"))
         #expect(verdicts.run.output.hasSuffix("6 of 8 ok\n"))
+    }
+
+    @Test("a machine that says much but extends no register of its TPM 1.2 is found out")
+    func registersOfOnePointTwo() throws {
+        let verdicts = try check(Self.lines, options: ["--tpm", "1.2"])
+        #expect(verdicts.run.status == 1)
+        #expect(verdicts.marks == [true, true, true, true, true, true, false, false])
+        #expect(verdicts.run.output.contains("FAIL  PCR 12 and 13 of the TPM 1.2 match"))
+    }
+
+    @Test("a TPM that does not exist is refused as a usage error, naming those that do")
+    func unknownTPM() throws {
+        let run = try Command("run", "policy/systems/minimal", "--build", "x", "--tpm", "1.2-crb")
+        #expect(run.status == 64)
+        #expect(run.errors.contains("there is no TPM `1.2-crb`; there are 1.2, 2.0, 2.0-crb"))
     }
 
     @Test("each line that a system must show is missed by its own verdict", arguments: 1...6)

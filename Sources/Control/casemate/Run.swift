@@ -45,6 +45,11 @@ struct Run: ParsableCommand {
     @Flag(help: "Run unattended and print a table of verdicts.")
     var check = false
 
+    @Option(
+        help: "The machine's TPM: 1.2, 2.0, or 2.0-crb, behind a command response buffer.",
+        transform: tpmModel)
+    var tpm = TPMModel.twoPointZero
+
     @Option(help: "The machine's memory in MiB; what the compartments need and 512 unless said.")
     var memory: Int?
 
@@ -97,9 +102,18 @@ struct Run: ParsableCommand {
         let guests = reference.compartments.reduce(0) { $0 + $1.memoryInBytes >> 20 }
         return MachineConfiguration(
             hypervisor: hypervisor, bundle: bundlePath,
-            memoryInMebibytes: memory ?? Int(clamping: guests + 512), directory: directory,
-            diesWithThread: true)
+            memoryInMebibytes: memory ?? Int(clamping: guests + 512), tpm: tpm,
+            directory: directory, diesWithThread: true)
     }
+}
+
+/// Reads the value of `--tpm`.
+private func tpmModel(_ text: String) throws -> TPMModel {
+    guard let model = TPMModel(rawValue: text) else {
+        let names = TPMModel.allCases.map(\.rawValue).joined(separator: ", ")
+        throw ValidationError("there is no TPM `\(text)`; there are \(names)")
+    }
+    return model
 }
 
 /// The private folder of one run; a temporary one is removed with its owner.

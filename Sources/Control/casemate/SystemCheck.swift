@@ -23,7 +23,7 @@ struct SystemCheck {
         guard !intact.wasInterrupted else { return false }
         judgeBoot(intact, &table)
         judgeEvents(intact, &table)
-        judgeQuote(intact, &table)
+        judgeMeasurements(intact, &table)
         try judgeTampering(&table, key: intact.attestationKeyName)
         table.finish()
         if !table.isAllOK {
@@ -59,6 +59,10 @@ struct SystemCheck {
             if isDone(observation) { break }
         }
         guard let log = observation.eventLog else { return observation }
+        guard configuration.tpm != .onePointTwo else {
+            observation.registers = try? MeasuredRegisters(reading: machine.tpmSocketPath)
+            return observation
+        }
         let nonce = (0..<32).map { _ in UInt8.random(in: 0...255) }
         guard
             let evidence = try? QuoteTaker.take(
@@ -153,6 +157,16 @@ struct SystemCheck {
         return line
     }
 
+    /// Judges the quote; of a TPM 1.2, which gives none here, its registers.
+    private func judgeMeasurements(_ seen: Observation, _ table: inout VerdictTable) {
+        guard configuration.tpm == .onePointTwo else { return judgeQuote(seen, &table) }
+        table.add(
+            "PCR 12 and 13 of the TPM 1.2 match the reference values; read, not quoted",
+            seen.registers == MeasuredRegisters(expectedBy: reference),
+            otherwise: seen.registers == nil
+                ? "the registers could not be read" : "the registers have other values")
+    }
+
     private func judgeQuote(_ seen: Observation, _ table: inout VerdictTable) {
         var reason = seen.eventLog == nil ? "no event log came on COM2" : "no quote could be taken"
         var isAccepted = false
@@ -187,6 +201,18 @@ struct SystemCheck {
             return
         }
         let seen = try boot(changed, key: key) { $0.stopReason != nil && $0.eventLog != nil }
+        let ranNothing = reference.compartments.allSatisfy { shell($0.name, seen) == nil }
+        let hasStopped = seen.stopReason != nil && ranNothing
+        if configuration.tpm == .onePointTwo {
+            let registers = seen.registers?.compartments
+            let expected = MeasuredRegisters(expectedBy: reference).compartments
+            table.add(
+                "one byte of \(victim.name)'s initrd changed: stopped, another value in PCR 13",
+                hasStopped && registers != nil && registers != expected,
+                otherwise: seen.stopReason ?? "the machine did not stop",
+                detail: seen.stopReason.map { "stopped: \($0)" })
+            return
+        }
         var isNamed = false
         var reasons = [seen.stopReason.map { "stopped: \($0)" } ?? "the machine did not stop"]
         if case .refused(let refusals) = seen.result {
@@ -194,10 +220,9 @@ struct SystemCheck {
             reasons = refusals.map(\.message)
         }
         if case .accepted = seen.result { reasons.append("the quote was accepted") }
-        let ranNothing = reference.compartments.allSatisfy { shell($0.name, seen) == nil }
         table.add(
-            claim, isNamed && seen.stopReason != nil && ranNothing,
-            otherwise: reasons.joined(separator: "\n      "), detail: reasons.first)
+            claim, isNamed && hasStopped, otherwise: reasons.joined(separator: "\n      "),
+            detail: reasons.first)
     }
 
     private func isInitrd(of name: String, _ refusal: Refusal) -> Bool {
@@ -216,6 +241,8 @@ struct Observation {
     var hasEnded = false
     var wasInterrupted = false
     var result: AttestationResult?
+    /// The registers of a TPM 1.2, read.
+    var registers: MeasuredRegisters?
 
     /// The attestation key of a machine that was accepted.
     var attestationKeyName: [UInt8]? {
