@@ -39,6 +39,7 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 
 let vocabulary: [Target] = [
     room("Vocabulary", "SecurityLattice", [], freestanding),
@@ -95,7 +96,7 @@ let attestation: [Target] = [
     room("Attestation", "TPMStructures", ["Digests"]),
     room(
         "Attestation", "Appraisal",
-        ["Digests", "EventLog", "SystemManifest", "TPMStructures", crypto]),
+        ["Digests", "EventLog", "SystemManifest", "TPMStructures", crypto, cryptoExtras]),
     .systemLibrary(name: "CTSS2", path: "Sources/Attestation/CTSS2"),
     room("Attestation", "TPMSoftwareStack", ["TPMStructures", "CTSS2"]),
 ]

@@ -219,7 +219,7 @@ private func isSigned(
 }
 
 /// Says what is wrong with a TPM structure.
-private func text(_ error: TPMStructureError) -> String {
+func text(_ error: TPMStructureError) -> String {
     switch error {
     case .truncated: "it is truncated"
     case .trailingBytes: "bytes follow it"

@@ -16,6 +16,8 @@ public enum TPMConnectionError: Error, Equatable {
     case qualifyingDataTooLong
     /// A register is above 23.
     case registerOutOfRange
+    /// A part of a credential is longer than any can be.
+    case credentialTooLong
 
     /// Returns one line for a person.
     public var message: String {
@@ -24,6 +26,7 @@ public enum TPMConnectionError: Error, Equatable {
             "the TPM refused: `\(call)` returned 0x\(String(code, radix: 16))"
         case .qualifyingDataTooLong: "the nonce is longer than 32 bytes"
         case .registerOutOfRange: "there is no such register"
+        case .credentialTooLong: "the challenge is longer than any can be"
         }
     }
 }
@@ -41,7 +44,7 @@ public struct TPMQuote: Equatable, Sendable {
 /// A connection to one TPM; calls on it are serial.
 @safe public final class TPMConnection {
     private let transport: SocketTCTI
-    private var context: OpaquePointer?
+    var context: OpaquePointer?
 
     /// Opens a connection over a connected stream socket, which it takes over and closes.
     ///
@@ -69,7 +72,7 @@ public struct TPMQuote: Equatable, Sendable {
     ) throws(TPMConnectionError) -> TPMQuote {
         guard qualifyingData.count <= 32 else { throw .qualifyingDataTooLong }
         guard registers.allSatisfy({ $0 < 24 }) else { throw .registerOutOfRange }
-        let (handle, publicArea) = try createAttestationKey()
+        let (handle, publicArea) = try createPrimary(attestationKeyTemplate())
         defer { _ = unsafe Esys_FlushContext(context, handle) }
         var data = TPM2B_DATA()
         fill(&data, with: qualifyingData)
@@ -99,10 +102,13 @@ public struct TPMQuote: Equatable, Sendable {
             attestationKey: publicArea)
     }
 
-    /// Makes the attestation key; returns its handle and its public area.
-    private func createAttestationKey() throws(TPMConnectionError) -> (ESYS_TR, [UInt8]) {
+    /// Makes a primary key of the endorsement hierarchy, which is the same each time for one
+    /// template; returns its handle and its public area. The caller flushes it.
+    func createPrimary(
+        _ template: TPM2B_PUBLIC
+    ) throws(TPMConnectionError) -> (ESYS_TR, [UInt8]) {
         var sensitive = TPM2B_SENSITIVE_CREATE()
-        var template = attestationKeyTemplate()
+        var template = template
         var outside = TPM2B_DATA()
         var creation = TPML_PCR_SELECTION()
         var handle: ESYS_TR = 0
@@ -130,12 +136,12 @@ public struct TPMQuote: Equatable, Sendable {
 }
 
 /// Throws unless a call of the stack succeeded.
-private func check(_ code: TSS2_RC, _ call: String) throws(TPMConnectionError) {
+func check(_ code: TSS2_RC, _ call: String) throws(TPMConnectionError) {
     guard code == 0 else { throw .callFailed(call, code: code) }
 }
 
 /// Returns the template of the attestation key (`TPMT_PUBLIC`).
-private func attestationKeyTemplate() -> TPM2B_PUBLIC {
+func attestationKeyTemplate() -> TPM2B_PUBLIC {
     var template = TPM2B_PUBLIC()
     template.publicArea.type = TPM2_ALG_ECC
     template.publicArea.nameAlg = TPM2_ALG_SHA256

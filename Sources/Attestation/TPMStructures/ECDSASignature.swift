@@ -19,7 +19,9 @@ public struct ECDSASignature: Equatable, Sendable {
 }
 
 /// Returns a big-endian number as exactly 32 bytes.
-func padded(_ number: [UInt8], field: String) throws(TPMStructureError) -> [UInt8] {
-    guard number.count <= 32 else { throw .unexpectedValue(field: field) }
-    return [UInt8](repeating: 0, count: 32 - number.count) + number
+func padded(
+    _ number: [UInt8], to byteCount: Int = 32, field: String
+) throws(TPMStructureError) -> [UInt8] {
+    guard number.count <= byteCount else { throw .unexpectedValue(field: field) }
+    return [UInt8](repeating: 0, count: byteCount - number.count) + number
 }

@@ -63,9 +63,13 @@ struct TPMReader {
 
 /// Algorithm and curve numbers (`TPM_ALG_ID`, `TPM_ECC_CURVE`).
 enum TPMAlgorithm {
+    static var aes: UInt16 { 0x0006 }
     static var sha256: UInt16 { 0x000B }
+    static var sha384: UInt16 { 0x000C }
     static var null: UInt16 { 0x0010 }
     static var ecdsa: UInt16 { 0x0018 }
     static var ecc: UInt16 { 0x0023 }
+    static var cfb: UInt16 { 0x0043 }
     static var curveP256: UInt16 { 0x0003 }
+    static var curveP384: UInt16 { 0x0004 }
 }

@@ -8,8 +8,9 @@ struct Attest: ParsableCommand {
             A machine measures its policy, its manifest and each compartment into its TPM before \
             any compartment runs, and keeps a log. `quote` asks the TPM for a signed statement of \
             these measurements; `verify` judges it against the reference values that the compiler \
-            wrote, and needs neither TPM nor network.
+            wrote, and needs neither TPM nor network. `enrol` shows that the key \
+            that signs is in the machine's TPM.
             """,
-        subcommands: [AttestVerify.self, AttestQuote.self]
+        subcommands: [AttestVerify.self, AttestQuote.self, AttestEnrol.self]
     )
 }

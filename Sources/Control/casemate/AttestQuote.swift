@@ -42,9 +42,26 @@ struct AttestQuote: ParsableCommand {
 
 /// Takes quotes over a Unix socket; says on standard error why it could not.
 enum QuoteTaker {
+    /// - Throws: what `TPMSocket.use` throws.
+    static func take(tpm: String, nonce: [UInt8], eventLog: [UInt8]) throws -> Evidence {
+        let quote = try TPMSocket.use(tpm) { connection throws(TPMConnectionError) in
+            try connection.quote(qualifyingData: nonce, registers: [12, 13])
+        }
+        return Evidence(
+            quote: quote.statement, signature: quote.signature,
+            attestationKey: quote.attestationKey, eventLog: eventLog)
+    }
+}
+
+/// A TPM behind a Unix socket; says on standard error why it did not serve.
+enum TPMSocket {
+    /// Connects, and asks something.
+    ///
     /// - Throws: `ExitStatus.unreadable` if there is no such socket; `ExitStatus.refused` if the
     ///   TPM refused.
-    static func take(tpm: String, nonce: [UInt8], eventLog: [UInt8]) throws -> Evidence {
+    static func use<Answer>(
+        _ tpm: String, _ ask: (TPMConnection) throws(TPMConnectionError) -> Answer
+    ) throws -> Answer {
         let socket: Int32
         do throws(VirtualHardwareError) {
             socket = try connectUnix(tpm).duplicate()
@@ -53,11 +70,7 @@ enum QuoteTaker {
             throw ExitStatus.unreadable
         }
         do throws(TPMConnectionError) {
-            let quote = try TPMConnection(takingSocket: socket)
-                .quote(qualifyingData: nonce, registers: [12, 13])
-            return Evidence(
-                quote: quote.statement, signature: quote.signature,
-                attestationKey: quote.attestationKey, eventLog: eventLog)
+            return try ask(try TPMConnection(takingSocket: socket))
         } catch {
             StandardError.write("casemate: \(error.message)\n")
             throw ExitStatus.refused

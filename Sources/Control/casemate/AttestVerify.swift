@@ -33,8 +33,12 @@ struct AttestVerify: ParsableCommand {
     @Option(help: "The nonce that the quote must carry, in hexadecimal.")
     var nonce: HexadecimalBytes?
 
-    @Option(help: "The name of the machine's attestation key, in hexadecimal.")
-    var key: HexadecimalBytes?
+    @Option(
+        help: """
+            The machine's attestation key: its name in hexadecimal, or the file that `enrol \
+            accept` wrote; ./FILE if the file's name is hexadecimal.
+            """)
+    var key: KeyArgument?
 
     @Flag(help: "Write one JSON document to standard output.")
     var json = false
@@ -44,7 +48,7 @@ struct AttestVerify: ParsableCommand {
         let bytes = try AttestationFiles.read(evidence)
         let appraiser = Appraiser(
             reference: reference,
-            policy: AppraisalPolicy(nonce: nonce?.bytes, attestationKeyName: key?.bytes))
+            policy: AppraisalPolicy(nonce: nonce?.bytes, attestationKeyName: try key?.name()))
         let result: AttestationResult
         do throws(Refusal) {
             result = appraiser.appraise(try Evidence(json: bytes))

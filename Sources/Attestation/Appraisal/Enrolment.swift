@@ -1,0 +1,209 @@
+internal import Digests
+internal import FoundationEssentials
+internal import TPMStructures
+
+/// A file of an enrolment: JSON with sorted keys, a final newline, and its kind's name in it, so
+/// that no file is taken for another.
+///
+/// - Source: docs/abi/enrolment.md.
+public protocol EnrolmentFile: Codable, Equatable, Sendable {
+    /// What the field `kind` says.
+    static var kind: String { get }
+}
+
+/// What a machine asks with: the public areas of its two keys (`TPMT_PUBLIC`), hexadecimal.
+public struct EnrolmentRequest: EnrolmentFile {
+    /// `enrolment-request`.
+    public static var kind: String { "enrolment-request" }
+    private let endorsementKey: String
+    private let attestationKey: String
+
+    /// States the keys of a TPM.
+    public init(endorsementKey: [UInt8], attestationKey: [UInt8]) {
+        self.endorsementKey = hexadecimalText(endorsementKey)
+        self.attestationKey = hexadecimalText(attestationKey)
+    }
+
+    /// Challenges the machine to show that both keys are in one TPM.
+    ///
+    /// - Parameters:
+    ///   - endorsementKeyName: the name of the machine's endorsement key, which the relying party
+    ///     knows from a source that it trusts.
+    ///   - secret: 32 random bytes, new for each challenge.
+    /// - Throws: `.fileMalformed`; `.endorsementKeyUnsuitable`, `.endorsementKeyUnknown`;
+    ///   `.attestationKeyUnsuitable`.
+    public func challenge(
+        endorsementKeyName expected: [UInt8], secret: [UInt8]
+    ) throws(EnrolmentRefusal) -> (EnrolmentChallenge, PendingEnrolment) {
+        let endorsement: EndorsementPublicKey
+        let attestation: AttestationPublicKey
+        let endorsementBytes = try bytes(endorsementKey, "endorsementKey")
+        let attestationBytes = try bytes(attestationKey, "attestationKey")
+        do throws(TPMStructureError) {
+            endorsement = try EndorsementPublicKey(validating: endorsementBytes)
+        } catch { throw .endorsementKeyUnsuitable(text(error)) }
+        guard endorsement.name == expected else {
+            throw .endorsementKeyUnknown(found: hexadecimalText(endorsement.name))
+        }
+        do throws(TPMStructureError) {
+            attestation = try AttestationPublicKey(validating: attestationBytes)
+        } catch { throw .attestationKeyUnsuitable(text(error)) }
+        let challenge = try CredentialChallenge(
+            protecting: secret, for: endorsement, attestationKeyName: attestation.name)
+        return (
+            EnrolmentChallenge(challenge),
+            PendingEnrolment(
+                secret: secret, attestationKeyName: attestation.name,
+                endorsementKeyName: endorsement.name)
+        )
+    }
+
+    /// Returns the name of the endorsement key, for a person to compare.
+    ///
+    /// - Throws: `.fileMalformed`, `.endorsementKeyUnsuitable`.
+    public func endorsementKeyName() throws(EnrolmentRefusal) -> [UInt8] {
+        let endorsementBytes = try bytes(endorsementKey, "endorsementKey")
+        do throws(TPMStructureError) {
+            return try EndorsementPublicKey(validating: endorsementBytes).name
+        } catch { throw .endorsementKeyUnsuitable(text(error)) }
+    }
+}
+
+/// What the verifier sends: a secret for one TPM with one key in it, hexadecimal.
+public struct EnrolmentChallenge: EnrolmentFile {
+    /// `enrolment-challenge`.
+    public static var kind: String { "enrolment-challenge" }
+    private let credential: String
+    private let encryptedSecret: String
+
+    /// Writes down a challenge.
+    public init(_ challenge: CredentialChallenge) {
+        credential = hexadecimalText(challenge.credential)
+        encryptedSecret = hexadecimalText(challenge.secret)
+    }
+
+    /// Returns the challenge, for the TPM.
+    ///
+    /// - Throws: `.fileMalformed`.
+    public func parts() throws(EnrolmentRefusal) -> CredentialChallenge {
+        CredentialChallenge(
+            credential: try bytes(credential, "credential"),
+            secret: try bytes(encryptedSecret, "encryptedSecret"))
+    }
+}
+
+/// What the machine answers: the secret that its TPM read, hexadecimal.
+public struct EnrolmentResponse: EnrolmentFile {
+    /// `enrolment-response`.
+    public static var kind: String { "enrolment-response" }
+    fileprivate let secret: String
+
+    /// States the secret.
+    public init(secret: [UInt8]) {
+        self.secret = hexadecimalText(secret)
+    }
+}
+
+/// What the verifier keeps to itself until the response comes.
+public struct PendingEnrolment: EnrolmentFile {
+    /// `enrolment-pending`.
+    public static var kind: String { "enrolment-pending" }
+    private let secret: String
+    private let attestationKeyName: String
+    private let endorsementKeyName: String
+
+    /// Remembers a challenge.
+    public init(secret: [UInt8], attestationKeyName: [UInt8], endorsementKeyName: [UInt8]) {
+        self.secret = hexadecimalText(secret)
+        self.attestationKeyName = hexadecimalText(attestationKeyName)
+        self.endorsementKeyName = hexadecimalText(endorsementKeyName)
+    }
+
+    /// Enrols the key if the machine answered with the secret.
+    ///
+    /// - Throws: `.fileMalformed`, also if the secret is shorter than 32 bytes; `.responseWrong`.
+    public func accept(_ response: EnrolmentResponse) throws(EnrolmentRefusal) -> EnrolledKey {
+        let expected = try bytes(secret, "secret")
+        guard expected.count == 32 else { throw .fileMalformed("`secret` is not 32 bytes") }
+        guard try bytes(response.secret, "secret") == expected else { throw .responseWrong }
+        return EnrolledKey(
+            attestationKeyName: attestationKeyName, endorsementKeyName: endorsementKeyName)
+    }
+}
+
+/// An attestation key that was shown to be in the TPM of a known endorsement key.
+public struct EnrolledKey: EnrolmentFile {
+    /// `enrolled-key`.
+    public static var kind: String { "enrolled-key" }
+    private let attestationKeyName: String
+    private let endorsementKeyName: String
+
+    fileprivate init(attestationKeyName: String, endorsementKeyName: String) {
+        self.attestationKeyName = attestationKeyName
+        self.endorsementKeyName = endorsementKeyName
+    }
+
+    /// Returns the attestation key's name.
+    ///
+    /// - Throws: `.fileMalformed`.
+    public func name() throws(EnrolmentRefusal) -> [UInt8] {
+        try bytes(attestationKeyName, "attestationKeyName")
+    }
+}
+
+extension EnrolmentFile {
+    /// Returns the bytes of the file.
+    public func encoded() -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys]
+        let document = Envelope(formatVersion: 1, kind: Self.kind, content: self)
+        guard let text = try? encoder.encode(document) else {
+            preconditionFailure("a document of strings and integers is always encodable")
+        }
+        return Array(text) + [0x0A]
+    }
+
+    /// Reads a file of this kind.
+    ///
+    /// - Throws: `.fileMalformed`, also for a file of another kind or above 64 KiB;
+    ///   `.versionUnknown`.
+    public init(json: [UInt8]) throws(EnrolmentRefusal) {
+        guard json.count <= 1 << 16 else { throw .fileMalformed("it is longer than 64 KiB") }
+        let document: Envelope<Self>
+        do {
+            let head = try JSONDecoder().decode(EnvelopeHead.self, from: Data(json))
+            guard head.formatVersion == 1 else {
+                throw EnrolmentRefusal.versionUnknown(head.formatVersion)
+            }
+            guard head.kind == Self.kind else {
+                throw EnrolmentRefusal.fileMalformed("it is no `\(Self.kind)`")
+            }
+            document = try JSONDecoder().decode(Envelope<Self>.self, from: Data(json))
+        } catch let refusal as EnrolmentRefusal {
+            throw refusal
+        } catch {
+            throw .fileMalformed(describe(error))
+        }
+        self = document.content
+    }
+}
+
+/// The fields of every file.
+private struct EnvelopeHead: Decodable {
+    let formatVersion: Int
+    let kind: String
+}
+
+private struct Envelope<Content: EnrolmentFile>: Codable {
+    let formatVersion: Int
+    let kind: String
+    let content: Content
+}
+
+/// Returns the bytes of a field in hexadecimal.
+private func bytes(_ text: String, _ field: String) throws(EnrolmentRefusal) -> [UInt8] {
+    guard let bytes = bytesOfHexadecimal(text), !bytes.isEmpty else {
+        throw .fileMalformed("`\(field)` is not hexadecimal")
+    }
+    return bytes
+}

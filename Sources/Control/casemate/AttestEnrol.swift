@@ -1,0 +1,190 @@
+import Appraisal
+import ArgumentParser
+import Digests
+import FoundationEssentials
+import TPMSoftwareStack
+import VirtualHardware
+
+/// `casemate attest enrol`: ties an attestation key to a TPM that is known.
+struct AttestEnrol: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "enrol",
+        abstract: "Show that an attestation key is in the TPM of a known endorsement key.",
+        discussion: """
+            Four steps, each a file: on the machine `request` writes the public keys of its TPM; \
+            the verifier's `challenge` encrypts a secret that only the TPM with that endorsement \
+            key can read, and only while it holds that attestation key; on the machine `respond` \
+            lets the TPM read it; the verifier's `accept` compares, and writes the key's file, \
+            which `casemate attest verify --key` takes. The codes are in docs/abi/enrolment.md.
+
+            The verifier must know the name of the endorsement key from a source that it trusts: \
+            the key's certificate is not looked at.
+            """,
+        subcommands: [
+            EnrolRequest.self, EnrolChallenge.self, EnrolRespond.self, EnrolAccept.self,
+        ]
+    )
+}
+
+/// `casemate attest enrol request`.
+struct EnrolRequest: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "request",
+        abstract:
+            "On the machine: write its TPM's public keys, and show the endorsement key's name.")
+
+    @Option(help: "The Unix socket of the TPM.", completion: .file())
+    var tpm: String
+
+    @Option(help: "Where to write the request.", completion: .file())
+    var output: String
+
+    func run() throws {
+        let identity = try TPMSocket.use(tpm) { connection throws(TPMConnectionError) in
+            try connection.identity()
+        }
+        let request = EnrolmentRequest(
+            endorsementKey: identity.endorsementKey, attestationKey: identity.attestationKey)
+        let name = try EnrolmentFiles.refusing { () throws(EnrolmentRefusal) in
+            try request.endorsementKeyName()
+        }
+        try AttestationFiles.write(request.encoded(), to: output)
+        print("endorsement key: \(hexadecimalText(name))")
+    }
+}
+
+/// `casemate attest enrol challenge`.
+struct EnrolChallenge: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "challenge",
+        abstract: "At the verifier: make a challenge for the machine of a known endorsement key.")
+
+    @Option(help: "The machine's request.", completion: .file())
+    var request: String
+
+    @Option(help: "The name of the machine's endorsement key, in hexadecimal.")
+    var endorsementKey: HexadecimalBytes
+
+    @Option(help: "Where to write what `accept` needs; secret.", completion: .file())
+    var pending: String
+
+    @Option(help: "Where to write the challenge.", completion: .file())
+    var output: String
+
+    func run() throws {
+        let request: EnrolmentRequest = try EnrolmentFiles.read(self.request)
+        let secret = (0..<32).map { _ in UInt8.random(in: 0...255) }
+        let (challenge, pending) = try EnrolmentFiles.refusing { () throws(EnrolmentRefusal) in
+            try request.challenge(endorsementKeyName: endorsementKey.bytes, secret: secret)
+        }
+        try EnrolmentFiles.writePrivately(pending.encoded(), to: self.pending)
+        try AttestationFiles.write(challenge.encoded(), to: output)
+    }
+}
+
+/// `casemate attest enrol respond`.
+struct EnrolRespond: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "respond", abstract: "On the machine: let its TPM read the challenge.")
+
+    @Option(help: "The Unix socket of the TPM.", completion: .file())
+    var tpm: String
+
+    @Option(help: "The verifier's challenge.", completion: .file())
+    var challenge: String
+
+    @Option(help: "Where to write the response.", completion: .file())
+    var output: String
+
+    func run() throws {
+        let challenge: EnrolmentChallenge = try EnrolmentFiles.read(self.challenge)
+        let parts = try EnrolmentFiles.refusing { () throws(EnrolmentRefusal) in
+            try challenge.parts()
+        }
+        let secret = try TPMSocket.use(tpm) { connection throws(TPMConnectionError) in
+            try connection.activate(credential: parts.credential, secret: parts.secret)
+        }
+        try AttestationFiles.write(EnrolmentResponse(secret: secret).encoded(), to: output)
+    }
+}
+
+/// `casemate attest enrol accept`.
+struct EnrolAccept: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "accept",
+        abstract: "At the verifier: judge the response, and write the key's file.")
+
+    @Option(help: "What `challenge` wrote.", completion: .file())
+    var pending: String
+
+    @Option(help: "The machine's response.", completion: .file())
+    var response: String
+
+    @Option(help: "Where to write the key's file.", completion: .file())
+    var output: String
+
+    func run() throws {
+        let pending: PendingEnrolment = try EnrolmentFiles.read(self.pending)
+        let response: EnrolmentResponse = try EnrolmentFiles.read(self.response)
+        let key = try EnrolmentFiles.refusing { () throws(EnrolmentRefusal) in
+            try pending.accept(response)
+        }
+        let name = try EnrolmentFiles.refusing { () throws(EnrolmentRefusal) in try key.name() }
+        try AttestationFiles.write(key.encoded(), to: output)
+        print("enrolled: \(hexadecimalText(name))")
+    }
+}
+
+/// A key on the command line: its name in hexadecimal, or the file of an enrolment.
+struct KeyArgument: ExpressibleByArgument {
+    private let text: String
+
+    init?(argument: String) {
+        guard !argument.isEmpty else { return nil }
+        text = argument
+    }
+
+    /// - Throws: `ExitStatus.unreadable`, `ExitStatus.refused`.
+    func name() throws -> [UInt8] {
+        if let bytes = bytesOfHexadecimal(text), !bytes.isEmpty { return bytes }
+        let key: EnrolledKey = try EnrolmentFiles.read(text)
+        return try EnrolmentFiles.refusing { () throws(EnrolmentRefusal) in try key.name() }
+    }
+}
+
+/// Reads and writes the files of an enrolment; says on standard error what is wrong.
+enum EnrolmentFiles {
+    /// - Throws: `ExitStatus.unreadable`; `ExitStatus.refused` if the file is malformed.
+    static func read<File: EnrolmentFile>(_ path: String) throws -> File {
+        let bytes = try AttestationFiles.read(path)
+        return try refusing { () throws(EnrolmentRefusal) in try File(json: bytes) }
+    }
+
+    /// Shows a refusal with its code.
+    ///
+    /// - Throws: `ExitStatus.refused`.
+    static func refusing<Value>(
+        _ body: () throws(EnrolmentRefusal) -> Value
+    ) throws -> Value {
+        do throws(EnrolmentRefusal) {
+            return try body()
+        } catch {
+            StandardError.write("refused[\(error.code)]: \(error.message)\n")
+            throw ExitStatus.refused
+        }
+    }
+
+    /// Writes a new file that only its owner reads.
+    ///
+    /// - Throws: `ExitStatus.unreadable`.
+    static func writePrivately(_ bytes: [UInt8], to path: String) throws {
+        try? FileManager.default.removeItem(atPath: path)
+        guard
+            FileManager.default.createFile(
+                atPath: path, contents: Data(bytes), attributes: [.posixPermissions: 0o600])
+        else {
+            StandardError.write("casemate: `\(path)`: it cannot be written\n")
+            throw ExitStatus.unreadable
+        }
+    }
+}
