@@ -78,6 +78,13 @@ let kernel: [Target] = [
         path: "Sources/Kernel/Hypervisor", swiftSettings: freestanding),
 ]
 
+let services: [Target] = [
+    room(
+        "Services", "StoreCore", ["BootArena", "PolicyDatabase", "ReferenceMonitor"], freestanding)
+]
+
+let freestandingRooms = vocabulary + kernel + services
+
 let compiler: [Target] = [
     room("Compiler", "PolicySyntax"),
     room("Compiler", "PolicySemantics", ["SecurityLattice", "PolicySyntax"]),
@@ -187,7 +194,16 @@ let policyTests: [Target] = [
         ]),
 ]
 
-let moduleTests = measurementTests + policyTests
+let serviceTests: [Target] = [
+    tests(
+        "StoreCoreTests",
+        [
+            "CompilerTestSupport", "BootArena", "PolicyDatabase", "SystemManifest",
+            "ReferenceMonitor", "StoreCore", "PolicyCompiler",
+        ])
+]
+
+let moduleTests = measurementTests + policyTests + serviceTests
 
 let package = Package(
     name: "Casemate",
@@ -200,7 +216,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     ],
-    targets: vocabulary + kernel + compiler + attestation + guests + control + moduleTests + [
+    targets: freestandingRooms + compiler + attestation + guests + control + moduleTests + [
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         tests("SecurityLatticeTests", ["SecurityLattice"]),
         tests("CommandTests", ["Appraisal", "ControlFrames"]),

@@ -57,6 +57,18 @@ func seal() throws {
     #expect(sum == 9)
 }
 
+@Test("a table of zeros is zero, in memory that was not, and counts like any other")
+func zeros() throws {
+    var arena = BootArena(hostSizeInBytes: 128)
+    let first = try arena.reserveZeros(count: 3, of: UInt64.self)
+    let second = try arena.reserveZeros(count: 5, of: UInt8.self)
+    let isZero =
+        first.indices.allSatisfy { first[$0] == 0 } && second.indices.allSatisfy { second[$0] == 0 }
+    #expect(isZero)
+    expectUsed(arena, 29)
+    expectRefusal(&arena, .exhausted, count: 13)
+}
+
 private func expectRefusal(_ arena: inout BootArena, _ expected: BootArenaError, count: Int) {
     do throws(BootArenaError) {
         _ = try arena.reserve(count: count, repeating: UInt64(0))

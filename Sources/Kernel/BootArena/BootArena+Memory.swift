@@ -7,10 +7,13 @@
 @safe struct ArenaMemory: ~Copyable {
     private let start: UnsafeMutableRawPointer
     let sizeInBytes: Int
+    /// Whether all bytes were zero before the first table was made.
+    private let isZero: Bool
 
-    /// - Precondition: the region is exclusively the caller's, is never freed, and starts at a
-    ///   multiple of 64.
-    @unsafe init(unsafeStart start: UnsafeMutableRawPointer, sizeInBytes: Int) {
+    /// - Precondition: the region is exclusively the caller's, is never freed, starts at a multiple
+    ///   of 64, and holds only zeros if `isZero` says so.
+    @unsafe init(unsafeStart start: UnsafeMutableRawPointer, sizeInBytes: Int, isZero: Bool) {
+        self.isZero = isZero
         precondition(sizeInBytes >= 0, "an arena's size is negative")
         precondition(UInt(bitPattern: start) % 64 == 0, "an arena starts off a 64-byte boundary")
         unsafe self.start = start
@@ -30,16 +33,36 @@
         unsafe elements.initialize(repeating: initialValue, count: count)
         return unsafe ArenaTable(unsafeElements: elements, count: count)
     }
+
+    /// Returns the table at `offset`, all of whose bytes are zero.
+    ///
+    /// - Precondition: (disjoint) the arena has given `offset` to nobody else.
+    func tableOfZeros<Element: ZeroInitializable>(
+        at offset: Int, count: Int
+    ) -> ArenaTable<Element> {
+        // SAFETY: as for `table`. Zero bytes are a value of Element, whose type says so, and each
+        // byte is zero: it was from the beginning and nobody else reaches it, or it is made so.
+        precondition(MemoryLayout<Element>.alignment <= 64, "an element's alignment exceeds 64")
+        if !isZero {
+            unsafe (start + offset).initializeMemory(
+                as: UInt8.self, repeating: 0, count: count * MemoryLayout<Element>.stride)
+        }
+        let elements = unsafe (start + offset).bindMemory(to: Element.self, capacity: count)
+        return unsafe ArenaTable(unsafeElements: elements, count: count)
+    }
 }
 
 extension BootArena {
     /// Takes over a region of memory, as the machine's start code found it.
     ///
     /// - Precondition: the region is writable, starts at a multiple of 64 bytes, is used by nothing
-    ///   else, and stays so for as long as the machine runs.
-    @unsafe public init(unsafeMemory start: UnsafeMutableRawPointer, sizeInBytes: Int) {
+    ///   else, and stays so for as long as the machine runs. It holds only zeros if `isZero`.
+    @unsafe public init(
+        unsafeMemory start: UnsafeMutableRawPointer, sizeInBytes: Int, isZero: Bool = false
+    ) {
         // SAFETY: the precondition is ArenaMemory's, passed on to our caller.
-        unsafe self.init(memory: ArenaMemory(unsafeStart: start, sizeInBytes: sizeInBytes))
+        unsafe self.init(
+            memory: ArenaMemory(unsafeStart: start, sizeInBytes: sizeInBytes, isZero: isZero))
     }
 }
 

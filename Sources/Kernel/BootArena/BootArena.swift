@@ -33,11 +33,32 @@ public struct BootArena: ~Copyable {
     public mutating func reserve<Element: BitwiseCopyable>(
         count: Int, repeating initialValue: Element
     ) throws(BootArenaError) -> ArenaTable<Element> {
+        let start = try claim(
+            count: count, stride: MemoryLayout<Element>.stride,
+            alignment: MemoryLayout<Element>.alignment)
+        return memory.table(at: start, count: count, repeating: initialValue)
+    }
+
+    /// Reserves a table of `count` elements whose bytes are all zero. Where the region was zero to
+    /// begin with nothing is written, so that a host keeps no page that is never used.
+    ///
+    /// - Throws: as `reserve(count:repeating:)`.
+    public mutating func reserveZeros<Element: ZeroInitializable>(
+        count: Int, of _: Element.Type
+    ) throws(BootArenaError) -> ArenaTable<Element> {
+        let start = try claim(
+            count: count, stride: MemoryLayout<Element>.stride,
+            alignment: MemoryLayout<Element>.alignment)
+        return memory.tableOfZeros(at: start, count: count)
+    }
+
+    /// Claims room for a table; returns its offset.
+    private mutating func claim(
+        count: Int, stride: Int, alignment: Int
+    ) throws(BootArenaError) -> Int {
         guard !isSealed else { throw .sealed }
         guard count >= 0 else { throw .countOutOfRange }
-        let alignment = MemoryLayout<Element>.alignment
-        let (size, sizeOverflows) = MemoryLayout<Element>.stride.multipliedReportingOverflow(
-            by: count)
+        let (size, sizeOverflows) = stride.multipliedReportingOverflow(by: count)
         let (start, startOverflows) = alignedUp(usedBytes, to: alignment)
         let (end, endOverflows) = start.addingReportingOverflow(size)
         guard !sizeOverflows, !startOverflows, !endOverflows, end <= memory.sizeInBytes else {
@@ -45,7 +66,7 @@ public struct BootArena: ~Copyable {
         }
         // INVARIANT (disjoint): `start` is at or after the end of every earlier reservation.
         usedBytes = end
-        return memory.table(at: start, count: count, repeating: initialValue)
+        return start
     }
 
     /// Ends reservation for ever. Tables handed out stay usable.
@@ -59,6 +80,14 @@ public struct BootArena: ~Copyable {
         return (sum & ~(alignment - 1), overflow)
     }
 }
+
+/// A type of which all bytes zero are a value.
+public protocol ZeroInitializable: BitwiseCopyable {}
+
+extension UInt8: ZeroInitializable {}
+extension UInt16: ZeroInitializable {}
+extension UInt32: ZeroInitializable {}
+extension UInt64: ZeroInitializable {}
 
 /// Why a reservation was refused.
 public enum BootArenaError: Error, Equatable {

@@ -1,0 +1,195 @@
+import BootArena
+
+/// One node of the tree as everybody sees it.
+///
+/// - Layout: 64 bytes.
+struct NodeRecord: ZeroInitializable {
+    /// Rises with each change of the node itself or of the list of its children; counted apart for
+    /// each label, so that it tells nothing about other labels.
+    var generation: UInt64 = 0
+    /// The store's clock at the last change in the node or anywhere below it.
+    var subtreeClock: UInt64 = 0
+    var parent: UInt32 = 0
+    /// The next node in the bucket; of a free node the next free one.
+    var hashNext: UInt32 = 0
+    var firstChild: UInt32 = 0
+    var lastChild: UInt32 = 0
+    var nextSibling: UInt32 = 0
+    var previousSibling: UInt32 = 0
+    /// The bytes of the children's names with their NULs, and whether labels below differ.
+    private var childBytesAndMixture: UInt32 = 0
+    /// The chain with the name and then the value.
+    var content: UInt32 = 0
+    /// The index in the permission table.
+    var permissions: UInt32 = 0
+    var nameDigest: UInt32 = 0
+    var nameLength: UInt16 = 0
+    var valueLength: UInt16 = 0
+    var label: UInt16 = 0
+    /// The index of the domain whose quota the node is counted in.
+    var account: UInt16 = 0
+
+    /// The size of the list of children, in bytes.
+    var childBytes: Int {
+        get { Int(childBytesAndMixture & 0x7fff_ffff) }
+        set {
+            childBytesAndMixture =
+                childBytesAndMixture & 0x8000_0000
+                | UInt32(truncatingIfNeeded: newValue) & 0x7fff_ffff
+        }
+    }
+
+    /// Whether some node below had another label, ever since this node was made.
+    var hasMixedLabels: Bool {
+        get { childBytesAndMixture & 0x8000_0000 != 0 }
+        set {
+            childBytesAndMixture =
+                childBytesAndMixture & 0x7fff_ffff | (newValue ? 0x8000_0000 : 0)
+        }
+    }
+
+    /// The blocks of name and value.
+    var blockCount: Int { BlockTable.blockCount(for: Int(nameLength) + Int(valueLength)) }
+}
+
+/// The nodes: a tree by links, and children by name through one hash table.
+///
+/// - Invariant (tree): each node but the root is in its parent's list of children, once, and in the
+///   bucket of (parent, name).
+struct NodeTable: ~Copyable {
+    static let root: UInt32 = 1
+
+    private var records: ArenaTable<NodeRecord>
+    private var buckets: ArenaTable<UInt32>
+    private var firstFree: UInt32 = 0
+    /// The records from here on were never used. Record 0 stands for none.
+    private(set) var unusedFrom = 1
+    private(set) var count = 0
+
+    init(capacity: Int, arena: inout BootArena) throws(BootArenaError) {
+        let records = try arena.reserveZeros(count: capacity + 1, of: NodeRecord.self)
+        let buckets = try arena.reserveZeros(count: bucketCount(for: capacity), of: UInt32.self)
+        self.records = records
+        self.buckets = buckets
+    }
+
+    subscript(index: UInt32) -> NodeRecord {
+        @inline(__always) get { records[Int(index)] }
+        @inline(__always) set { records[Int(index)] = newValue }
+    }
+
+    /// Takes a free record, in no list.
+    ///
+    /// - Precondition: there is one; the quotas see to it.
+    mutating func take() -> UInt32 {
+        count += 1
+        if firstFree != 0 {
+            let index = firstFree
+            firstFree = records[Int(index)].hashNext
+            return index
+        }
+        precondition(unusedFrom < records.count, "nodes were taken beyond every quota")
+        unusedFrom += 1
+        return UInt32(truncatingIfNeeded: unusedFrom - 1)
+    }
+
+    /// Frees a record that is in no list.
+    mutating func free(_ index: UInt32) {
+        records[Int(index)] = NodeRecord()
+        records[Int(index)].hashNext = firstFree
+        firstFree = index
+        count -= 1
+    }
+
+    /// Returns the child of that name; 0 when there is none.
+    ///
+    /// - Complexity: one step for each node in the bucket; names are hashed with a secret.
+    func child(
+        of parent: UInt32, named name: Span<UInt8>, digest: UInt32, in blocks: borrowing BlockTable
+    ) -> UInt32 {
+        var index = buckets[bucket(parent, digest)]
+        while index != 0 {
+            let record = records[Int(index)]
+            if record.nameDigest == digest, record.parent == parent,
+                Int(record.nameLength) == name.count,
+                blocks.holds(name, in: record.content, at: 0)
+            {
+                return index
+            }
+            index = record.hashNext
+        }
+        return 0
+    }
+
+    /// Links a record as the last child of its parent.
+    mutating func attach(_ index: UInt32) {
+        let record = records[Int(index)]
+        let bucket = bucket(record.parent, record.nameDigest)
+        records[Int(index)].hashNext = buckets[bucket]
+        buckets[bucket] = index
+        let last = records[Int(record.parent)].lastChild
+        records[Int(index)].previousSibling = last
+        records[Int(index)].nextSibling = 0
+        if last == 0 {
+            records[Int(record.parent)].firstChild = index
+        } else {
+            records[Int(last)].nextSibling = index
+        }
+        records[Int(record.parent)].lastChild = index
+        records[Int(record.parent)].childBytes += Int(record.nameLength) + 1
+    }
+
+    /// Takes a record out of its parent's list and its bucket.
+    mutating func detach(_ index: UInt32) {
+        let record = records[Int(index)]
+        unlinkFromBucket(index)
+        if record.previousSibling == 0 {
+            records[Int(record.parent)].firstChild = record.nextSibling
+        } else {
+            records[Int(record.previousSibling)].nextSibling = record.nextSibling
+        }
+        if record.nextSibling == 0 {
+            records[Int(record.parent)].lastChild = record.previousSibling
+        } else {
+            records[Int(record.nextSibling)].previousSibling = record.previousSibling
+        }
+        records[Int(record.parent)].childBytes -= Int(record.nameLength) + 1
+    }
+
+    private mutating func unlinkFromBucket(_ index: UInt32) {
+        let record = records[Int(index)]
+        let bucket = bucket(record.parent, record.nameDigest)
+        var current = buckets[bucket]
+        if current == index {
+            buckets[bucket] = record.hashNext
+            return
+        }
+        while current != 0 {
+            let following = records[Int(current)].hashNext
+            if following == index {
+                records[Int(current)].hashNext = record.hashNext
+                return
+            }
+            current = following
+        }
+        preconditionFailure("a node is missing in its bucket")
+    }
+
+    private func bucket(_ parent: UInt32, _ digest: UInt32) -> Int {
+        // WRAPS: the mixing is defined modulo 2^32.
+        let mixed = (parent &* 0x9e37_79b1) ^ digest
+        return Int(mixed ^ mixed >> 16) & (buckets.count - 1)
+    }
+
+    /// Returns the node after `index` in the walk of the tree below `top`, parents first; 0 at the
+    /// end.
+    func following(_ index: UInt32, below top: UInt32) -> UInt32 {
+        if records[Int(index)].firstChild != 0 { return records[Int(index)].firstChild }
+        var current = index
+        while current != top {
+            if records[Int(current)].nextSibling != 0 { return records[Int(current)].nextSibling }
+            current = records[Int(current)].parent
+        }
+        return 0
+    }
+}

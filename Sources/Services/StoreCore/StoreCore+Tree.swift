@@ -1,0 +1,115 @@
+import BootArena
+
+/// Changes of the tree itself. None of them can fail: what they need was checked before.
+extension StoreCore {
+    /// Notes a change of a node or of the list of its children.
+    ///
+    /// - Complexity: the depth of the node.
+    mutating func touch(_ node: UInt32) {
+        // WRAPS: it would take centuries.
+        clock &+= 1
+        nodes[node].generation = labels.nextGeneration(nodes[node].label)
+        var above = node
+        while above != 0 {
+            nodes[above].subtreeClock = clock
+            above = nodes[above].parent
+        }
+    }
+
+    /// What a new node is made of.
+    struct NewNode {
+        var parent: UInt32
+        var content: UInt32
+        var nameLength: Int
+        var valueLength: Int
+        var nameDigest: UInt32
+        var permissions: UInt32
+        var label: UInt16
+        var account: Int
+    }
+
+    /// Makes a node, which takes over content and permissions; both are counted already, and the
+    /// node is counted now.
+    mutating func commitCreate(_ new: NewNode) -> UInt32 {
+        let node = nodes.take()
+        var record = NodeRecord()
+        record.parent = new.parent
+        record.content = new.content
+        record.permissions = new.permissions
+        record.nameDigest = new.nameDigest
+        record.nameLength = UInt16(truncatingIfNeeded: new.nameLength)
+        record.valueLength = UInt16(truncatingIfNeeded: new.valueLength)
+        record.label = new.label
+        record.account = UInt16(truncatingIfNeeded: new.account)
+        nodes[node] = record
+        nodes.attach(node)
+        domains[new.account].nodes += 1
+        if nodes[new.parent].label != new.label { noteMixture(above: node) }
+        touch(node)
+        touch(new.parent)
+        return node
+    }
+
+    /// Notes that labels differ, at all nodes above.
+    private mutating func noteMixture(above node: UInt32) {
+        var above = nodes[node].parent
+        while above != 0 {
+            nodes[above].hasMixedLabels = true
+            above = nodes[above].parent
+        }
+    }
+
+    /// Moves what is counted for a node to another account.
+    mutating func moveAccount(ofNode node: UInt32, to account: Int) {
+        let old = Int(nodes[node].account)
+        let blockCount = nodes[node].blockCount
+        domains[old].nodes -= 1
+        domains[old].blocks -= blockCount
+        domains[account].nodes += 1
+        domains[account].blocks += blockCount
+        nodes[node].account = UInt16(truncatingIfNeeded: account)
+    }
+
+    /// Gives a node other content, whose blocks are counted in the node's account already.
+    mutating func commitContent(_ node: UInt32, _ content: UInt32, valueLength: Int) {
+        domains[Int(nodes[node].account)].blocks -= nodes[node].blockCount
+        blocks.release(nodes[node].content)
+        nodes[node].content = content
+        nodes[node].valueLength = UInt16(truncatingIfNeeded: valueLength)
+    }
+
+    /// Removes a node with all that is below it, and frees what they hold.
+    ///
+    /// - Complexity: the number of nodes removed.
+    mutating func removeTree(_ top: UInt32) {
+        let parent = nodes[top].parent
+        nodes.detach(top)
+        nodes[top].nextSibling = 0
+        nodes[top].previousSibling = 0
+        var node = top
+        while true {
+            let child = nodes[node].firstChild
+            if child != 0 {
+                nodes.detach(child)
+                // Detached one by one from the front, a child keeps its way up.
+                node = child
+                continue
+            }
+            let above = nodes[node].parent
+            let isTop = node == top
+            freeNode(node)
+            if isTop { break }
+            node = above
+        }
+        touch(parent)
+    }
+
+    private mutating func freeNode(_ node: UInt32) {
+        let record = nodes[node]
+        domains[Int(record.account)].nodes -= 1
+        domains[Int(record.account)].blocks -= record.blockCount
+        blocks.release(record.content)
+        releasePermissions(record.permissions)
+        nodes.free(node)
+    }
+}
