@@ -68,7 +68,7 @@ import Testing
     ) -> Bool {
         guard let chain else { return true }
         let joins = zip(chain, chain.dropFirst()).allSatisfy { $0.to == $1.from }
-        let areEdges = chain.allSatisfy { edges[$0.channel] == ($0.from, $0.to) }
+        let areEdges = chain.allSatisfy { edges[$0.link] == ($0.from, $0.to) }
         return joins && areEdges && chain.first?.from == from && chain.last?.to == to
     }
 
@@ -78,8 +78,8 @@ import Testing
             of: Self.policy(compartments: 4, channels: [(0, 1), (1, 2), (2, 3), (3, 0)]))
         let low = CompartmentSet(bits: 0b0011)
         let high = CompartmentSet(bits: 0b1000)
-        #expect(graph.shortestChain(from: low, to: high)?.map(\.channel) == [1, 2])
-        #expect(graph.shortestChain(from: low, to: low)?.map(\.channel) == [0])
+        #expect(graph.shortestChain(from: low, to: high)?.map(\.link) == [1, 2])
+        #expect(graph.shortestChain(from: low, to: low)?.map(\.link) == [0])
         #expect(graph.shortestChain(from: high, to: high) == nil)
         #expect(graph.shortestChain(from: low, to: CompartmentSet()) == nil)
         #expect(graph.shortestChain(from: CompartmentSet(bits: 0xFFFF_FFF0), to: low) == nil)
@@ -90,7 +90,7 @@ import Testing
             of: Self.policy(compartments: 4, channels: [(2, 3), (0, 1), (0, 1), (0, 3)]))
         let chain = graph.shortestChain(
             from: CompartmentSet(bits: 0b0101), to: CompartmentSet(bits: 0b1010))
-        #expect(chain?.map(\.channel) == [1])
+        #expect(chain?.map(\.link) == [1])
     }
 
     @Test("the rows are those that the certificate wants, at 32 compartments too") func rows() {
@@ -108,11 +108,11 @@ import Testing
     @Test("channels between two compartments are all named, in order") func parallel() {
         let graph = FlowGraph(
             of: Self.policy(compartments: 2, channels: [(0, 1), (1, 0), (0, 1)]))
-        #expect(graph.channels(from: 0, to: 1) == [0, 2])
-        #expect(graph.channels(from: 1, to: 0) == [1])
+        #expect(graph.links(from: 0, to: 1) == [0, 2])
+        #expect(graph.links(from: 1, to: 0) == [1])
         #expect(
             graph.shortestChain(
-                from: CompartmentSet(index: 0), to: CompartmentSet(index: 1))?.map(\.channel) == [0]
+                from: CompartmentSet(index: 0), to: CompartmentSet(index: 1))?.map(\.link) == [0]
         )
     }
 }

@@ -8,7 +8,14 @@ import Testing
     private static let words = [
         "system", "version", "target", "casemate", "levels", "categories", "compartment", "at",
         "kernel", "debian", "initrd", "command", "line", "memory", "MiB", "GiB", "vcpus",
-        "channel", "signal", "assert", "never", "a", "b", "low", "high", "1", "64", "007",
+        "channel", "signal", "assert", "never", "import", "integrity", "service", "store",
+        "device", "exempt", "conflict", "each", "(", ")", ".", "except", "via", "or", "every",
+        "path", "passes", "control", "only", "through", "nobody", "may", "load", "policy",
+        "relabel", "uses", "schedule", "fixed", "slot", "ms", "fair", "weight", "cap", "percent",
+        "start", "auto", "after", "manual", "restart", "times", "console", "none", "owner",
+        "readers", "writers", "quota", "nodes", "rate", "per", "second", "pci", "irq", "io",
+        "ports", "without", "iommu", "ring", "pages", "reason", "a", "b", "low", "high", "1", "64",
+        "007",
         "99999999999999999999", "\"x\"", "\"", "\\", "{", "}", ":", ",", "<", "->", "<->", "..",
         ".", "-", "// c", "/", "\n", "\n", "\n", "\r\n", "\t", "é", "\u{202E}", "\u{0}", ";",
     ]

@@ -9,8 +9,9 @@ enum SampleSources {
         for folder in ["policy/conformance/accept", "policy/conformance/reject"] {
             files += try RepositoryFiles.files(in: folder, suffix: ".casemate")
         }
-        files.append(
-            RepositoryFiles.root.appending(path: "policy/systems/minimal/system.casemate"))
+        files += try RepositoryFiles.files(in: "policy/systems", suffix: "").map {
+            $0.appending(path: "system.casemate")
+        }
         return try files.map {
             SourceFile(name: $0.lastPathComponent, bytes: try RepositoryFiles.bytes(of: $0))
         }

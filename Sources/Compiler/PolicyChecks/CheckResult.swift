@@ -24,7 +24,9 @@ public struct ProvedSystem: Equatable, Sendable {
 public struct CheckResult: Sendable {
     /// The source that was read.
     public let source: SourceFile
-    /// The tree; partial when the source has errors of form.
+    /// The modules that it imports, by any number of steps.
+    public let modules: [SourceFile]
+    /// The tree of the source itself; partial when it has errors of form.
     public let tree: SyntaxTree
     /// The system; nil when the source has errors of form or of names.
     public let policy: SystemPolicy?
@@ -36,24 +38,37 @@ public struct CheckResult: Sendable {
     public let diagnostics: [Diagnostic]
 
     /// Runs all stages from text to proof.
-    public static func check(_ source: SourceFile) -> CheckResult {
-        let parsed = Parser.parse(source)
-        guard !parsed.diagnostics.refuse else {
-            return CheckResult(source: source, tree: parsed.tree, diagnostics: parsed.diagnostics)
+    ///
+    /// - Parameter strict: whether unbounded residual channels are errors too.
+    /// - Parameter read: returns a file of the system's folder by its name there, nil when it
+    ///   cannot be read.
+    public static func check(
+        _ source: SourceFile, strict: Bool = false,
+        reading read: (String) -> SourceFile? = { _ in nil }
+    ) -> CheckResult {
+        let loader = ModuleLoader(source, reading: read)
+        guard !loader.diagnostics.refuse else {
+            return CheckResult(source: source, loader, diagnostics: loader.diagnostics)
         }
-        let resolved = Resolver.resolve(parsed.tree, fileName: source.name)
-        let diagnostics = parsed.diagnostics + resolved.diagnostics
+        let resolved = Resolver.resolve(loader.merged, fileName: source.name)
+        let diagnostics = loader.diagnostics + resolved.diagnostics
         guard let policy = resolved.policy else {
-            return CheckResult(source: source, tree: parsed.tree, diagnostics: diagnostics)
+            return CheckResult(source: source, loader, diagnostics: diagnostics)
         }
         return CheckResult(
-            source: source, tree: parsed.tree, policy: policy, diagnostics: diagnostics)
+            source: source, loader, policy: policy, strict: strict, diagnostics: diagnostics)
+    }
+
+    /// What the system's target does not enforce: `build` refuses it, `check` does not.
+    public var targetDiagnostics: [Diagnostic] {
+        policy.map { policy in TargetCheck.all.flatMap { $0.violations(policy) } } ?? []
     }
 
     /// The result for a source that did not come to a system.
-    private init(source: SourceFile, tree: SyntaxTree, diagnostics: [Diagnostic]) {
+    private init(source: SourceFile, _ loader: ModuleLoader, diagnostics: [Diagnostic]) {
         self.source = source
-        self.tree = tree
+        modules = loader.imported
+        tree = loader.mainTree
         self.diagnostics = diagnostics
         policy = nil
         report = nil
@@ -61,13 +76,16 @@ public struct CheckResult: Sendable {
     }
 
     private init(
-        source: SourceFile, tree: SyntaxTree, policy: SystemPolicy, diagnostics: [Diagnostic]
+        source: SourceFile, _ loader: ModuleLoader, policy: SystemPolicy, strict: Bool,
+        diagnostics: [Diagnostic]
     ) {
         self.source = source
-        self.tree = tree
+        modules = loader.imported
+        tree = loader.mainTree
         self.policy = policy
         let flows = FlowGraph(of: policy)
-        let found = PolicyCheck.all.flatMap { $0.violations(policy, flows) }
+        let checks = PolicyCheck.all + (strict ? PolicyCheck.strict : [])
+        let found = checks.flatMap { $0.violations(policy, flows) }
         self.diagnostics = diagnostics + found
         report = FlowReport(of: policy, flows)
         proved = self.diagnostics.refuse ? nil : ProvedSystem(policy: policy, flows: flows)

@@ -1,4 +1,4 @@
-import PolicySemantics
+package import PolicySemantics
 public import PolicySyntax
 import SecurityLattice
 
@@ -10,8 +10,8 @@ public struct FlowReport: Equatable, Sendable {
         public let from: Int
         /// Index of the compartment that it comes to.
         public let to: Int
-        /// The channels that join the two directly, by index; empty when only a chain does.
-        public let channels: [Int]
+        /// The links that join the two directly, by index; empty when only a chain does.
+        public let links: [Int]
         /// A shortest chain of channels.
         public let chain: [FlowGraph.Step]
     }
@@ -22,6 +22,8 @@ public struct FlowReport: Equatable, Sendable {
         case holds
         /// It holds, but there is no pair of compartments that it speaks of.
         case holdsEmptily
+        /// The claim is about a flow that does not exist.
+        case idle
         /// Information comes to the other side, by this chain.
         case refuted([FlowGraph.Step])
     }
@@ -30,6 +32,8 @@ public struct FlowReport: Equatable, Sendable {
     public let flows: [Flow]
     /// One verdict for each assertion of the policy.
     public let verdicts: [Verdict]
+    /// What is left, besides the flows.
+    public let residual: [ResidualChannel]
     private let policy: SystemPolicy
 
     /// Collects the flows of a system.
@@ -40,17 +44,17 @@ public struct FlowReport: Equatable, Sendable {
             for to in graph.reach[from].indices where to != from {
                 let chain = graph.shortestChain(
                     from: CompartmentSet(index: from), to: CompartmentSet(index: to))
-                let channels = graph.channels(from: from, to: to)
-                flows.append(Flow(from: from, to: to, channels: channels, chain: chain ?? []))
+                let links = graph.links(from: from, to: to)
+                flows.append(Flow(from: from, to: to, links: links, chain: chain ?? []))
             }
         }
         self.flows = flows
         verdicts = policy.assertions.map { assertion in
-            let chain = graph.shortestChain(
-                from: assertion.from.compartments, to: assertion.to.compartments)
-            if let chain { return .refuted(chain) }
-            return assertion.isEmpty ? .holdsEmptily : .holds
+            if assertion.isEmpty { return .holdsEmptily }
+            if assertion.isIdle(in: graph) { return .idle }
+            return assertion.counterexample(in: graph).map { .refuted($0) } ?? .holds
         }
+        residual = ResidualChannel.all(of: policy, in: graph)
     }
 }
 
@@ -70,28 +74,50 @@ extension FlowReport {
         text += counts.joined(separator: ", ") + "\n\nflows\n"
         for flow in flows {
             text += "  \(named(flow.from)) -> \(named(flow.to))\n"
-            if flow.channels.isEmpty {
+            if flow.links.isEmpty {
                 text += "    by a chain: \(shown(flow.chain))\n"
             }
-            for index in flow.channels {
-                let channel = policy.channels[index]
-                text += "    through \(channel.name), \(renderer.place(channel.source))\n"
+            for index in flow.links {
+                let link = policy.links[index]
+                text += "    through \(link.name), \(renderer.place(link.source))\n"
             }
         }
         if flows.isEmpty { text += "  none\n" }
-        text += "\nassertions\n"
+        text += exemptionsText(renderer) + "\nassertions\n"
         for (assertion, verdict) in zip(policy.assertions, verdicts) {
-            text += "  \(verdict.word): never \(assertion.from.text) -> \(assertion.to.text)"
+            text += "  \(verdict.word): \(policy.describe(assertion))"
             text += ", \(renderer.place(assertion.source))\n"
             if case .refuted(let chain) = verdict {
                 text += "    by \(shown(chain))\n"
             }
         }
-        if verdicts.isEmpty { text += "  none\n" }
+        for claim in policy.further.powerAssertions {
+            text += "  \(policy.describe(claim)), \(renderer.place(claim.source))\n"
+        }
+        if verdicts.isEmpty && policy.further.powerAssertions.isEmpty { text += "  none\n" }
+        text += "\nresidual channels\n"
+        for channel in residual {
+            text += "  \(channel.kind.rawValue): \(channel.parties); \(channel.bound)\n"
+        }
+        if residual.isEmpty { text += "  none\n" }
         return text
     }
 
-    private static func count(_ count: Int, _ noun: String) -> String {
+    /// The exemptions, each with its reason; empty for a system without any.
+    private func exemptionsText(_ renderer: DiagnosticRenderer) -> String {
+        guard !policy.further.exemptions.isEmpty else { return "" }
+        var text = "\nexemptions\n"
+        for exemption in policy.further.exemptions {
+            let subject = policy.compartments[exemption.subject].name
+            let from = policy.links[exemption.from].name
+            let to = policy.links[exemption.to].name
+            text += "  \(subject): \(from) -> \(to), \(renderer.place(exemption.source))\n"
+            text += "    because: \(exemption.reason)\n"
+        }
+        return text
+    }
+
+    static func count(_ count: Int, _ noun: String) -> String {
         "\(count) \(noun)\(count == 1 ? "" : "s")"
     }
 
@@ -101,13 +127,50 @@ extension FlowReport {
     }
 
     /// A chain as `a -> b (channel, line 3) -> c (channel, line 4)`.
-    private func shown(_ chain: [FlowGraph.Step]) -> String {
-        let start = chain.first.map { policy.compartments[$0.from].name } ?? ""
+    private func shown(_ chain: [FlowGraph.Step]) -> String { policy.describe(chain) }
+}
+
+extension SystemPolicy {
+    /// Returns a chain as `a -> b (channel, line 3) -> c (channel, line 4, exempt by line 9)`.
+    package func describe(_ chain: [FlowGraph.Step]) -> String {
+        let start = chain.first.map { compartments[$0.from].name } ?? ""
         return chain.reduce(start) { text, step in
-            let channel = policy.channels[step.channel]
-            let to = policy.compartments[step.to].name
-            return text + " -> \(to) (\(channel.name), line \(channel.source.line))"
+            let link = links[step.link]
+            let exempt = step.exemption.map {
+                ", exempt by \(line(further.exemptions[$0].source))"
+            }
+            return text + " -> \(compartments[step.to].name) "
+                + "(\(link.name), \(line(link.source))\(exempt ?? ""))"
         }
+    }
+
+    /// Returns a line as a report names it; with the file for one of a module.
+    func line(_ span: SourceSpan) -> String {
+        span.file == source.file ? "line \(span.line)" : "\(span.file) line \(span.line)"
+    }
+
+    /// Returns a claim in the source's words.
+    package func describe(_ assertion: Assertion) -> String {
+        let pair = "\(assertion.from.text) -> \(assertion.to.text)"
+        switch assertion.claim {
+        case .never(let via):
+            return "never \(pair)" + (via.isEmpty ? "" : " except via \(names(via))")
+        case .everyPath(let passes): return "every path \(pair) passes \(names(passes))"
+        case .control(let through):
+            let links = through.map { self.links[$0].name }
+            return "control \(pair) only through " + links.joined(separator: " or ")
+        }
+    }
+
+    /// Returns a claim about powers in the source's words.
+    func describe(_ claim: PowerAssertion) -> String {
+        let who = claim.holders.isEmpty ? "nobody" : "only \(names(claim.holders))"
+        return "\(who) may \(claim.power.rawValue)"
+    }
+
+    private func names(_ set: CompartmentSet) -> String {
+        set.indices.filter { $0 < compartments.count }.map { compartments[$0].name }
+            .joined(separator: " or ")
     }
 }
 
@@ -117,6 +180,7 @@ extension FlowReport.Verdict {
         switch self {
         case .holds: return "holds"
         case .holdsEmptily: return "holds emptily"
+        case .idle: return "refuted: no flow"
         case .refuted: return "refuted"
         }
     }
@@ -161,6 +225,16 @@ extension FlowReport {
                 "assertions",
                 .array(zip(policy.assertions, verdicts).map { json($0, $1, renderer) })
             ),
+            (
+                "residual",
+                .array(
+                    residual.map {
+                        .object([
+                            ("kind", .string($0.kind.rawValue)), ("parties", .string($0.parties)),
+                            ("bound", .string($0.bound)), ("bounded", .bool($0.isBounded)),
+                        ])
+                    })
+            ),
         ]
     }
 
@@ -168,7 +242,7 @@ extension FlowReport {
         .object([
             ("from", .string(policy.compartments[flow.from].name)),
             ("to", .string(policy.compartments[flow.to].name)),
-            ("channels", .array(flow.channels.map { .string(policy.channels[$0].name) })),
+            ("channels", .array(flow.links.map { .string(policy.links[$0].name) })),
             ("chain", json(flow.chain, renderer)),
         ])
     }
@@ -180,6 +254,7 @@ extension FlowReport {
         if case .refuted(let steps) = verdict { chain = steps }
         return .object([
             ("from", .string(assertion.from.text)), ("to", .string(assertion.to.text)),
+            ("claim", .string(policy.describe(assertion))),
             ("verdict", .string(verdict.word)), ("chain", json(chain, renderer)),
             ("place", renderer.json(assertion.source)),
         ])
@@ -191,10 +266,11 @@ extension FlowReport {
         .array(
             chain.map { step in
                 .object([
-                    ("channel", .string(policy.channels[step.channel].name)),
+                    ("channel", .string(policy.links[step.link].name)),
                     ("from", .string(policy.compartments[step.from].name)),
                     ("to", .string(policy.compartments[step.to].name)),
-                    ("place", renderer.json(policy.channels[step.channel].source)),
+                    ("exempt", .bool(step.exemption != nil)),
+                    ("place", renderer.json(policy.links[step.link].source)),
                 ])
             })
     }

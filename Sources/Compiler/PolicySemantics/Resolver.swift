@@ -17,12 +17,18 @@ public struct Resolver {
     /// The first statement of each kind that stands once, and all of the others, in order.
     private struct Statements {
         var system: (name: Located<String>, version: Located<UInt64>, span: SourceSpan)?
-        var target: Located<String>?
+        var target: (name: Located<String>, version: Located<String>?)?
         var levels: (names: [Located<String>], span: SourceSpan)?
         var categories: (names: [Located<String>], span: SourceSpan)?
+        var integrity: (names: [Located<String>], span: SourceSpan)?
         var compartments: [CompartmentSyntax] = []
         var channels: [ChannelSyntax] = []
-        var assertions: [(from: LevelSyntax, to: LevelSyntax, span: SourceSpan)] = []
+        var assertions: [Located<AssertionSyntax>] = []
+        var imports: [SourceSpan] = []
+        var subtrees: [BlockSyntax] = []
+        var devices: [BlockSyntax] = []
+        var exemptions: [Located<ExemptSyntax>] = []
+        var conflicts: [(name: Located<String>, members: [Located<String>])] = []
     }
 
     /// Names of one kind, and the index that each stands for.
@@ -34,8 +40,26 @@ public struct Resolver {
     private var statements = Statements()
     var levels = Names()
     var categories = Names()
+    var integrities = Names()
     var compartments = Names()
     var channels = Names()
+    var subtrees = Names()
+    var devices = Names()
+    var conflicts = Names()
+    /// The service that each compartment is; nil for one that is none or unknown.
+    var services: [SystemPolicy.Service?] = []
+    /// Whether each compartment is a service.
+    var isService: [Bool] = []
+    /// The integrity that each compartment names; nil for one that names none.
+    var integrityNames: [String?] = []
+    /// The channels of all `channel` statements.
+    var instances: [ChannelInstance] = []
+    /// The number of exemptions so far.
+    var exemptionCount = 0
+    /// Everything that carries information, once channels and uses are resolved.
+    var links = Names()
+    /// The range of each declared compartment; nil where that was an error.
+    var ranges: [SecurityRange?] = []
     var list = DiagnosticList()
 
     private init() {}
@@ -72,10 +96,11 @@ extension Resolver {
             if isFirst("system", statements.system?.span, at: span) {
                 statements.system = (name, version, span)
             }
-        case .target(let name):
-            if isFirst("target", statements.target?.span, at: span) {
-                statements.target = Located(name.value, at: name.span)
+        case .target(let name, let version):
+            if isFirst("target", statements.target?.name.span, at: span) {
+                statements.target = (name, version)
             }
+        case .importModule: statements.imports.append(span)
         case .levels(let names):
             if isFirst("levels", statements.levels?.span, at: span) {
                 statements.levels = (names, span)
@@ -84,9 +109,17 @@ extension Resolver {
             if isFirst("categories", statements.categories?.span, at: span) {
                 statements.categories = (names, span)
             }
+        case .integrity(let names):
+            if isFirst("integrity", statements.integrity?.span, at: span) {
+                statements.integrity = (names, span)
+            }
         case .compartment(let compartment): statements.compartments.append(compartment)
         case .channel(let channel): statements.channels.append(channel)
-        case .assertNever(let from, let to): statements.assertions.append((from, to, span))
+        case .store(let store): statements.subtrees.append(store)
+        case .device(let device): statements.devices.append(device)
+        case .exempt(let exempt): statements.exemptions.append(Located(exempt, at: span))
+        case .conflict(let name, let members): statements.conflicts.append((name, members))
+        case .assertion(let claim): statements.assertions.append(Located(claim, at: span))
         }
     }
 
@@ -105,28 +138,36 @@ extension Resolver {
 
 extension Resolver {
     private mutating func declareNames() {
-        for name in statements.levels?.names ?? [] {
-            if let earlier = levels.indices[name.value] {
-                report(
-                    .levelCycle, at: name.span,
-                    "the level `\(name.value)` would stand above itself",
-                    notes: [.init("it stands here already", at: levels.declared[earlier].span)])
-            } else {
-                levels.add(name)
-            }
-        }
+        declareOrder(statements.levels?.names ?? [], "level", in: \.levels, .levelCycle)
+        declareOrder(
+            statements.integrity?.names ?? [], "integrity", in: \.integrities, .integrityCycle)
         for name in statements.categories?.names ?? [] {
             declare(name, as: "category", in: \.categories, clashing: [\.categories])
         }
         for compartment in statements.compartments {
             declare(
-                compartment.name, as: "compartment", in: \.compartments,
-                clashing: [\.compartments, \.levels])
+                compartment.name, as: compartment.isService ? "service" : "compartment",
+                in: \.compartments, clashing: [\.compartments, \.levels, \.integrities])
         }
-        for channel in statements.channels {
-            declare(channel.name, as: "channel", in: \.channels, clashing: [\.channels])
+        services = statements.compartments.map { resolveService($0) }
+        isService = statements.compartments.map(\.isService)
+        integrityNames = statements.compartments.map { $0.integrity?.value }
+        ranges = statements.compartments.map { resolveRange($0.label) }
+        instances = statements.channels.flatMap { expand($0) }
+        for name in instances.map(\.name) {
+            declare(name, as: "channel", in: \.channels, clashing: [\.channels])
+        }
+        for store in statements.subtrees {
+            declare(store.name, as: "store", in: \.subtrees, clashing: [\.channels, \.subtrees])
+        }
+        for device in statements.devices {
+            declare(device.name, as: "device", in: \.devices, clashing: [\.devices])
+        }
+        for conflict in statements.conflicts {
+            declare(conflict.name, as: "conflict", in: \.conflicts, clashing: [\.conflicts])
         }
         limit(levels, SystemLimits.sensitivities, .tooManyLevels, "levels")
+        limit(integrities, SystemLimits.sensitivities, .tooManyLevels, "integrities")
         limit(categories, SystemLimits.categories, .tooManyCategories, "categories")
         limit(compartments, SystemLimits.compartments, .tooManyCompartments, "compartments")
         limit(channels, SystemLimits.channels, .tooManyChannels, "channels")
@@ -135,6 +176,27 @@ extension Resolver {
                 .tooManyAssertions, at: statements.assertions[SystemLimits.assertions].span,
                 "the system has \(statements.assertions.count) assertions",
                 help: "the limit is \(SystemLimits.assertions)")
+        }
+    }
+
+    private mutating func declareOrder(
+        _ order: [Located<String>], _ word: String, in names: WritableKeyPath<Resolver, Names>,
+        _ code: DiagnosticCode
+    ) {
+        for name in order {
+            if let earlier = self[keyPath: names].indices[name.value] {
+                report(
+                    code, at: name.span, "the \(word) `\(name.value)` would stand above itself",
+                    notes: [
+                        .init(
+                            "it stands here already",
+                            at: self[keyPath: names].declared[earlier].span)
+                    ])
+            } else if word == "integrity" {
+                declare(name, as: word, in: names, clashing: [\.levels])
+            } else {
+                self[keyPath: names].add(name)
+            }
         }
     }
 
@@ -164,7 +226,7 @@ extension Resolver {
 }
 
 extension Resolver.Names {
-    fileprivate mutating func add(_ name: Located<String>) {
+    mutating func add(_ name: Located<String>) {
         indices[name.value] = declared.count
         declared.append(name)
     }
@@ -179,24 +241,42 @@ extension Resolver {
         let compartments: [SystemPolicy.Compartment]
         let channels: [SystemPolicy.Channel]
         let assertions: [SystemPolicy.Assertion]
+        let further: SystemPolicy.Further
     }
 
     /// Resolves what refers to names. Where a name was taken twice the indices are of no use; then
     /// the error is reported already, and no policy is made.
     private mutating func resolveParts() -> Parts {
         var resolved: [SystemPolicy.Compartment] = []
-        var ranges: [SecurityRange?] = []
-        for syntax in statements.compartments {
-            let range = resolveRange(syntax.label)
-            let compartment = resolve(syntax, range: range)
-            ranges.append(range)
-            if let compartment { resolved.append(compartment) }
+        for (syntax, range) in zip(statements.compartments, ranges) {
+            if let compartment = resolve(syntax, range: range) { resolved.append(compartment) }
         }
-        let channels = statements.channels.compactMap { resolve($0) }
-        let assertions = statements.assertions.compactMap {
-            resolveAssertion(from: $0.from, to: $0.to, span: $0.span, ranges: ranges)
+        let channels = instances.compactMap { resolve($0) }
+        var further = SystemPolicy.Further()
+        further.imports = statements.imports
+        further.integrities = integrities.declared.map { .init(name: $0.value, source: $0.span) }
+        further.subtrees = statements.subtrees.compactMap { resolveSubtree($0) }
+        further.devices = statements.devices.compactMap { resolveDevice($0) }
+        further.conflicts = statements.conflicts.compactMap {
+            resolveConflict($0.name, $0.members)
         }
-        return Parts(compartments: resolved, channels: channels, assertions: assertions)
+        // With an error before, indices may mean nothing: links are resolved among good ones only.
+        for link in SystemPolicy.links(resolved, channels, further.subtrees) {
+            links.add(Located(link.name, at: link.source))
+        }
+        further.exemptions = statements.exemptions.flatMap { resolveExemption($0) }
+        var assertions: [SystemPolicy.Assertion] = []
+        for syntax in statements.assertions {
+            if case .power(let names, let power) = syntax.value {
+                let holders = resolveCompartments(names ?? [])
+                further.powerAssertions.append(
+                    .init(power: power.value, holders: holders, source: syntax.span))
+            } else if let assertion = resolveAssertion(syntax) {
+                assertions.append(assertion)
+            }
+        }
+        return Parts(
+            compartments: resolved, channels: channels, assertions: assertions, further: further)
     }
 
     private mutating func assemble(_ parts: Parts, fileStart: SourceSpan) -> SystemPolicy? {
@@ -213,7 +293,7 @@ extension Resolver {
             sensitivities: levels.declared.map { .init(name: $0.value, source: $0.span) },
             categories: categories.declared.map { .init(name: $0.value, source: $0.span) },
             compartments: parts.compartments, channels: parts.channels,
-            assertions: parts.assertions, source: system.span)
+            assertions: parts.assertions, further: parts.further, source: system.span)
     }
 
     private mutating func requireStatements(fileStart: SourceSpan) {
@@ -232,13 +312,23 @@ extension Resolver {
     }
 
     private mutating func resolveTarget() -> SystemPolicy.Target? {
-        guard let name = statements.target else { return nil }
+        guard let (name, version) = statements.target else { return nil }
         let known = SystemPolicy.Target.allCases.map(\.rawValue)
-        if let target = SystemPolicy.Target(rawValue: name.value) { return target }
-        report(
-            .unknownTarget, at: name.span, "the target `\(name.value)` is not known",
-            help: Suggestion.help(for: name.value, among: known)
-                ?? "targets are \(known.map { "`\($0)`" }.joined(separator: ", "))")
-        return nil
+        guard let target = SystemPolicy.Target(rawValue: name.value) else {
+            report(
+                .unknownTarget, at: name.span, "the target `\(name.value)` is not known",
+                help: Suggestion.help(for: name.value, among: known)
+                    ?? "targets are \(known.map { "`\($0)`" }.joined(separator: ", "))")
+            return nil
+        }
+        let wanted = target == .xen ? "4.17" : nil
+        guard version?.value == wanted else {
+            let span = version?.span ?? name.span
+            report(
+                .unknownTarget, at: span, "this version of the target `\(name.value)` is not known",
+                help: wanted.map { "write `target xen \"\($0)\"`" } ?? "write `target casemate`")
+            return nil
+        }
+        return target
     }
 }

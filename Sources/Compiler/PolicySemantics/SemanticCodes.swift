@@ -4,10 +4,11 @@ public import PolicySyntax
 extension DiagnosticCode {
     /// `POL-NAM-001`
     public static let nameTaken = DiagnosticCode(
-        "POL-NAM-001", "A name is declared once; compartments and levels share their names.")
+        "POL-NAM-001",
+        "A name is declared once; compartments, levels and integrities share their names.")
     /// `POL-NAM-002`
     public static let unknownCompartment = DiagnosticCode(
-        "POL-NAM-002", "A channel joins declared compartments.")
+        "POL-NAM-002", "Whoever a statement names as a compartment is declared.")
     /// `POL-NAM-003`
     public static let unknownLevel = DiagnosticCode(
         "POL-NAM-003", "A label begins with a declared level.")
@@ -16,7 +17,7 @@ extension DiagnosticCode {
         "POL-NAM-004", "The categories of a label are declared.")
     /// `POL-NAM-005`
     public static let unknownOperand = DiagnosticCode(
-        "POL-NAM-005", "An assertion names declared compartments or levels.")
+        "POL-NAM-005", "An assertion names declared compartments, levels or integrities.")
     /// `POL-NAM-006`
     public static let unknownTarget = DiagnosticCode(
         "POL-NAM-006", "The target is one that the compiler knows.")
@@ -31,13 +32,15 @@ extension DiagnosticCode {
         "POL-NAM-009", "A system has `system`, `target`, `levels` and at least one `compartment`.")
     /// `POL-NAM-010`
     public static let repeatedStatement = DiagnosticCode(
-        "POL-NAM-010", "`system`, `target`, `levels` and `categories` stand once.")
+        "POL-NAM-010",
+        "`system`, `target`, `levels`, `categories` and `integrity` stand once.")
     /// `POL-NAM-011`
     public static let missingField = DiagnosticCode(
-        "POL-NAM-011", "A compartment has `kernel`, `memory` and `vcpus`.")
+        "POL-NAM-011",
+        "A compartment has `kernel`, `memory` and `vcpus`; a store and a device have `owner`.")
     /// `POL-NAM-012`
     public static let repeatedField = DiagnosticCode(
-        "POL-NAM-012", "A compartment has each field once.")
+        "POL-NAM-012", "A block has each field once, except what a device may have more of.")
     /// `POL-NAM-013`
     public static let channelToItself = DiagnosticCode(
         "POL-NAM-013", "A channel joins two different compartments.")
@@ -45,11 +48,50 @@ extension DiagnosticCode {
     public static let badFileName = DiagnosticCode(
         "POL-NAM-014", "A file lies in the system's folder or below it.")
 
+    /// `POL-NAM-015`
+    public static let unknownService = DiagnosticCode(
+        "POL-NAM-015",
+        "A service is `store`, `console`, `control`, `tpm` or `audit`, and declared to be used.")
+    /// `POL-NAM-016`
+    public static let unknownLink = DiagnosticCode(
+        "POL-NAM-016", "An exemption and a claim of control name declared channels, stores or uses."
+    )
+    /// `POL-NAM-017`
+    public static let emptySet = DiagnosticCode(
+        "POL-NAM-017", "A set of `each` is at least one compartment.")
+    /// `POL-NAM-018`
+    public static let missingReason = DiagnosticCode(
+        "POL-NAM-018", "An exemption gives a reason.")
+    /// `POL-NAM-019`
+    public static let smallConflict = DiagnosticCode(
+        "POL-NAM-019", "A conflict has at least two members.")
+    /// `POL-NAM-020`
+    public static let longExpandedName = DiagnosticCode(
+        "POL-NAM-020", "A channel of `each` has a name of at most 63 characters.")
+    /// `POL-NAM-021`
+    public static let pagesOfRing = DiagnosticCode(
+        "POL-NAM-021", "A ring, and nothing else, has a number of pages.")
+    /// `POL-NAM-022`
+    public static let badStorePath = DiagnosticCode(
+        "POL-NAM-022", "A path of the store begins with `/` and has plain parts.")
+    /// `POL-NAM-023`
+    public static let badDeviceAddress = DiagnosticCode(
+        "POL-NAM-023", "An address of a device is one that the machine can have.")
+    /// `POL-NAM-024`
+    public static let badImport = DiagnosticCode(
+        "POL-NAM-024",
+        "An import names a readable file of declarations without `system` or `target`.")
+    /// `POL-NAM-025`
+    public static let importCycle = DiagnosticCode(
+        "POL-NAM-025", "No file imports itself, by any number of steps.")
+
     /// The rules of names, in the order of their codes.
     public static let nameCodes: [DiagnosticCode] = [
         .nameTaken, .unknownCompartment, .unknownLevel, .unknownCategory, .unknownOperand,
         .unknownTarget, .unknownChannelKind, .unknownKernel, .missingStatement,
         .repeatedStatement, .missingField, .repeatedField, .channelToItself, .badFileName,
+        .unknownService, .unknownLink, .emptySet, .missingReason, .smallConflict,
+        .longExpandedName, .pagesOfRing, .badStorePath, .badDeviceAddress, .badImport, .importCycle,
     ]
 }
 
@@ -65,9 +107,20 @@ extension DiagnosticCode {
     public static let repeatedCategory = DiagnosticCode(
         "POL-MLS-003", "A category stands once in a label.")
 
+    /// `POL-INT-001`
+    public static let integrityCycle = DiagnosticCode(
+        "POL-INT-001", "An integrity stands once in the order of integrities.")
+    /// `POL-INT-002`
+    public static let unknownIntegrity = DiagnosticCode(
+        "POL-INT-002", "The integrity of a compartment is declared.")
+    /// `POL-INT-003`
+    public static let missingIntegrity = DiagnosticCode(
+        "POL-INT-003", "Every compartment has an integrity when the system declares an order.")
+
     /// The rules of levels that `Resolver` refuses, in the order of their codes.
     public static let levelCodes: [DiagnosticCode] = [
-        .rangeUpsideDown, .levelCycle, .repeatedCategory,
+        .rangeUpsideDown, .levelCycle, .repeatedCategory, .integrityCycle, .unknownIntegrity,
+        .missingIntegrity,
     ]
 }
 
@@ -107,10 +160,17 @@ extension DiagnosticCode {
     public static let longFileName = DiagnosticCode(
         "POL-LIM-011", "A file's name has at most 255 bytes.")
 
+    /// `POL-LIM-012`
+    public static let tooManyExemptions = DiagnosticCode(
+        "POL-LIM-012", "A system has at most 1,024 exemptions, with `each` written out.")
+    /// `POL-LIM-013`
+    public static let valueOutOfBounds = DiagnosticCode(
+        "POL-LIM-013", "Every number lies within the bounds of its field.")
+
     /// The bounds, in the order of their codes.
     public static let limitCodes: [DiagnosticCode] = [
         .tooManyCompartments, .tooManyChannels, .tooManyLevels, .tooManyCategories,
         .tooManyAssertions, .memoryOutOfBounds, .memoryNotInPages, .vcpusOutOfBounds,
-        .versionZero, .longCommandLine, .longFileName,
+        .versionZero, .longCommandLine, .longFileName, .tooManyExemptions, .valueOutOfBounds,
     ]
 }

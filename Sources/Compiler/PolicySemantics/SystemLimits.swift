@@ -14,6 +14,8 @@ public enum SystemLimits {
     public static let channels = 512
     /// The most assertions of one system.
     public static let assertions = 256
+    /// The most exemptions of one system, after `each(…)` has been written out.
+    public static let exemptions = 1024
     /// The longest name, in bytes.
     public static let nameBytes = SyntaxLimits.nameBytes
     /// The longest command line, in bytes: Linux's `COMMAND_LINE_SIZE` less its final NUL.

@@ -26,8 +26,12 @@ public struct SystemPolicy: Equatable, Sendable {
     public let compartments: [Compartment]
     /// The declared channels. May be empty.
     public let channels: [Channel]
-    /// The declared assertions. May be empty.
+    /// The declared assertions about flows. May be empty.
     public let assertions: [Assertion]
+    /// What else the source declares.
+    public let further: Further
+    /// Everything that carries information; channel *n* is link *n*.
+    public let links: [Link]
     /// Where the `system` statement stands.
     public let source: SourceSpan
 
@@ -35,7 +39,7 @@ public struct SystemPolicy: Equatable, Sendable {
     public init(
         name: String, version: UInt64, target: Target, sensitivities: [NamedSensitivity],
         categories: [NamedCategory], compartments: [Compartment], channels: [Channel],
-        assertions: [Assertion], source: SourceSpan
+        assertions: [Assertion], further: Further = Further(), source: SourceSpan
     ) {
         self.name = name
         self.version = version
@@ -45,7 +49,30 @@ public struct SystemPolicy: Equatable, Sendable {
         self.compartments = compartments
         self.channels = channels
         self.assertions = assertions
+        self.further = further
+        links = SystemPolicy.links(compartments, channels, further.subtrees)
         self.source = source
+    }
+
+    /// Declarations that a system may leave out.
+    public struct Further: Equatable, Sendable {
+        /// The declared integrities, lowest first. May be empty.
+        public var integrities: [NamedSensitivity] = []
+        /// The shared subtrees of the store.
+        public var subtrees: [Subtree] = []
+        /// The devices.
+        public var devices: [Device] = []
+        /// The exemptions.
+        public var exemptions: [Exemption] = []
+        /// The conflicts of interest.
+        public var conflicts: [Conflict] = []
+        /// Where modules are imported.
+        public var imports: [SourceSpan] = []
+        /// Who may change the policy.
+        public var powerAssertions: [PowerAssertion] = []
+
+        /// Creates what a system has that declares none of them.
+        public init() {}
     }
 }
 
@@ -54,6 +81,8 @@ extension SystemPolicy {
     public enum Target: String, Equatable, Sendable, CaseIterable {
         /// Casemate's own hypervisor.
         case casemate
+        /// Xen 4.17 with its FLASK security module.
+        case xen
     }
 
     /// A sensitivity and its declaration.
@@ -108,13 +137,16 @@ extension SystemPolicy {
         public let memoryInBytes: UInt64
         /// The number of virtual processors, 1 to 8.
         public let vcpuCount: UInt32
+        /// What the compartment may leave out.
+        public let options: Options
         /// Where the compartment's name is declared.
         public let source: SourceSpan
 
         /// Creates a compartment.
         public init(
             name: String, range: SecurityRange, kernel: Kernel, initrd: String?,
-            commandLine: String, memoryInBytes: UInt64, vcpuCount: UInt32, source: SourceSpan
+            commandLine: String, memoryInBytes: UInt64, vcpuCount: UInt32,
+            options: Options = Options(), source: SourceSpan
         ) {
             self.name = name
             self.range = range
@@ -123,16 +155,25 @@ extension SystemPolicy {
             self.commandLine = commandLine
             self.memoryInBytes = memoryInBytes
             self.vcpuCount = vcpuCount
+            self.options = options
             self.source = source
         }
     }
 
-    /// A declared one-way link between two compartments.
+    /// A declared channel between two compartments.
     public struct Channel: Equatable, Sendable {
         /// What realises a channel.
         public enum Kind: String, Equatable, Sendable, CaseIterable {
             /// An event channel that only the `from` end may signal.
             case signal
+            /// Shared pages that the `from` end writes, and an event channel.
+            case ring
+            /// A directory of the store that the `from` end writes.
+            case store
+            /// A block device that the `from` end fills and the `to` end reads.
+            case block
+            /// A network between the two ends.
+            case net
         }
 
         /// The name in the source; distinct among channels.
@@ -141,23 +182,45 @@ extension SystemPolicy {
         public let from: Int
         /// Index of the compartment that receives; differs from `from`.
         public let to: Int
+        /// Whether `to` sends to `from` as well.
+        public let isTwoWay: Bool
         /// What realises the channel.
         public let kind: Kind
+        /// The number of pages of a ring; 0 for the other kinds.
+        public let pages: UInt32
+        /// The most messages a second; nil: no bound.
+        public let ratePerSecond: UInt64?
         /// Where the channel's name is declared.
         public let source: SourceSpan
 
         /// Creates a channel.
-        public init(name: String, from: Int, to: Int, kind: Kind, source: SourceSpan) {
+        public init(
+            name: String, from: Int, to: Int, isTwoWay: Bool = false, kind: Kind,
+            pages: UInt32 = 0, ratePerSecond: UInt64? = nil, source: SourceSpan
+        ) {
             self.name = name
             self.from = from
             self.to = to
+            self.isTwoWay = isTwoWay
             self.kind = kind
+            self.pages = pages
+            self.ratePerSecond = ratePerSecond
             self.source = source
         }
     }
 
-    /// `assert never from -> to`: no information of `from` ever comes to `to`, by any way.
+    /// A claim about the flows from one side to another.
     public struct Assertion: Equatable, Sendable {
+        /// What is claimed.
+        public enum Claim: Equatable, Sendable {
+            /// No information of `from` ever comes to `to`, except by way of one of these.
+            case never(via: CompartmentSet)
+            /// Information of `from` comes to `to` by way of one of these, and by no other.
+            case everyPath(passes: CompartmentSet)
+            /// Information of `from` comes to `to` by one of these links, and by no other.
+            case control(through: [Int])
+        }
+
         /// One side of an assertion: what stands in the source, and whom it names.
         public struct Operand: Equatable, Sendable {
             /// The operand in the source's words: a compartment or a level.
@@ -175,15 +238,21 @@ extension SystemPolicy {
             }
         }
 
+        /// What is claimed.
+        public let claim: Claim
         /// Whose information it is about.
         public let from: Operand
-        /// Who must not come to know it.
+        /// To whom it may come.
         public let to: Operand
         /// Where the whole statement stands.
         public let source: SourceSpan
 
         /// Creates an assertion.
-        public init(from: Operand, to: Operand, source: SourceSpan) {
+        public init(
+            claim: Claim = .never(via: CompartmentSet()), from: Operand, to: Operand,
+            source: SourceSpan
+        ) {
+            self.claim = claim
             self.from = from
             self.to = to
             self.source = source

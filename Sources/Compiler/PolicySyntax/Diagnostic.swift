@@ -87,7 +87,10 @@ package struct DiagnosticList {
     /// The diagnostics in the order of the source; what closes a full list stays last.
     package var inSourceOrder: [Diagnostic] {
         let sorted = diagnostics.prefix(DiagnosticList.capacity).enumerated().sorted {
-            ($0.element.span.start.offset, $0.offset) < ($1.element.span.start.offset, $1.offset)
+            let left = $0.element.span
+            let right = $1.element.span
+            return (left.file, left.start.offset, $0.offset)
+                < (right.file, right.start.offset, $1.offset)
         }
         return sorted.map(\.element) + diagnostics.dropFirst(DiagnosticList.capacity)
     }

@@ -8,13 +8,22 @@ public struct DiagnosticRenderer: Sendable {
 
     private let source: SourceFile
     private let shownName: String
+    private let modules: [SourceFile]
 
-    /// Creates a renderer for the diagnostics of one source.
+    /// Creates a renderer for the diagnostics of one source, and of the modules that it imports.
     ///
     /// - Parameter shownName: the file's name for the reader, such as the path that was asked for.
-    public init(source: SourceFile, shownName: String? = nil) {
+    public init(source: SourceFile, shownName: String? = nil, modules: [SourceFile] = []) {
         self.source = source
         self.shownName = DiagnosticRenderer.harmless(shownName ?? source.name)
+        self.modules = modules
+    }
+
+    /// The file's name for the reader: a module's stands in the folder of the source.
+    private func shownName(of span: SourceSpan) -> String {
+        guard span.file != source.name else { return shownName }
+        let folder = shownName.lastIndex(of: "/").map { shownName[...$0] } ?? ""
+        return folder + DiagnosticRenderer.harmless(span.file)
     }
 
     /// Returns a diagnostic as lines of text; the last one ends with a line feed.
@@ -52,7 +61,7 @@ public struct DiagnosticRenderer: Sendable {
     /// Returns a span as a JSON object; docs/language.md lists its members.
     package func json(_ span: SourceSpan) -> JSONValue {
         .object([
-            ("file", .string(shownName)),
+            ("file", .string(shownName(of: span))),
             ("line", .number(UInt64(span.start.line))),
             ("column", .number(UInt64(span.start.column))),
             ("offset", .number(UInt64(span.start.offset))),
@@ -63,11 +72,15 @@ public struct DiagnosticRenderer: Sendable {
     }
 
     /// Returns the span's start as `file:line:column`, with the name that the reader knows.
-    public func place(_ span: SourceSpan) -> String { "\(shownName):\(span.line):\(span.column)" }
+    public func place(_ span: SourceSpan) -> String {
+        "\(shownName(of: span)):\(span.line):\(span.column)"
+    }
 
     /// Returns the line of a span and a mark under it; empty for a file that has no such line.
     private func excerpt(_ span: SourceSpan) -> String {
-        let shown = DiagnosticRenderer.shownScalars(source.line(span.line))
+        let file = modules.first { $0.name == span.file } ?? source
+        guard file.name == span.file else { return "" }
+        let shown = DiagnosticRenderer.shownScalars(file.line(span.line))
         let first = Int(span.column) - 1
         guard first <= shown.count, !shown.isEmpty else { return "" }
         let pastEnd = span.end.line == span.line ? Int(span.end.column) - 1 : shown.count

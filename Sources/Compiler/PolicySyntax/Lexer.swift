@@ -89,6 +89,7 @@ extension Lexer {
         let marks: [(StaticString, Token.Kind)] = [
             ("<->", .doubleArrow), ("->", .arrow), ("..", .range), ("<", .less),
             ("{", .leftBrace), ("}", .rightBrace), (":", .colon), (",", .comma),
+            ("(", .leftParenthesis), (")", .rightParenthesis), (".", .dot),
         ]
         guard let (text, kind) = marks.first(where: { starts(with: $0.0) }) else {
             return readStrange()

@@ -17,11 +17,12 @@ public struct Parser {
 
     /// The words that begin a statement.
     static let statementWords = [
-        "system", "target", "levels", "categories", "compartment", "channel", "assert",
+        "system", "target", "import", "levels", "categories", "integrity", "compartment",
+        "service", "device", "store", "channel", "exempt", "conflict", "assert",
     ]
 
-    private let tokens: [Token]
-    private var index = 0
+    let tokens: [Token]
+    var index = 0
     var diagnostics: DiagnosticList
     /// Comments found inside the current statement; they move above it.
     private var innerComments: [Comment] = []
@@ -90,23 +91,31 @@ public struct Parser {
         }
         switch word {
         case "system": return try parseSystem()
-        case "target":
+        case "target": return try parseTarget()
+        case "import":
             advance()
-            return .target(try expectName("the target's name"))
+            return .importModule(try expectString("a file name"))
         case "levels": return .levels(try parseList("a level's name", separator: .less))
         case "categories":
             return .categories(try parseList("a category's name", separator: .comma))
-        case "compartment": return .compartment(try parseCompartment())
+        case "integrity":
+            return .integrity(try parseList("an integrity's name", separator: .less))
+        case "compartment", "service":
+            return .compartment(try parseCompartment(isService: word == "service"))
+        case "device": return .device(try parseResource(.device))
+        case "store": return .store(try parseResource(.store))
         case "channel": return .channel(try parseChannel())
-        case "assert": return try parseAssertion()
+        case "exempt": return .exempt(try parseExemption())
+        case "conflict": return try parseConflict()
+        case "assert": return .assertion(try parseAssertion())
         default: throw unknownStatement(word)
         }
     }
 
     private mutating func unknownStatement(_ word: String) -> Failure {
         let help =
-            Parser.fieldWords.contains(word)
-            ? "`\(word)` stands inside a compartment's braces"
+            Block.allCases.contains { $0.fieldWords.contains(word) }
+            ? "`\(word)` stands inside the braces of another statement"
             : Suggestion.help(for: word, among: Parser.statementWords)
                 ?? "statements are \(Parser.listed(Parser.statementWords))"
         return fail(.unknownStatement, "`\(word)` is not a statement", help: help)
@@ -127,10 +136,23 @@ extension Parser {
         return .system(name: name, version: try expectNumber("the system's version"))
     }
 
-    private mutating func parseList(
+    private mutating func parseTarget() throws(Failure) -> Statement.Kind {
+        advance()
+        let name = try expectName("the target's name")
+        guard case .string = token.kind else { return .target(name, version: nil) }
+        return .target(name, version: try expectString("the target's version"))
+    }
+
+    mutating func parseList(
         _ what: String, separator: Token.Kind
     ) throws(Failure) -> [Located<String>] {
         advance()
+        return try parseNames(what, separator: separator)
+    }
+
+    mutating func parseNames(
+        _ what: String, separator: Token.Kind
+    ) throws(Failure) -> [Located<String>] {
         var names = [try expectName(what)]
         while token.kind == separator {
             advance()
@@ -138,30 +160,6 @@ extension Parser {
             names.append(try expectName(what))
         }
         return names
-    }
-
-    private mutating func parseChannel() throws(Failure) -> ChannelSyntax {
-        advance()
-        let name = try expectName("the channel's name")
-        try expect(.colon)
-        let from = try expectName("the sending compartment's name")
-        guard token.kind != .doubleArrow else {
-            throw fail(
-                .unexpectedToken, "a channel has one direction",
-                help: "declare a second channel for the other direction")
-        }
-        try expect(.arrow)
-        let to = try expectName("the receiving compartment's name")
-        let kind = try expectName("the channel's kind, such as `signal`")
-        return ChannelSyntax(name: name, from: from, to: to, kind: kind)
-    }
-
-    private mutating func parseAssertion() throws(Failure) -> Statement.Kind {
-        advance()
-        try expectWord("never")
-        let from = try parseLevel("a compartment or a level")
-        try expect(.arrow)
-        return .assertNever(from: from, to: try parseLevel("a compartment or a level"))
     }
 
     mutating func parseLevel(_ what: String) throws(Failure) -> LevelSyntax {
@@ -265,7 +263,7 @@ extension Parser {
     }
 
     /// Steps over line ends after a separator; comments between move above the statement.
-    private mutating func skipLineEnds() {
+    mutating func skipLineEnds() {
         while true {
             switch token.kind {
             case .lineEnd: break

@@ -32,7 +32,7 @@ extension DiagnosticCode {
         "POL-SYN-010", "A statement ends with its line.")
     /// `POL-SYN-011`
     public static let unknownField = DiagnosticCode(
-        "POL-SYN-011", "A line of a compartment's block begins with the name of a field.")
+        "POL-SYN-011", "A line of a block begins with the name of a field.")
     /// `POL-SYN-012`
     public static let longName = DiagnosticCode(
         "POL-SYN-012", "A name has at most 63 characters.")
@@ -44,7 +44,7 @@ extension DiagnosticCode {
         "POL-SYN-014", "A source has at most 1 MiB.")
     /// `POL-SYN-015`
     public static let unknownUnit = DiagnosticCode(
-        "POL-SYN-015", "Memory is given in `KiB`, `MiB` or `GiB`.")
+        "POL-SYN-015", "Memory is given in `KiB`, `MiB` or `GiB`, time in `us`, `ms` or `s`.")
     /// `POL-SYN-016`
     public static let strayBrace = DiagnosticCode(
         "POL-SYN-016", "A closing brace closes a block.")

@@ -69,18 +69,30 @@ public struct Statement: Equatable, Sendable {
     public enum Kind: Equatable, Sendable {
         /// `system NAME version NUMBER`
         case system(name: Located<String>, version: Located<UInt64>)
-        /// `target NAME`
-        case target(Located<String>)
+        /// `target NAME ["VERSION"]`
+        case target(Located<String>, version: Located<String>?)
+        /// `import "FILE"`
+        case importModule(Located<String>)
         /// `levels NAME < NAME …`, lowest first.
         case levels([Located<String>])
         /// `categories NAME, NAME …`
         case categories([Located<String>])
-        /// `compartment NAME at LABEL { … }`
+        /// `integrity NAME < NAME …`, lowest first.
+        case integrity([Located<String>])
+        /// `compartment NAME at LABEL { … }`, `service NAME at LABEL { … }`
         case compartment(CompartmentSyntax)
         /// `channel NAME: FROM -> TO KIND`
         case channel(ChannelSyntax)
-        /// `assert never FROM -> TO`
-        case assertNever(from: LevelSyntax, to: LevelSyntax)
+        /// `store NAME "PATH" { … }`
+        case store(BlockSyntax)
+        /// `device NAME { … }`
+        case device(BlockSyntax)
+        /// `exempt SUBJECT LINK -> LINK reason "TEXT"`
+        case exempt(ExemptSyntax)
+        /// `conflict NAME: NAME, NAME …`
+        case conflict(name: Located<String>, members: [Located<String>])
+        /// `assert …`
+        case assertion(AssertionSyntax)
     }
 
     /// What the statement says; the span is the whole statement's.
@@ -135,12 +147,16 @@ public struct LabelSyntax: Equatable, Sendable {
     public var span: SourceSpan { low.span.through(high?.span ?? low.span) }
 }
 
-/// `compartment NAME at LABEL { … }`
+/// `compartment NAME at LABEL [integrity NAME] { … }`, or the same with `service`
 public struct CompartmentSyntax: Equatable, Sendable {
+    /// Whether the statement's word is `service`.
+    public let isService: Bool
     /// The compartment's name.
     public let name: Located<String>
     /// The levels that it works at.
     public let label: LabelSyntax
+    /// How much it can be relied on; nil when not said.
+    public let integrity: Located<String>?
     /// The comment after the opening brace.
     public let openingComment: String?
     /// The fields in their order.
@@ -150,18 +166,21 @@ public struct CompartmentSyntax: Equatable, Sendable {
 
     /// Creates a compartment as written.
     public init(
-        name: Located<String>, label: LabelSyntax, openingComment: String?,
-        fields: [FieldSyntax], closingComments: [Comment]
+        isService: Bool = false, name: Located<String>, label: LabelSyntax,
+        integrity: Located<String>? = nil, openingComment: String?, fields: [FieldSyntax],
+        closingComments: [Comment]
     ) {
+        self.isService = isService
         self.name = name
         self.label = label
+        self.integrity = integrity
         self.openingComment = openingComment
         self.fields = fields
         self.closingComments = closingComments
     }
 }
 
-/// One line of a compartment's block.
+/// One line of a block.
 public struct FieldSyntax: Equatable, Sendable {
     /// What a field can say.
     public enum Kind: Equatable, Sendable {
@@ -177,6 +196,42 @@ public struct FieldSyntax: Equatable, Sendable {
         case memory(amount: Located<UInt64>, unit: Located<MemoryUnit>)
         /// `vcpus NUMBER`
         case vcpus(Located<UInt64>)
+        /// `schedule fixed slot NUMBER UNIT`; the span of `unit` covers the unit only.
+        case scheduleFixed(slot: Located<UInt64>, unit: Located<TimeUnit>)
+        /// `schedule fair weight NUMBER [cap NUMBER percent]`
+        case scheduleFair(weight: Located<UInt64>, cap: Located<UInt64>?)
+        /// `start auto [after NAME, …]`, `start manual`; the names are empty without `after`.
+        case start(isAutomatic: Bool, after: [Located<String>])
+        /// `restart NUMBER times`
+        case restart(Located<UInt64>)
+        /// `console none`
+        case consoleNone
+        /// `uses NAME, …`
+        case uses([Located<String>])
+        /// `may load policy`, `may relabel`
+        case may(Located<Power>)
+        /// `owner NAME`
+        case owner(Located<String>)
+        /// `readers NAME, …`
+        case readers([EndSyntax])
+        /// `writers NAME, …`
+        case writers([EndSyntax])
+        /// `quota NUMBER nodes`
+        case quotaNodes(Located<UInt64>)
+        /// `quota NUMBER UNIT`
+        case quotaBytes(amount: Located<UInt64>, unit: Located<MemoryUnit>)
+        /// `rate NUMBER per second`
+        case rate(Located<UInt64>)
+        /// `pci "ADDRESS"`
+        case pci(Located<String>)
+        /// `irq NUMBER`
+        case irq(Located<UInt64>)
+        /// `io memory "FIRST-LAST"`
+        case ioMemory(Located<String>)
+        /// `io ports "FIRST-LAST"`
+        case ioPorts(Located<String>)
+        /// `without iommu`
+        case withoutIOMMU
     }
 
     /// What the field says; the span is the whole field's.
@@ -210,24 +265,34 @@ public enum MemoryUnit: String, Equatable, Sendable, CaseIterable {
     }
 }
 
-/// `channel NAME: FROM -> TO KIND`
+/// `channel NAME: FROM -> TO KIND`, or the same with `<->`
 public struct ChannelSyntax: Equatable, Sendable {
     /// The channel's name.
     public let name: Located<String>
-    /// The compartment that sends.
-    public let from: Located<String>
-    /// The compartment that receives.
-    public let to: Located<String>
+    /// Who sends.
+    public let from: EndSyntax
+    /// Whether the channel leads both ways.
+    public let isTwoWay: Bool
+    /// Who receives.
+    public let to: EndSyntax
     /// What realises the channel.
     public let kind: Located<String>
+    /// The number before `pages`; nil without.
+    public let pages: Located<UInt64>?
+    /// The number after `rate`, a second; nil without.
+    public let rate: Located<UInt64>?
 
     /// Creates a channel as written.
     public init(
-        name: Located<String>, from: Located<String>, to: Located<String>, kind: Located<String>
+        name: Located<String>, from: EndSyntax, isTwoWay: Bool = false, to: EndSyntax,
+        kind: Located<String>, pages: Located<UInt64>? = nil, rate: Located<UInt64>? = nil
     ) {
         self.name = name
         self.from = from
+        self.isTwoWay = isTwoWay
         self.to = to
         self.kind = kind
+        self.pages = pages
+        self.rate = rate
     }
 }

@@ -9,6 +9,7 @@ struct Token: Equatable {
         /// The text after `//`, without blanks at its end.
         case comment(String)
         case leftBrace, rightBrace, colon, comma, less, arrow, doubleArrow, range
+        case leftParenthesis, rightParenthesis, dot
         /// Something that was diagnosed already; it matches nothing.
         case invalid
         case lineEnd, fileEnd
@@ -32,6 +33,9 @@ struct Token: Equatable {
         case .arrow: return "`->`"
         case .doubleArrow: return "`<->`"
         case .range: return "`..`"
+        case .leftParenthesis: return "`(`"
+        case .rightParenthesis: return "`)`"
+        case .dot: return "`.`"
         case .invalid: return "something unreadable"
         case .lineEnd: return "the end of the line"
         case .fileEnd: return "the end of the file"

@@ -29,7 +29,8 @@ struct Build: ParsableCommand {
 
             EXIT STATUS
               0  everything was written
-              1  the source has errors, an assertion is refuted, or a module is missing
+              1  the source has errors, an assertion is refuted, the target does not enforce a \
+            statement, or a module is missing
               2  the source or a module could not be read, or the output not be written
             """
     )
@@ -50,18 +51,20 @@ struct Build: ParsableCommand {
 
     func run() throws {
         let source = try SystemSource.read(system)
-        let result = CheckResult.check(source.file)
+        let result = source.check()
+        let renderer = source.renderer(of: result)
         var diagnostics = result.diagnostics
-        defer { if !json { show(diagnostics, source.renderer) } }
-        guard let proved = result.proved else {
-            try report(nil, diagnostics, source.renderer)
+        defer { if !json { show(diagnostics, renderer) } }
+        diagnostics += result.targetDiagnostics
+        guard let proved = result.proved, !diagnostics.refuse else {
+            try report(nil, diagnostics, renderer)
             throw ExitStatus.refused
         }
         var resolver = ModuleResolver(source: source, modulesFolder: modulesFolder)
         let resolved = try resolver.resolve(proved.policy)
         diagnostics += resolved.diagnostics
         guard !diagnostics.refuse else {
-            try report(nil, diagnostics, source.renderer)
+            try report(nil, diagnostics, renderer)
             throw ExitStatus.refused
         }
         let compiled = try compile(proved, source.file, resolved.modules)
@@ -72,7 +75,7 @@ struct Build: ParsableCommand {
         } catch {
             throw Build.fail(error.path, error.reason)
         }
-        try report(compiled, diagnostics, source.renderer)
+        try report(compiled, diagnostics, renderer)
     }
 
     /// Compiles, and replays the proof against the decisions of the compiled policy.

@@ -7,10 +7,11 @@ struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Prove a system, and list every flow that it permits.",
         discussion: """
-            Reads the source of a system and proves it: every channel leads up, no chain of \
-            channels leads down, every assertion holds. Then lists each flow that the system \
-            permits, through which channel, and what became of each assertion. A refuted \
-            assertion is shown with a shortest chain of channels, line by line.
+            Reads the source of a system and proves it: every channel leads up or is exempt, no \
+            chain of channels leads down without an exemption, every assertion holds. Then lists \
+            each flow that the system permits, through which channel, what became of each \
+            assertion, and what residual channels are left. A refuted assertion is shown with a \
+            shortest chain of channels, line by line, and the least to remove.
 
             The list goes to standard output, diagnostics to standard error. With --json one \
             document with both goes to standard output. The rules, their codes and the document's \
@@ -28,21 +29,25 @@ struct Check: ParsableCommand {
         completion: .file(extensions: ["casemate"]))
     var system: String
 
+    @Flag(help: "Refuse residual channels that a statement could bound and none does.")
+    var strict = false
+
     @Flag(help: "Write one JSON document to standard output.")
     var json = false
 
     func run() throws {
         let source = try SystemSource.read(system)
-        let result = CheckResult.check(source.file)
+        let result = source.check(strict: strict)
+        let renderer = source.renderer(of: result)
         if json {
-            print(result.json(source.renderer), terminator: "")
+            print(result.json(renderer), terminator: "")
         } else {
             if let report = result.report {
-                print(report.text(source.renderer), terminator: "")
+                print(report.text(renderer), terminator: "")
                 print(result.proved == nil ? "\nrefuted" : "\nproved")
             }
             for diagnostic in result.diagnostics {
-                StandardError.write(source.renderer.text(diagnostic))
+                StandardError.write(renderer.text(diagnostic))
             }
         }
         if result.proved == nil { throw ExitStatus.refused }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import FoundationEssentials
+import PolicyChecks
 import PolicySyntax
 
 /// Reads the source of the system that the command line names.
@@ -26,6 +27,34 @@ struct SystemSource {
 
     /// Shows diagnostics with the path that the author gave.
     var renderer: DiagnosticRenderer { DiagnosticRenderer(source: file, shownName: path) }
+
+    /// Shows diagnostics about the source and about the modules that it imports.
+    func renderer(of result: CheckResult) -> DiagnosticRenderer {
+        DiagnosticRenderer(source: file, shownName: path, modules: result.modules)
+    }
+
+    /// Runs all stages from text to proof, with the modules of the system's folder.
+    func check(strict: Bool = false) -> CheckResult {
+        CheckResult.check(file, strict: strict) { module(named: $0) }
+    }
+
+    /// Returns a file of the system's folder; nil when it cannot be read.
+    private func module(named name: String) -> SourceFile? {
+        let bytes = SystemSource.contents("\(folder)/\(name)")
+        return bytes.map { SourceFile(name: name, bytes: $0) }
+    }
+
+    /// Returns the content of an ordinary file that is not too large; nil for anything else.
+    private static func contents(_ path: String) -> [UInt8]? {
+        let attributes = try? FileManager.default.attributesOfItem(
+            atPath: realFile(path).path(percentEncoded: false))
+        guard let attributes, attributes[.type] as? FileAttributeType == .typeRegular,
+            let size = attributes[.size] as? any BinaryInteger,
+            UInt64(clamping: size) <= UInt64(SourceFile.largestSizeInBytes),
+            let data = FileManager.default.contents(atPath: path)
+        else { return nil }
+        return [UInt8](data)
+    }
 
     /// Reads a system's source.
     ///
