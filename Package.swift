@@ -169,6 +169,12 @@ let policyTests: [Target] = [
             "CompilerTestSupport", "PolicyDatabase", "PolicyDatabaseModel", "PolicyChecks",
             "PolicyCompiler",
         ]),
+    .testTarget(
+        name: "PolicyFileTests",
+        dependencies: [
+            "TestSupport", "CompilerTestSupport", "PolicyDatabaseModel", "PolicyCompiler",
+        ],
+        path: "Tests/PolicyFileTests", exclude: ["Policies"], swiftSettings: strict),
     tests("FlowCertificateTests", ["FlowCertificate"]),
     tests(
         "SystemManifestTests",
