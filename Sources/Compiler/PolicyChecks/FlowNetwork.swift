@@ -40,6 +40,8 @@ struct FlowNetwork: Sendable {
         var links: Set<Int> = []
         /// No chain relies on an exemption, or begins with its holder's own word.
         var exemptions = false
+        /// Every chain counts, also one that an exempt compartment keeps from passing.
+        var everythingPasses = false
     }
 
     private struct Permission: Hashable {
@@ -129,6 +131,11 @@ struct FlowNetwork: Sendable {
                 Permission(subject: next.from, from: wire.link, to: next.link))
     }
 
+    /// Returns whether what came by one wire may leave by the next, by their indices.
+    func passes(_ wire: Int, _ next: Int) -> Bool {
+        passes(wires[wire], wires[next], exemptionsCount: true)
+    }
+
     /// Returns whether the compartment's own information may leave by a wire.
     private func begins(_ wire: Wire, exemptionsCount: Bool) -> Bool {
         exemptionsCount || !(wire.isGuardedOut || wire.isGuardedIn)
@@ -182,11 +189,12 @@ struct FlowNetwork: Sendable {
             }
             guard !isDone[wire.to] else { continue }
             // What leaves a compartment that keeps nothing apart leaves however it came.
-            isDone[wire.to] = !keepsApart[wire.to]
+            isDone[wire.to] = !keepsApart[wire.to] || avoidance.everythingPasses
             for after in leaving[wire.to]
             where result.before[after] == nil && wires[after].to != source
                 && isOpen(wires[after], avoidance)
-                && passes(wire, wires[after], exemptionsCount: exemptionsCount)
+                && (avoidance.everythingPasses
+                    || passes(wire, wires[after], exemptionsCount: exemptionsCount))
             {
                 result.before[after] = index
                 queue.append(after)

@@ -1,4 +1,4 @@
-package import PolicySemantics
+public import PolicySemantics
 public import PolicySyntax
 import SecurityLattice
 
@@ -71,18 +71,7 @@ extension FlowReport {
             FlowReport.count(policy.assertions.count, "assertion"),
         ]
         var text = "system \(policy.name) version \(policy.version): "
-        text += counts.joined(separator: ", ") + "\n\nflows\n"
-        for flow in flows {
-            text += "  \(named(flow.from)) -> \(named(flow.to))\n"
-            if flow.links.isEmpty {
-                text += "    by a chain: \(shown(flow.chain))\n"
-            }
-            for index in flow.links {
-                let link = policy.links[index]
-                text += "    through \(link.name), \(renderer.place(link.source))\n"
-            }
-        }
-        if flows.isEmpty { text += "  none\n" }
+        text += counts.joined(separator: ", ") + "\n\nflows\n" + flowsText(renderer)
         text += exemptionsText(renderer) + "\nassertions\n"
         for (assertion, verdict) in zip(policy.assertions, verdicts) {
             text += "  \(verdict.word): \(policy.describe(assertion))"
@@ -101,6 +90,29 @@ extension FlowReport {
         }
         if residual.isEmpty { text += "  none\n" }
         return text
+    }
+
+    /// Returns the flows as text, for a person.
+    ///
+    /// - Parameters:
+    ///   - renderer: shows the places of the source.
+    ///   - sources: only flows from these compartments.
+    ///   - targets: only flows to these.
+    public func flowsText(
+        _ renderer: DiagnosticRenderer, from sources: CompartmentSet? = nil,
+        to targets: CompartmentSet? = nil
+    ) -> String {
+        var text = ""
+        for flow in flows
+        where sources?.contains(flow.from) != false && targets?.contains(flow.to) != false {
+            text += "  \(named(flow.from)) -> \(named(flow.to))\n"
+            if flow.links.isEmpty { text += "    by a chain: \(shown(flow.chain))\n" }
+            for index in flow.links {
+                let link = policy.links[index]
+                text += "    through \(link.name), \(renderer.place(link.source))\n"
+            }
+        }
+        return text.isEmpty ? "  none\n" : text
     }
 
     /// The exemptions, each with its reason; empty for a system without any.

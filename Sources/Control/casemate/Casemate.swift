@@ -26,6 +26,9 @@ import ArgumentParser
               casemate check policy/systems/minimal
             """,
         version: "0.1.0",
-        subcommands: [Build.self, Check.self, Format.self, Attest.self, Run.self]
+        subcommands: [
+            Build.self, Check.self, Diff.self, Explain.self, Flows.self, Format.self, Graph.self,
+            Attest.self, Run.self,
+        ]
     )
 }

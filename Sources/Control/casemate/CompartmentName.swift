@@ -1,0 +1,34 @@
+import ArgumentParser
+import PolicyChecks
+import PolicySemantics
+import PolicySyntax
+
+/// Finds what the command line names in a system.
+enum CompartmentName {
+    /// Returns the index of a compartment.
+    ///
+    /// - Throws: the exit status of a wrong command line, after the reason was written to standard
+    ///   error, when there is no such compartment.
+    static func resolve(_ name: String, in policy: SystemPolicy) throws -> Int {
+        let names = policy.compartments.map(\.name)
+        if let index = names.firstIndex(of: name) { return index }
+        let help = Suggestion.help(for: name, among: names).map { "; \($0)" } ?? ""
+        let shown = DiagnosticRenderer.harmless(name)
+        StandardError.write("casemate: the compartment `\(shown)` is unknown\(help)\n")
+        throw ExitCode.validationFailure
+    }
+
+    /// Reads a system and resolves its names, whatever its proof says.
+    ///
+    /// - Throws: the status of an unreadable or refused source, after that was said.
+    static func policy(
+        of system: String
+    ) throws -> (policy: SystemPolicy, result: CheckResult, renderer: DiagnosticRenderer) {
+        let source = try SystemSource.read(system)
+        let result = source.check()
+        let renderer = source.renderer(of: result)
+        if let policy = result.policy { return (policy, result, renderer) }
+        for diagnostic in result.diagnostics { StandardError.write(renderer.text(diagnostic)) }
+        throw ExitStatus.refused
+    }
+}

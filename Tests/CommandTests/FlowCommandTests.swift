@@ -1,0 +1,89 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("casemate explain, flows, diff and graph", .serialized) struct FlowCommandTests {
+    private static let system = "policy/systems/guard"
+
+    private func leaking(_ folder: TemporaryFolder) throws -> String {
+        let file = RepositoryFiles.root.appending(path: "\(Self.system)/system.casemate")
+        let text = String(decoding: try RepositoryFiles.bytes(of: file), as: UTF8.self)
+        let leak = text + "channel leak: audit -> black_app signal\n"
+        try Data(leak.utf8).write(to: folder.url("system.casemate"))
+        return folder.path("system.casemate")
+    }
+
+    @Test("the guard is proved, and one line that lets audit signal down is refused by its path")
+    func check() throws {
+        #expect(try Command("check", Self.system).status == 0)
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let run = try Command("check", try leaking(folder))
+        #expect(run.status == 1)
+        #expect(run.output.contains("by audit -> black_app (leak, line 154)"))
+        #expect(run.errors.contains("help: the least to remove: line 154"))
+    }
+
+    @Test("explain answers by its status, and names a wrong compartment") func explain() throws {
+        let yes = try Command("explain", Self.system, "red_app", "black_app")
+        #expect(yes.status == 0 && yes.output.hasPrefix("yes: "))
+        let no = try Command("explain", Self.system, "audit", "black_app")
+        #expect(no.status == 1 && no.output.contains("POL-FLW-001"))
+        let wrong = try Command("explain", Self.system, "red_ap", "black_app")
+        #expect(wrong.status == 64 && wrong.errors.contains("did you mean `red_app`?"))
+        #expect(try Command("explain", Self.system, "audit", "audit").status == 64)
+    }
+
+    @Test("flows lists those of one compartment") func flows() throws {
+        let run = try Command("flows", Self.system, "--from", "control", "--to", "admin")
+        #expect(run.status == 0 && run.output.hasPrefix("  control (unclassified) -> admin"))
+        #expect(run.output.split(separator: "\n").count == 2)
+        #expect(try Command("flows", Self.system, "--from", "audit").output == "  none\n")
+    }
+
+    @Test("diff names the flows of the added line") func diff() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let run = try Command("diff", Self.system, try leaking(folder))
+        #expect(run.status == 1)
+        #expect(run.output.contains("+ flow audit -> black_app: audit -> black_app (leak"))
+        let same = try Command("diff", Self.system, Self.system)
+        #expect(same.status == 0 && same.output.isEmpty)
+    }
+
+    @Test("graph writes Graphviz's language, and SVG where `dot` is installed") func graph() throws
+    {
+        let run = try Command("graph", Self.system)
+        #expect(run.status == 0 && run.output.hasPrefix("digraph \"guard\" {\n"))
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let drawn = try Command("graph", Self.system, "--output", folder.path("g.svg"))
+        if FileManager.default.isExecutableFile(atPath: "/usr/bin/dot") {
+            #expect(drawn.status == 0)
+            #expect(try String(contentsOf: folder.url("g.svg"), encoding: .utf8).contains("</svg>"))
+        } else {
+            #expect(drawn.status == 2 && drawn.errors.contains("graphviz"))
+        }
+        let left = try FileManager.default.contentsOfDirectory(atPath: folder.path())
+        #expect(left.allSatisfy { $0 == "g.svg" })
+    }
+
+    @Test("build refuses what the target does not enforce, statement by statement") func build()
+        throws
+    {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let run = try Command("build", Self.system, "--output", folder.path("out"))
+        #expect(run.status == 1)
+        for code in ["POL-TGT-004", "POL-TGT-005", "POL-TGT-008", "POL-TGT-015"] {
+            #expect(run.errors.contains(code), "\(code)")
+        }
+        #expect(!FileManager.default.fileExists(atPath: folder.path("out")))
+    }
+
+    @Test("--strict refuses what a statement could bound") func strict() throws {
+        let run = try Command("check", "--strict", Self.system)
+        #expect(run.status == 1 && run.errors.contains("POL-RES-001"))
+        #expect(try Command("check", "--strict", "policy/systems/factory").status == 0)
+    }
+}
