@@ -29,7 +29,7 @@ private func damaged(_ bytes: [UInt8], _ generator: inout SeededGenerator) -> [U
         let point = [0, 48] + generator.bytes(48) + [0, 48] + generator.bytes(48)
         let key = try EndorsementPublicKey(validating: template + point)
         #expect(key.rawRepresentation.count == 96)
-        for _ in 0..<20_000 {
+        for _ in 0..<TestLevel.repetitions(20_000) {
             let bytes = damaged(template + point, &generator)
             guard let read = try? EndorsementPublicKey(validating: bytes) else { continue }
             #expect(read.bytes.starts(with: template))
