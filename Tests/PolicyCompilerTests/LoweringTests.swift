@@ -48,3 +48,16 @@ func versions() throws {
         }
     }
 }
+
+@Test("what the target does not enforce is not compiled, whoever asks")
+func notEnforced() throws {
+    let text = try TestSystem.minimal().text
+    let twoWay = text.replacing("channel readings: sensor -> collector signal", with: "")
+        .replacing("at secret {", with: "at unclassified {")
+        .replacing("assert never secret -> unclassified", with: "")
+        .replacing("assert never collector -> sensor", with: "")
+    _ = try TestSystem(twoWay)
+    #expect(throws: CompilationError.self) {
+        try TestSystem(twoWay + "\nchannel both: sensor <-> collector signal\n")
+    }
+}

@@ -23,6 +23,8 @@ public struct CompartmentModules: Equatable, Sendable {
 
 /// Why a proved system cannot be compiled.
 public enum CompilationError: Error, Equatable {
+    /// The system says something that its target does not enforce, by the check of this code.
+    case notEnforced(code: String)
     /// There is not one set of modules for each compartment.
     case wrongModuleCount
     /// One file is a kernel here and an initial RAM disk there.
@@ -48,10 +50,13 @@ public struct CompiledSystem: Equatable, Sendable {
     /// - Parameters:
     ///   - source: the file that the system was read from.
     ///   - modules: the boot modules of the compartments, in their order.
-    /// - Throws: `.wrongModuleCount`, `.moduleUsedTwice`; `.refusedByReader` would be a defect.
+    /// - Throws: `.notEnforced`, `.wrongModuleCount`, `.moduleUsedTwice`; `.refusedByReader` would
+    ///   be a defect.
     public init(
         _ system: ProvedSystem, source: SourceFile, modules: [CompartmentModules]
     ) throws(CompilationError) {
+        let refusals = TargetCheck.all.flatMap { $0.violations(system.policy) }
+        if let refusal = refusals.first { throw .notEnforced(code: refusal.code.id) }
         let lowered = LoweredPolicy(system.policy)
         let policy = try CompiledSystem.encoded(lowered)
         var model = SystemManifestModel(

@@ -92,6 +92,8 @@ struct Build: ParsableCommand {
                 throw Build.fail(name, "it is a kernel here and an initial RAM disk there")
             case .refusedByReader(let reason):
                 throw Build.fail(system, "a defect of the compiler: \(reason)")
+            case .notEnforced(let code):
+                throw Build.fail(system, "the target does not enforce it: \(code)")
             case .wrongModuleCount:
                 throw Build.fail(system, "a defect of the compiler: modules were lost")
             }
