@@ -132,6 +132,14 @@ let control: [Target] = [
         path: "Sources/Control/casemate", swiftSettings: strict),
 ]
 
+let storeDaemon: [Target] = [
+    .systemLibrary(name: "CEpoll", path: "Sources/Control/CEpoll"),
+    .executableTarget(
+        name: "casemate-xenstored",
+        dependencies: ["BootArena", "StoreCore", "VirtualHardware", "CEpoll"],
+        path: "Sources/Control/StoreDaemon", swiftSettings: strict),
+]
+
 let measurementTests: [Target] = [
     tests("DigestsTests", ["Digests", crypto]),
     tests("EventLogTests", ["Digests", "EventLog"]),
@@ -206,7 +214,8 @@ let serviceTests: [Target] = [
         [
             "CompilerTestSupport", "BootArena", "PolicyDatabase", "SystemManifest",
             "ReferenceMonitor", "StoreCore", "PolicyCompiler",
-        ])
+        ]),
+    tests("StoreDaemonTests", ["VirtualHardware", "casemate-xenstored"]),
 ]
 
 let moduleTests = measurementTests + policyTests + serviceTests
@@ -215,6 +224,7 @@ let package = Package(
     name: "Casemate",
     products: [
         .executable(name: "casemate", targets: ["casemate"]),
+        .executable(name: "casemate-xenstored", targets: ["casemate-xenstored"]),
         .executable(name: "Hypervisor", targets: ["Hypervisor"]),
         .executable(name: "channel-demo", targets: ["channel-demo"]),
     ],
@@ -222,31 +232,32 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     ],
-    targets: freestandingRooms + compiler + attestation + guests + control + moduleTests + [
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
-        tests("SecurityLatticeTests", ["SecurityLattice"]),
-        tests("CommandTests", ["Appraisal", "ControlFrames"]),
-        tests("PolicySyntaxTests", ["PolicySyntax"]),
-        tests("PolicySemanticsTests", ["SecurityLattice", "PolicySyntax", "PolicySemantics"]),
-        tests(
-            "PolicyChecksTests",
-            ["SecurityLattice", "PolicySyntax", "PolicySemantics", "PolicyChecks"]),
-        tests("PolicyConformanceTests", ["PolicySyntax", "PolicySemantics", "PolicyChecks"]),
-        tests("RepositoryTests", []),
-        tests("ImageToolTests", []),
-        tests("HypervisorCoreTests", ["CXen", "HypervisorCore"]),
-        tests(
-            "HypervisorBootTests",
-            [
-                "CompilerTestSupport", "Digests", "ControlFrames", "EventLog", "PolicyCompiler",
-                "SystemManifest", "VirtualHardware",
-            ]),
-        tests(
-            "HypervisorSimulationTests",
-            [
-                "CompilerTestSupport", "BootArena", "PolicyDatabase", "SystemManifest",
-                "ReferenceMonitor", "HypervisorCore", "PolicyChecks", "PolicySemantics",
-                "PolicyCompiler",
-            ]),
-    ]
+    targets: freestandingRooms + compiler + attestation + guests + control + storeDaemon
+        + moduleTests + [
+            .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+            tests("SecurityLatticeTests", ["SecurityLattice"]),
+            tests("CommandTests", ["Appraisal", "ControlFrames"]),
+            tests("PolicySyntaxTests", ["PolicySyntax"]),
+            tests("PolicySemanticsTests", ["SecurityLattice", "PolicySyntax", "PolicySemantics"]),
+            tests(
+                "PolicyChecksTests",
+                ["SecurityLattice", "PolicySyntax", "PolicySemantics", "PolicyChecks"]),
+            tests("PolicyConformanceTests", ["PolicySyntax", "PolicySemantics", "PolicyChecks"]),
+            tests("RepositoryTests", []),
+            tests("ImageToolTests", []),
+            tests("HypervisorCoreTests", ["CXen", "HypervisorCore"]),
+            tests(
+                "HypervisorBootTests",
+                [
+                    "CompilerTestSupport", "Digests", "ControlFrames", "EventLog", "PolicyCompiler",
+                    "SystemManifest", "VirtualHardware",
+                ]),
+            tests(
+                "HypervisorSimulationTests",
+                [
+                    "CompilerTestSupport", "BootArena", "PolicyDatabase", "SystemManifest",
+                    "ReferenceMonitor", "HypervisorCore", "PolicyChecks", "PolicySemantics",
+                    "PolicyCompiler",
+                ]),
+        ]
 )
