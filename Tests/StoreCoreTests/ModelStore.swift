@@ -14,6 +14,7 @@ struct ModelStore {
     struct Access {
         var baseVersion = 0
         var node: Node?
+        /// The node itself was made, changed or removed; its list of children is changed by those.
         var isModified = false
         var hides = false
         var removedAt = 0
@@ -185,7 +186,6 @@ struct ModelStore {
                 transactions[client]?[tx]?.accesses[level]?.node = node
                 transactions[client]?[tx]?.accesses[level]?.isModified = true
                 let parent = ModelStore.parent(level)
-                transactions[client]?[tx]?.accesses[parent]?.isModified = true
                 transactions[client]?[tx]?.accesses[parent]?.changesChildren = true
             }
         }
@@ -221,10 +221,11 @@ struct ModelStore {
         }
         transactions[client]?[tx]?.accesses[path]?.node = nil
         transactions[client]?[tx]?.accesses[path]?.isModified = true
+        if accesses[path]?.hides != true {
+            transactions[client]?[tx]?.accesses[path]?.removedAt = version
+        }
         transactions[client]?[tx]?.accesses[path]?.hides = true
-        transactions[client]?[tx]?.accesses[path]?.removedAt = version
         transactions[client]?[tx]?.accesses[path]?.fires = true
-        transactions[client]?[tx]?.accesses[parent]?.isModified = true
         transactions[client]?[tx]?.accesses[parent]?.changesChildren = true
     }
 

@@ -223,6 +223,35 @@ import Testing
         #expect(isSound)
     }
 
+    @Test("what a transaction makes and removes again changes nothing for another")
+    func netNothing() throws {
+        try expect(
+            """
+            0 0 MKDIR /d¦
+            0 0 START ¦ => 1¦
+            0 0 START ¦ => 2¦
+            0 1 DIRECTORY /d¦ => \n0 2 WRITE /d/x¦1
+            0 2 RM /d/x¦
+            0 2 END T¦
+            0 1 END T¦
+            """)
+    }
+
+    @Test("a second removal in a transaction does not forget what changed since the first")
+    func removedTwice() throws {
+        try expect(
+            """
+            0 0 WRITE /d/s/t¦0
+            0 0 START ¦ => 1¦
+            0 1 RM /d/s¦
+            0 1 WRITE /d/s¦again
+            0 0 WRITE /d/s/t¦outside
+            0 1 RM /d/s¦
+            0 1 END T¦ => !EAGAIN
+            0 0 READ /d/s/t¦ => outside
+            """)
+    }
+
     @Test("watches report their path at once, then changes there and below, to those who may read")
     func watches() throws {
         try expect(

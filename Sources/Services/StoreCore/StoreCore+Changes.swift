@@ -356,8 +356,9 @@ extension StoreCore {
         if !transactions[access].hidesTree {
             transactions[access].hidesTree = true
             transactions[transaction: requester.transaction].hidingCount += 1
+            // A second removal must not forget what has changed below since the first.
+            transactions[access].removedClock = clock
         }
-        transactions[access].removedClock = clock
         transactions[access].fires = true
         var other = transactions[transaction: requester.transaction].firstAccess
         while other != 0 {
