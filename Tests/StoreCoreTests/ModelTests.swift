@@ -28,6 +28,8 @@ import Testing
             quota.blocks = 200_000
             quota.permissionLists = 1000
             quota.watches = 1000
+            // An event without room would become one of the watch's own path, as it should.
+            quota.events = 5000
             quota.transactions = 100
             quota.accesses = 10_000
             store = try TestStore(guests: 2, quota: quota, nodes: 100_000)
