@@ -169,7 +169,7 @@ let policyTests: [Target] = [
         "PolicyDatabaseTests",
         [
             "CompilerTestSupport", "SecurityLattice", "PolicyDatabase", "PolicyDatabaseModel",
-            "PolicyChecks", "PolicyCompiler",
+            "PolicySemantics", "PolicyChecks", "PolicyCompiler",
         ]),
     tests(
         "PolicyCompilerTests",

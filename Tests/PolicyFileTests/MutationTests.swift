@@ -2,7 +2,8 @@ import PolicyDatabaseModel
 import TestSupport
 import Testing
 
-@Test("no beginning of a policy is a policy", arguments: ForeignPolicy.newest)
+@Test(
+    "no beginning of a policy is a policy", arguments: ForeignPolicy.newest + ForeignPolicy.oldest)
 func truncations(policy: ForeignPolicy) throws {
     let bytes = try policy.compiled()
     let ends: Set<PolicyFileError.Reason> = [.truncated, .countTooLarge]
@@ -17,7 +18,7 @@ func truncations(policy: ForeignPolicy) throws {
 
 @Test(
     "a policy with one byte changed is refused, or written as it was read",
-    arguments: ForeignPolicy.newest)
+    arguments: ForeignPolicy.newest + ForeignPolicy.oldest)
 func mutations(policy: ForeignPolicy) throws {
     // Method: each byte in turn becomes each of its neighbours, two extremes and a random value.
     var generator = SeededGenerator.announced(20_033)

@@ -10,15 +10,40 @@ func foreignRoundTrip(policy: ForeignPolicy) throws {
     let file = try PolicyFile(validating: bytes)
     #expect(file.format.target == policy.target)
     #expect(file.format.version == policy.version)
+    #expect(file.isMultilevel == policy.hasLevels)
     #expect(try file.encoded() == bytes)
 }
 
-@Test("versions before 24 are refused for their version", arguments: ForeignPolicy.tooOld)
-func tooOldVersions(policy: ForeignPolicy) throws {
-    let bytes = try policy.compiled()
-    #expect(throws: PolicyFileError(reason: .unsupportedVersion, offset: 20)) {
-        try PolicyFile(validating: bytes)
+@Test("versions that nobody writes are refused for their version", arguments: [14, 34, 35])
+func otherVersionNumbers(version: UInt8) throws {
+    for target in PolicyFormat.Target.allCases {
+        let policy = ForeignPolicy(
+            compiler: .checkpolicy, target: target, version: target == .xen ? 30 : 33)
+        var bytes = try policy.compiled()
+        bytes[16] = version
+        #expect(throws: PolicyFileError(reason: .unsupportedVersion, offset: 20)) {
+            try PolicyFile(validating: bytes)
+        }
     }
+}
+
+@Test("rules that share a record are written in one again, and only in versions before 20")
+func joinedRules() throws {
+    let policy = ForeignPolicy(compiler: .checkpolicy, target: .linux, version: 19)
+    var file = try PolicyFile(validating: try policy.compiled())
+    let joined = try #require(file.accessRules.rules.firstIndex { $0.isJoined })
+    let (first, second) = (file.accessRules.rules[joined - 1], file.accessRules.rules[joined])
+    #expect(first.source == second.source && first.target == second.target)
+    #expect(first.objectClass == second.objectClass && first.kind != second.kind)
+    let size = try file.encoded().count
+    file.accessRules.rules[joined].isJoined = false
+    #expect(try file.encoded().count == size + 20)
+    file.accessRules.rules[joined].isJoined = true
+    file.accessRules.rules[joined].target &+= 1
+    #expect(reason { try file.encoded() } == .badRule)
+    file.accessRules.rules[joined].target &-= 1
+    file.accessRules.rules.swapAt(joined - 1, joined)
+    #expect(reason { try file.encoded() } == .badRule)
 }
 
 @Test("the policies that this project compiles are written as they were read")
@@ -68,6 +93,9 @@ func notInFormat() throws {
         { $0.format = PolicyFormat(.linux, version: 30) ?? .xen30 },
         { $0.format = PolicyFormat(.linux, version: 29) ?? .xen30 },
         { $0.format = PolicyFormat(.linux, version: 24) ?? .xen30 },
+        { $0.format = PolicyFormat(.linux, version: 19) ?? .xen30 },
+        { $0.format = PolicyFormat(.linux, version: 18) ?? .xen30 },
+        { $0.format = PolicyFormat(.linux, version: 15) ?? .xen30 },
         { $0.objectContexts.interrupts = [PolicyFile.NumberedContext()] },
         nameWithoutPlace,
     ]

@@ -21,9 +21,14 @@ private typealias Fill = @Sendable (inout PolicyFile) -> Void
 /// Returns functions that each fill one table.
 private func fills(for format: PolicyFormat) -> [Fill] {
     let isXen = format.target == .xen
-    let named = format.version >= 25 ? [filenameTransitions] : []
-    let infiniband = !isXen && format.version >= 31 ? infinibandFills : []
-    return symbolFills + ruleFills + named + (isXen ? xenFills : linuxFills) + infiniband
+    let version = format.version
+    let newer: [(since: UInt32, fills: [Fill])] = [
+        (16, booleanFills), (19, levelFills), (20, [typeAttributes]), (25, [filenameTransitions]),
+    ]
+    let newerLinux: [(since: UInt32, fills: [Fill])] = [(17, [wideNodes]), (31, infinibandFills)]
+    return symbolFills + ruleFills + (isXen ? xenFills : linuxFills)
+        + newer.filter { version >= $0.since }.flatMap(\.fills)
+        + newerLinux.filter { !isXen && version >= $0.since }.flatMap(\.fills)
 }
 
 private func repeated<Record>(_ record: Record, _ change: (inout Record) -> Void = { _ in })
@@ -40,21 +45,23 @@ private let symbolFills: [Fill] = [
     { $0.roles.symbols = repeated(.init()) { $0.name = "a" } },
     { $0.types.symbols = repeated(.init()) { $0.name = "a" } },
     { $0.users.symbols = repeated(.init()) { $0.name = "a" } },
+]
+
+private let booleanFills: [Fill] = [
     { $0.booleans.symbols = repeated(.init()) { $0.name = "a" } },
+    { $0.conditionals = repeated(.init()) },
+]
+
+private let levelFills: [Fill] = [
     { $0.sensitivities.symbols = repeated(.init()) { $0.name = "a" } },
     { $0.categories.symbols = repeated(.init()) { $0.name = "a" } },
+    { $0.rangeTransitions = repeated(.init()) },
 ]
 
 private let ruleFills: [Fill] = [
     { $0.accessRules.rules = repeated(.init()) },
-    { $0.conditionals = repeated(.init()) },
     { $0.roleTransitions = repeated(.init()) },
     { $0.roleAllows = repeated(.init()) },
-    { $0.rangeTransitions = repeated(.init()) },
-    {
-        $0.types.primaryCount = UInt32(count)
-        $0.typeAttributes = repeated(.init())
-    },
     { $0.objectContexts.initialIdentifiers = repeated(.init()) },
     {
         $0.genericFileSystems = repeated(.init()) {
@@ -63,6 +70,15 @@ private let ruleFills: [Fill] = [
         }
     },
 ]
+
+@Sendable private func typeAttributes(_ file: inout PolicyFile) {
+    file.types.primaryCount = UInt32(count)
+    file.typeAttributes = repeated(.init())
+}
+
+@Sendable private func wideNodes(_ file: inout PolicyFile) {
+    file.objectContexts.wideNodes = repeated(.init())
+}
 
 @Sendable private func filenameTransitions(_ file: inout PolicyFile) {
     var result = PolicyFile.FilenameTransitionResult()
@@ -86,7 +102,6 @@ private let linuxFills: [Fill] = [
     { $0.objectContexts.networkInterfaces = repeated(.init()) { $0.name = "a" } },
     { $0.objectContexts.nodes = repeated(.init()) },
     { $0.objectContexts.fileSystemUses = repeated(.init()) { $0.name = "a" } },
-    { $0.objectContexts.wideNodes = repeated(.init()) },
 ]
 
 private let infinibandFills: [Fill] = [

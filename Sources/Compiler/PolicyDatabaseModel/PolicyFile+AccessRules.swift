@@ -40,6 +40,9 @@ extension PolicyFile {
         /// The permissions as bits, the type; or for an extended kind the position among the
         /// table's `operations`.
         public var data: UInt32 = 0
+        /// Before version 20: whether the rule stands in one record with the rule before it, which
+        /// has the same source, target and class. Newer versions do not say it.
+        public var isJoined = false
 
         /// Creates a rule without permissions.
         public init() {}
@@ -81,6 +84,7 @@ extension PolicyFile.AccessRuleTable {
     ///
     /// A rule with operations takes 42 bytes, one without 12.
     mutating func layOut(_ pass: inout some LayoutPass) throws(PolicyFileError) {
+        guard pass.format.has(.compactRules) else { return try layOutJoined(&pass) }
         guard isConsistent else { throw pass.failure(.badRule) }
         let count = try pass.count(rules.count)
         var operations = operations
@@ -95,6 +99,18 @@ extension PolicyFile.AccessRuleTable {
             position += 1
         }
         self.operations = operations
+    }
+
+    /// The form before version 20: one record for all kinds of one source, target and class.
+    private mutating func layOutJoined(_ pass: inout some LayoutPass) throws(PolicyFileError) {
+        try pass.leaveOut(!operations.isEmpty)
+        var records: [JoinedAccessRules] = []
+        for rule in rules {
+            if !rule.isJoined || records.isEmpty { records.append(JoinedAccessRules()) }
+            records[records.count - 1].rules.append(rule)
+        }
+        try pass.table(&records)
+        rules = records.flatMap(\.rules)
     }
 
     /// Whether the extended rules name the operations in their order.
@@ -128,6 +144,53 @@ extension PolicyFile.AccessRule: LayoutRecord {
         } else if !pass.format.has(.extendedPermissions) {
             throw pass.failure(.notInFormat)
         }
+    }
+}
+
+/// Rules of one source, target and class, of several kinds, as versions before 20 have them.
+private struct JoinedAccessRules: LayoutRecord {
+    static let leastByteCount = 24
+
+    /// The order in which the data of the kinds stand; libsepol's `spec_order`.
+    private static let kinds: [PolicyFile.AccessRuleKind] = [
+        .allowed, .auditDenied, .auditAllowed, .transition, .change, .member,
+    ]
+    /// Says that a conditional's rule holds; libsepol's `AVTAB_ENABLED_OLD`.
+    private static let enabled: UInt32 = 0x8000_0000
+
+    var rules: [PolicyFile.AccessRule] = []
+
+    /// How many words follow, source, target, class, the kinds as bits, then each kind's data.
+    mutating func layOut(_ pass: inout some LayoutPass) throws(PolicyFileError) {
+        let first = rules.first ?? PolicyFile.AccessRule()
+        var (source, target) = (UInt32(first.source), UInt32(first.target))
+        var objectClass = UInt32(first.objectClass)
+        var specified = first.isEnabled ? Self.enabled : 0
+        for rule in rules { specified |= UInt32(rule.kind.rawValue) }
+        let wordCount = try pass.count(4 + rules.count)
+        try pass.words(&source, &target)
+        try pass.words(&objectClass, &specified)
+        let kinds = Self.kinds.filter { specified & UInt32($0.rawValue) != 0 }
+        let known = kinds.reduce(Self.enabled) { $0 | UInt32($1.rawValue) }
+        guard !kinds.isEmpty, specified & ~known == 0, Int(exactly: wordCount) == 4 + kinds.count,
+            let source = UInt16(exactly: source), let target = UInt16(exactly: target),
+            let objectClass = UInt16(exactly: objectClass)
+        else { throw pass.failure(.badRule) }
+        let found = kinds.enumerated().map { index, kind in
+            var rule = PolicyFile.AccessRule()
+            rule.source = source
+            rule.target = target
+            rule.objectClass = objectClass
+            rule.isEnabled = specified & Self.enabled != 0
+            rule.kind = kind
+            rule.isJoined = index > 0
+            if index < rules.count { rule.data = rules[index].data }
+            return rule
+        }
+        // A reader begins without any; a writer's are as a reader would find them.
+        guard rules.isEmpty || rules == found else { throw pass.failure(.badRule) }
+        rules = found
+        for index in rules.indices { try pass.word(&rules[index].data) }
     }
 }
 

@@ -29,7 +29,7 @@ extension PolicyFile {
         public var role: UInt32 = 0
         /// The type's number.
         public var type: UInt32 = 0
-        /// The levels.
+        /// The levels. From version 19.
         public var range = RangeRecord()
 
         /// Creates an empty record.
@@ -251,17 +251,21 @@ extension PolicyFile.RangeRecord: LayoutRecord {
 }
 
 extension PolicyFile.ContextRecord: LayoutRecord {
-    static let leastByteCount = 32
+    static let leastByteCount = 12
 
     mutating func layOut(_ pass: inout some LayoutPass) throws(PolicyFileError) {
         try pass.words(&user, &role)
         try pass.word(&type)
-        try pass.record(&range)
+        if pass.format.has(.levels) {
+            try pass.record(&range)
+        } else {
+            try pass.leaveOut(range != PolicyFile.RangeRecord())
+        }
     }
 }
 
 extension PolicyFile.NumberedContext: LayoutRecord {
-    static let leastByteCount = 36
+    static let leastByteCount = 16
 
     mutating func layOut(_ pass: inout some LayoutPass) throws(PolicyFileError) {
         try pass.word(&number)
@@ -307,7 +311,7 @@ extension PolicyFile.NamedContext: LayoutRecord {
 }
 
 extension PolicyFile.NamedContextPair: LayoutRecord {
-    static let leastByteCount = 69
+    static let leastByteCount = 29
 
     mutating func layOut(_ pass: inout some LayoutPass) throws(PolicyFileError) {
         try pass.name(&name)
@@ -317,7 +321,7 @@ extension PolicyFile.NamedContextPair: LayoutRecord {
 }
 
 extension PolicyFile.NetworkPortContext: LayoutRecord {
-    static let leastByteCount = 44
+    static let leastByteCount = 24
 
     mutating func layOut(_ pass: inout some LayoutPass) throws(PolicyFileError) {
         try pass.word(&networkProtocol)
@@ -327,7 +331,7 @@ extension PolicyFile.NetworkPortContext: LayoutRecord {
 }
 
 extension PolicyFile.NodeContext: LayoutRecord {
-    static let leastByteCount = 40
+    static let leastByteCount = 20
 
     mutating func layOut(_ pass: inout some LayoutPass) throws(PolicyFileError) {
         try pass.networkWord(&address)
@@ -337,7 +341,7 @@ extension PolicyFile.NodeContext: LayoutRecord {
 }
 
 extension PolicyFile.WideNodeContext: LayoutRecord {
-    static let leastByteCount = 64
+    static let leastByteCount = 44
 
     mutating func layOut(_ pass: inout some LayoutPass) throws(PolicyFileError) {
         try pass.record(&address)
@@ -358,7 +362,7 @@ extension PolicyFile.WideAddress: LayoutRecord {
 }
 
 extension PolicyFile.FileSystemUseRecord: LayoutRecord {
-    static let leastByteCount = 41
+    static let leastByteCount = 21
 
     mutating func layOut(_ pass: inout some LayoutPass) throws(PolicyFileError) {
         try pass.word(&behavior)
@@ -399,7 +403,7 @@ extension PolicyFile.GenericFileSystemRecord: LayoutRecord {
 }
 
 extension PolicyFile.GenericPathRecord: LayoutRecord {
-    static let leastByteCount = 41
+    static let leastByteCount = 21
 
     mutating func layOut(_ pass: inout some LayoutPass) throws(PolicyFileError) {
         try pass.name(&path)

@@ -25,7 +25,7 @@ extension PolicyFile {
         public var nodes: [NodeContext] = []
         /// Linux: how file systems label their files.
         public var fileSystemUses: [FileSystemUseRecord] = []
-        /// Linux: the labels of IPv6 addresses.
+        /// Linux, from version 17: the labels of IPv6 addresses.
         public var wideNodes: [WideNodeContext] = []
         /// Linux, from version 31: the labels of InfiniBand partition keys.
         public var infinibandKeys: [InfinibandKeyContext] = []
@@ -68,7 +68,11 @@ extension PolicyFile.ObjectContextTables {
         try pass.table(&networkInterfaces)
         try pass.table(&nodes)
         try pass.table(&fileSystemUses)
-        try pass.table(&wideNodes)
+        if pass.format.has(.wideNodes) {
+            try pass.table(&wideNodes)
+        } else {
+            try pass.leaveOut(!wideNodes.isEmpty)
+        }
         if pass.format.has(.infiniband) {
             try pass.table(&infinibandKeys)
             try pass.table(&infinibandPorts)

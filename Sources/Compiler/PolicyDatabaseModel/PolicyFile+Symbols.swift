@@ -35,7 +35,7 @@ extension PolicyFile {
         public var permissions = SymbolTable<PermissionRecord>()
         /// What must be true for permissions.
         public var constraints: [ConstraintRecord] = []
-        /// What must be true for a change of label: `validatetrans`.
+        /// What must be true for a change of label: `validatetrans`. From version 19.
         public var transitionConstraints: [ConstraintRecord] = []
         /// Whose user a new object gets: 0 as ever, 1 the source's, 2 the target's.
         /// From version 27.
@@ -200,7 +200,7 @@ extension PolicyFile.CommonRecord: LayoutRecord {
 }
 
 extension PolicyFile.ClassRecord: LayoutRecord {
-    static let leastByteCount = 29
+    static let leastByteCount = 25
 
     mutating func layOut(_ pass: inout some LayoutPass) throws(PolicyFileError) {
         let length = try pass.length(of: name)
@@ -212,7 +212,11 @@ extension PolicyFile.ClassRecord: LayoutRecord {
         if commonLength > 0 { try pass.text(&common, byteCount: commonLength) }
         try pass.items(&permissions.symbols, count: permissionCount)
         try pass.items(&constraints, count: constraintCount)
-        try pass.table(&transitionConstraints)
+        if pass.format.has(.levels) {
+            try pass.table(&transitionConstraints)
+        } else {
+            try pass.leaveOut(!transitionConstraints.isEmpty)
+        }
         if pass.format.has(.objectDefaults) {
             try pass.words(&defaultUser, &defaultRole)
             try pass.word(&defaultRange)
@@ -285,7 +289,7 @@ extension PolicyFile.TypeRecord: LayoutRecord {
 }
 
 extension PolicyFile.UserRecord: LayoutRecord {
-    static let leastByteCount = 57
+    static let leastByteCount = 21
 
     mutating func layOut(_ pass: inout some LayoutPass) throws(PolicyFileError) {
         let length = try pass.length(of: name)
@@ -293,8 +297,13 @@ extension PolicyFile.UserRecord: LayoutRecord {
         try pass.bounds(&bounds)
         try pass.text(&name, byteCount: length)
         try pass.record(&roles)
-        try pass.record(&range)
-        try pass.record(&defaultLevel)
+        if pass.format.has(.levels) {
+            try pass.record(&range)
+            try pass.record(&defaultLevel)
+        } else {
+            try pass.leaveOut(
+                range != PolicyFile.RangeRecord() || defaultLevel != PolicyFile.LevelRecord())
+        }
     }
 }
 

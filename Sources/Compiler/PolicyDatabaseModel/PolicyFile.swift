@@ -13,7 +13,7 @@
 public struct PolicyFile: Equatable, Sendable {
     /// For whom the policy is, and the version of the format.
     public var format: PolicyFormat
-    /// Whether levels mean something. They are in the file in any case.
+    /// Whether levels mean something. They are in the file in any case, from version 19.
     public var isMultilevel = false
     /// What becomes of classes and permissions that the policy does not know.
     public var unknownHandling = UnknownHandling.deny
@@ -43,7 +43,7 @@ public struct PolicyFile: Equatable, Sendable {
 
     /// The access rules.
     public var accessRules = AccessRuleTable()
-    /// The conditional access rules.
+    /// The conditional access rules. From version 16.
     public var conditionals: [ConditionalRecord] = []
     /// The role transitions.
     public var roleTransitions: [RoleTransitionRecord] = []
@@ -55,10 +55,10 @@ public struct PolicyFile: Equatable, Sendable {
     public var objectContexts = ObjectContextTables()
     /// The labels in file systems without labels of their own.
     public var genericFileSystems: [GenericFileSystemRecord] = []
-    /// The range transitions.
+    /// The range transitions. From version 19.
     public var rangeTransitions: [RangeTransitionRecord] = []
     /// For each type and attribute, in rising order, the attributes that contain it, and itself.
-    /// Bit *n* is number *n* + 1.
+    /// Bit *n* is number *n* + 1. From version 20; before, rules are about types only.
     public var typeAttributes: [PolicyBitmap] = []
 
     /// Creates a policy without anything in it. It can be written, and nothing loads it.
@@ -132,11 +132,13 @@ extension PolicyFile {
         try pass.symbols(&roles)
         try pass.symbols(&types)
         try pass.symbols(&users)
-        try pass.symbols(&booleans)
-        try pass.symbols(&sensitivities)
-        try pass.symbols(&categories)
+        try layOutNewerSymbols(&pass)
         try accessRules.layOut(&pass)
-        try pass.table(&conditionals)
+        if pass.format.has(.booleans) {
+            try pass.table(&conditionals)
+        } else {
+            try pass.leaveOut(!conditionals.isEmpty)
+        }
         try pass.table(&roleTransitions)
         try pass.table(&roleAllows)
         if pass.format.has(.filenameTransitions) {
@@ -146,8 +148,33 @@ extension PolicyFile {
         }
         try objectContexts.layOut(&pass)
         try pass.table(&genericFileSystems)
-        try pass.table(&rangeTransitions)
-        try pass.items(&typeAttributes, count: types.primaryCount)
+        if pass.format.has(.levels) {
+            try pass.table(&rangeTransitions)
+        } else {
+            try pass.leaveOut(!rangeTransitions.isEmpty)
+        }
+        if pass.format.has(.compactRules) {
+            try pass.items(&typeAttributes, count: types.primaryCount)
+        } else {
+            try pass.leaveOut(!typeAttributes.isEmpty)
+        }
+    }
+
+    /// The tables of symbols that came later than the others.
+    private mutating func layOutNewerSymbols(
+        _ pass: inout some LayoutPass
+    ) throws(PolicyFileError) {
+        if pass.format.has(.booleans) {
+            try pass.symbols(&booleans)
+        } else {
+            try pass.leaveOut(booleans != SymbolTable())
+        }
+        if pass.format.has(.levels) {
+            try pass.symbols(&sensitivities)
+            try pass.symbols(&categories)
+        } else {
+            try pass.leaveOut(sensitivities != SymbolTable() || categories != SymbolTable())
+        }
     }
 
     private mutating func layOutHeader(_ pass: inout some LayoutPass) throws(PolicyFileError) {
@@ -174,7 +201,8 @@ extension PolicyFile {
         }
         unknownHandling = handling
         isMultilevel = configuration & 1 == 1
-        try pass.constant(8, orElse: .wrongTableCount)
+        if !found.has(.levels) { try pass.leaveOut(isMultilevel) }
+        try pass.constant(found.symbolTableCount, orElse: .wrongTableCount)
         try pass.constant(found.objectContextTableCount, orElse: .wrongTableCount)
     }
 }

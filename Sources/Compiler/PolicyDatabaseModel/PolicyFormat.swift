@@ -21,7 +21,7 @@ public struct PolicyFormat: Hashable, Sendable {
         let isKnown =
             switch target {
             case .xen: version == 24 || version == 30
-            case .linux: version >= 20 && version <= 33
+            case .linux: version >= 15 && version <= 33
             }
         guard isKnown else { return nil }
         self.init(target: target, version: version)
@@ -38,10 +38,19 @@ public struct PolicyFormat: Hashable, Sendable {
     /// Every format that is read and written.
     public static let all =
         [24, 30].map { PolicyFormat(target: .xen, version: $0) }
-        + (20...33).map { PolicyFormat(target: .linux, version: $0) }
+        + (15...33).map { PolicyFormat(target: .linux, version: $0) }
 
     /// What some formats have and others do not. Raw values are the first version with it.
     enum Feature: UInt32 {
+        /// Booleans and conditionals.
+        case booleans = 16
+        /// Linux only: labels of IPv6 addresses.
+        case wideNodes = 17
+        /// Sensitivities, categories, ranges in labels, and constraints on changes of label.
+        case levels = 19
+        /// Rules of one size, each with one kind, about types and attributes; before, a rule says
+        /// all kinds at once, about types only.
+        case compactRules = 20
         case rangeTransitionClasses = 21
         case capabilities = 22
         case permissiveTypes = 23
@@ -70,11 +79,14 @@ public struct PolicyFormat: Hashable, Sendable {
     /// Whether frames of I/O memory have 64 bits and the device tree has labels.
     var hasWideDevices: Bool { target == .xen && version >= 30 }
 
+    /// How many tables of symbols there are.
+    var symbolTableCount: UInt32 { has(.levels) ? 8 : has(.booleans) ? 6 : 5 }
+
     /// How many tables of object contexts there are.
     var objectContextTableCount: UInt32 {
         switch target {
         case .xen: hasWideDevices ? 6 : 5
-        case .linux: has(.infiniband) ? 9 : 7
+        case .linux: has(.infiniband) ? 9 : has(.wideNodes) ? 7 : 6
         }
     }
 }

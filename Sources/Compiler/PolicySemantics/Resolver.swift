@@ -253,6 +253,7 @@ extension Resolver {
         }
         let channels = instances.compactMap { resolve($0) }
         var further = SystemPolicy.Further()
+        further.targetVersion = statements.target?.version?.value
         further.imports = statements.imports
         further.integrities = integrities.declared.map { .init(name: $0.value, source: $0.span) }
         further.subtrees = statements.subtrees.compactMap { resolveSubtree($0) }
@@ -321,12 +322,18 @@ extension Resolver {
                     ?? "targets are \(known.map { "`\($0)`" }.joined(separator: ", "))")
             return nil
         }
-        let wanted = target == .xen ? "4.17" : nil
-        guard version?.value == wanted else {
-            let span = version?.span ?? name.span
+        let versions = SystemPolicy.Target.xenVersions
+        let isKnown =
+            switch target {
+            case .casemate: version == nil
+            case .xen: version.map { versions.contains($0.value) } ?? false
+            }
+        guard isKnown else {
+            let list = versions.map { "`\"\($0)\"`" }.joined(separator: ", ")
             report(
-                .unknownTarget, at: span, "this version of the target `\(name.value)` is not known",
-                help: wanted.map { "write `target xen \"\($0)\"`" } ?? "write `target casemate`")
+                .unknownTarget, at: version?.span ?? name.span,
+                "this version of the target `\(name.value)` is not known",
+                help: target == .xen ? "versions are \(list)" : "write `target casemate`")
             return nil
         }
         return target

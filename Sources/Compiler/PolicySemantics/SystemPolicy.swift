@@ -68,6 +68,8 @@ public struct SystemPolicy: Equatable, Sendable {
         public var conflicts: [Conflict] = []
         /// Where modules are imported.
         public var imports: [SourceSpan] = []
+        /// The version of the target: one of `Target.xenVersions` for Xen, nil for Casemate.
+        public var targetVersion: String?
         /// Who may change the policy.
         public var powerAssertions: [PowerAssertion] = []
 
@@ -81,7 +83,7 @@ extension SystemPolicy {
     public enum Target: String, Equatable, Sendable, CaseIterable {
         /// Casemate's own hypervisor.
         case casemate
-        /// Xen 4.17 with its FLASK security module.
+        /// Xen with its FLASK security module, in one of `xenVersions`.
         case xen
     }
 
