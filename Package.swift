@@ -257,7 +257,7 @@ let package = Package(
                 [
                     "CompilerTestSupport", "BootArena", "PolicyDatabase", "SystemManifest",
                     "ReferenceMonitor", "HypervisorCore", "PolicyChecks", "PolicySemantics",
-                    "PolicyCompiler",
+                    "PolicyDatabaseModel", "PolicyCompiler",
                 ]),
         ]
 )

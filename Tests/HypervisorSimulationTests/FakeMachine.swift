@@ -3,37 +3,70 @@ import HypervisorCore
 /// A machine of arrays. Every domain has 64 KiB of memory, where virtual, guest-physical and
 /// machine addresses differ by constants only, and its shared pages behind it.
 final class FakeMemory {
-    /// Bytes by machine frame.
-    var frames: [UInt64: [UInt8]] = [:]
+    /// The bytes of all frames.
+    private var bytes = [UInt8](repeating: 0, count: 34 * Int(FakeMachine.window) * 4096)
     /// Denials, in order.
     var denials: [Denial] = []
     /// What each domain wrote to its console.
     var output: [UInt16: [UInt8]] = [:]
     /// System time, in nanoseconds.
     var now: UInt64 = 1_000
+    /// The step that is left out.
+    var fault: FaultPoint?
+    /// The page tables, and what the processors remember of them.
+    let translations = FakeTranslations()
+    /// Words that somebody else changes at every look: how often they were tried.
+    var hostileTries = 0
+    /// The frame of the hostile word, if there is one.
+    var hostileFrame: UInt64?
+    /// How often a mark was taken off an entry while somebody could still reach a foreign frame.
+    var earlyReleases = 0
+    /// Whether to look for that.
+    var watchesReleases = false
 
-    func byte(_ frame: UInt64, _ offset: Int) -> UInt8 { frames[frame]?[offset] ?? 0 }
+    private func place(_ frame: UInt64, _ offset: Int) -> Int { Int(frame) * 4096 + offset }
+
+    func byte(_ frame: UInt64, _ offset: Int) -> UInt8 { bytes[place(frame, offset)] }
 
     func setByte(_ frame: UInt64, _ offset: Int, _ value: UInt8) {
-        frames[frame, default: Array(repeating: 0, count: 4096)][offset] = value
+        bytes[place(frame, offset)] = value
     }
 
     func number(_ frame: UInt64, _ offset: Int, _ size: Int) -> UInt64 {
-        (0..<size).reduce(0) { $0 | UInt64(byte(frame, offset + $1)) << UInt64(8 * $1) }
+        let start = place(frame, offset)
+        var value: UInt64 = 0
+        for index in 0..<size { value |= UInt64(bytes[start + index]) << UInt64(8 * index) }
+        return value
     }
 
     func setNumber(_ frame: UInt64, _ offset: Int, _ size: Int, _ value: UInt64) {
+        let start = place(frame, offset)
         for index in 0..<size {
-            setByte(frame, offset + index, UInt8(truncatingIfNeeded: value >> UInt64(8 * index)))
+            bytes[start + index] = UInt8(truncatingIfNeeded: value >> UInt64(8 * index))
         }
+    }
+
+    func copy(_ source: UInt64, _ offset: Int, _ target: UInt64, _ at: Int, _ count: Int) {
+        let moved = Array(bytes[place(source, offset)..<place(source, offset) + count])
+        bytes.replaceSubrange(place(target, at)..<place(target, at) + count, with: moved)
+    }
+
+    /// Everything in a domain's window.
+    func view(_ domain: DomainID) -> [UInt8] {
+        let start = place(FakeMachine.firstFrame(domain), 0)
+        return Array(bytes[start..<start + Int(FakeMachine.window) * 4096])
     }
 }
 
 struct FakeMachine: Machine, ~Copyable {
     /// Frames of memory that a domain owns.
     static let frameCount: UInt64 = 16
-    /// The first frame of a domain's memory; its shared pages come after 1,000 more.
-    static func firstFrame(_ domain: DomainID) -> UInt64 { UInt64(domain.number) * 10_000 }
+    /// Frames from one domain's memory to the next one's.
+    static let window: UInt64 = 32
+    /// Where foreign frames can be mapped.
+    static let places: Range<UInt64> = 32..<48
+    /// The first frame of a domain's memory; its shared pages come after 16 more.
+    static func firstFrame(_ domain: DomainID) -> UInt64 { UInt64(domain.number) * window }
 
     let memory: FakeMemory
 
@@ -71,10 +104,67 @@ struct FakeMachine: Machine, ~Copyable {
         return MachineFrame(number: FakeMachine.firstFrame(domain) + frame.number)
     }
 
-    func canMap(_ domain: DomainID, at frame: GuestFrame) -> Bool { frame.number < 1 << 20 }
+    func canMap(_ domain: DomainID, at frame: GuestFrame) -> Bool {
+        if omits(.keepForeignFrame) { return frame.number < 1 << 20 }
+        return frame.number < 1 << 20 && !memory.translations.isForeign(domain, frame)
+    }
 
-    mutating func map(_ domain: DomainID, _ machineFrame: MachineFrame, at frame: GuestFrame) {}
+    mutating func map(_ domain: DomainID, _ machineFrame: MachineFrame, at frame: GuestFrame) {
+        memory.translations.replaceByOwn(domain, frame)
+    }
 
+    func canMapForeign(_ domain: DomainID, at frame: GuestFrame) -> Bool {
+        FakeMachine.places.contains(frame.number) && !memory.translations.isForeign(domain, frame)
+    }
+
+    mutating func mapForeign(
+        _ domain: DomainID, _ machineFrame: MachineFrame, at frame: GuestFrame, writable: Bool
+    ) {
+        memory.translations.set(domain, frame, machineFrame, writable: writable)
+    }
+
+    mutating func remapForeign(
+        _ domain: DomainID, _ machineFrame: MachineFrame, at frame: GuestFrame
+    ) {
+        memory.translations.set(domain, frame, machineFrame, writable: true)
+    }
+
+    mutating func unmapForeign(_ domain: DomainID, at frame: GuestFrame) {
+        memory.translations.remove(domain, frame)
+    }
+
+    mutating func flushTranslations(of domain: DomainID) { memory.translations.flush(domain) }
+
+    mutating func copy(
+        from source: MachineFrame, offset: Int, to target: MachineFrame, offset targetOffset: Int,
+        count: Int
+    ) {
+        memory.copy(source.number, offset, target.number, targetOffset, count)
+    }
+
+    mutating func scrub(_ frame: MachineFrame) {
+        for word in 0..<512 { memory.setNumber(frame.number, word * 8, 8, 0) }
+    }
+
+    func omits(_ point: FaultPoint) -> Bool { memory.fault == point }
+
+    func systemTimeInNanoseconds() -> UInt64 { memory.now }
+
+    func timeRecord() -> TimeRecord {
+        TimeRecord(
+            tscTimestamp: memory.now, systemTime: memory.now, tscToSystemMultiplier: 1 << 31,
+            tscShift: 1)
+    }
+
+    mutating func consoleOutput(_ domain: DomainID, _ byte: UInt8) {
+        memory.output[domain.number, default: []].append(byte)
+    }
+
+    mutating func audit(_ denial: Denial) { memory.denials.append(denial) }
+}
+
+/// Words of shared pages.
+extension FakeMachine {
     func load64(_ frame: MachineFrame, offset: Int) -> UInt64 {
         memory.number(frame.number, offset, 8)
     }
@@ -104,22 +194,23 @@ struct FakeMachine: Machine, ~Copyable {
     }
 
     func testAndClearBit(_ frame: MachineFrame, offset: Int, bit: Int) -> Bool {
+        if memory.watchesReleases, memory.translations.reachesForeignFrames {
+            memory.earlyReleases += 1
+        }
         let word = load64(frame, offset: offset)
         store64(frame, offset: offset, word & ~(1 << UInt64(bit)))
         return word >> UInt64(bit) & 1 == 1
     }
 
-    func systemTimeInNanoseconds() -> UInt64 { memory.now }
-
-    func timeRecord() -> TimeRecord {
-        TimeRecord(
-            tscTimestamp: memory.now, systemTime: memory.now, tscToSystemMultiplier: 1 << 31,
-            tscShift: 1)
+    func compareExchange32(
+        _ frame: MachineFrame, offset: Int, expected: UInt32, _ value: UInt32
+    ) -> UInt32 {
+        if memory.hostileFrame == frame.number {
+            memory.hostileTries += 1
+            return ~expected
+        }
+        let word = load32(frame, offset: offset)
+        if word == expected { store32(frame, offset: offset, value) }
+        return word
     }
-
-    mutating func consoleOutput(_ domain: DomainID, _ byte: UInt8) {
-        memory.output[domain.number, default: []].append(byte)
-    }
-
-    mutating func audit(_ denial: Denial) { memory.denials.append(denial) }
 }

@@ -117,7 +117,7 @@ import Testing
             }
             channel talk: a -> b signal
             """)
-        func run(secretCalls: Int) throws -> ([Int64], [[UInt64: [UInt8]]]) {
+        func run(secretCalls: Int) throws -> ([Int64], [[UInt8]]) {
             var simulation = try Simulation(system)
             var low = SeededGenerator(seed: seed)
             var high = SeededGenerator(seed: seed &+ 1)

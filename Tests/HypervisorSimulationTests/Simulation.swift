@@ -1,8 +1,10 @@
 import BootArena
 import CompilerTestSupport
 import HypervisorCore
+import PolicyChecks
 import PolicyCompiler
 import PolicyDatabase
+import PolicyDatabaseModel
 import ReferenceMonitor
 import SystemManifest
 
@@ -11,9 +13,22 @@ struct Simulation: ~Copyable {
     var core: HypervisorCore
     var machine: FakeMachine
     let memory = FakeMemory()
+    /// In how many parts the last call was done; 1,000: it did not end.
+    var parts = 0
 
-    init(_ system: TestSystem) throws {
-        let policy = try PolicyDatabase(validating: system.compiled.policy.span)
+    /// What one compartment may do to another besides what the system says, by index.
+    struct Right {
+        let source: Int
+        let target: Int
+        let permissions: [Permission]
+    }
+
+    /// How many handles each domain has.
+    static let handleCount = 24
+
+    init(_ system: TestSystem, rights: [Right] = []) throws {
+        let bytes = try Simulation.policy(system, rights)
+        let policy = try PolicyDatabase(validating: bytes.span)
         let manifest = try SystemManifest(validating: system.compiled.manifest.span)
         var arena = BootArena(hostSizeInBytes: 16 << 20)
         let monitor = try ReferenceMonitor(policy: policy, manifest: manifest, arena: &arena)
@@ -21,35 +36,69 @@ struct Simulation: ~Copyable {
         var domains = try arena.reserve(
             count: count, repeating: Simulation.domain(0, monitor))
         for index in 0..<count { domains[index] = Simulation.domain(index, monitor) }
-        core = HypervisorCore(domains: domains, monitor: monitor)
+        var grants = try GrantTables(
+            domainCount: count, handleCount: Simulation.handleCount, arena: &arena)
+        for right in rights where right.permissions.contains(GrantPermission.mapRead) {
+            grants.addQuota(grantee: right.source, grantor: right.target, pages: 8)
+        }
+        var frames = try FrameLedger(domainCount: count, arena: &arena)
+        for index in 0..<count {
+            let first = FakeMachine.firstFrame(domains[index].id)
+            frames.adopt(
+                OwnedFrames(first: MachineFrame(number: first), count: FakeMachine.frameCount),
+                by: index)
+        }
+        core = HypervisorCore(domains: domains, monitor: monitor, grants: grants, frames: frames)
         machine = FakeMachine(memory: memory)
+    }
+
+    /// The system's policy, with further rights.
+    private static func policy(_ system: TestSystem, _ rights: [Right]) throws -> [UInt8] {
+        guard !rights.isEmpty else { return system.compiled.policy }
+        let lowered = LoweredPolicy(system.proved.policy)
+        var database = lowered.database
+        for right in rights {
+            database.allow(
+                lowered.labels[right.source].type, lowered.labels[right.target].type,
+                right.permissions)
+        }
+        return try database.encoded()
     }
 
     private static func domain(_ index: Int, _ monitor: borrowing ReferenceMonitor) -> Domain {
         let id = DomainID(number: UInt16(index + 1))
         let label = monitor.label(ofCompartment: index)
-        let pages = FakeMachine.firstFrame(id) + 1_000
+        let pages = FakeMachine.firstFrame(id) + 16
         return Domain(
             id: id, label: label,
             consoleLabel: monitor.eventLabel(source: label, target: .hypervisor),
-            sharedInfo: MachineFrame(number: pages), grantFrames: MachineFrame(number: pages + 2),
-            consoleRing: MachineFrame(number: pages + 1),
-            consoleGuestFrame: GuestFrame(number: 0xfefff), cpuCount: 4)
+            pages: SharedPages(first: MachineFrame(number: pages)), cpuCount: 4)
     }
 
     /// Makes a hypercall whose argument structure lies at 0x1000 in the caller's memory.
     mutating func call(
         _ number: UInt64, _ operation: UInt64, from domain: UInt16, _ argument: [UInt32] = [],
-        cpu: Int = 0, second: UInt64 = 0x1000
+        cpu: Int = 0, second: UInt64 = 0x1000, third: UInt64 = 0x1000
     ) -> Int64 {
         let frame = FakeMachine.firstFrame(DomainID(number: domain)) + 1
         for (index, word) in argument.enumerated() {
             memory.setNumber(frame, index * 4, 4, UInt64(word))
         }
-        return core.hypercall(
-            HypercallRequest(call: number, arguments: [operation, second, 0x1000, 0]),
-            from: VirtualCPUID(domain: DomainID(number: domain), number: cpu),
-            machine: &machine)
+        var arguments: InlineArray<4, UInt64> = [operation, second, third, 0]
+        parts = 0
+        // As the guest does: it makes the call again until it is done.
+        while parts < 1_000 {
+            parts += 1
+            let result = core.hypercall(
+                HypercallRequest(call: number, arguments: arguments),
+                from: VirtualCPUID(domain: DomainID(number: domain), number: cpu),
+                machine: &machine)
+            switch result {
+            case .finished(let value): return value
+            case .unfinished(let second, let third): arguments = [operation, second, third, 0]
+            }
+        }
+        return .min
     }
 
     /// The word at `index` of the argument structure, after the call.
@@ -85,7 +134,7 @@ struct Simulation: ~Copyable {
 
     /// Whether a port's pending bit is set.
     func isPending(_ domain: UInt16, port: UInt32) -> Bool {
-        let page = FakeMachine.firstFrame(DomainID(number: domain)) + 1_000
+        let page = FakeMachine.firstFrame(DomainID(number: domain)) + 16
         return memory.number(page, 2048 + Int(port / 64) * 8, 8) >> UInt64(port % 64) & 1 == 1
     }
 
@@ -110,9 +159,6 @@ struct Simulation: ~Copyable {
         return nil
     }
 
-    /// Everything that a domain can see: its memory, its shared pages, its console.
-    func view(of domain: UInt16) -> [UInt64: [UInt8]] {
-        let first = FakeMachine.firstFrame(DomainID(number: domain))
-        return memory.frames.filter { $0.key >= first && $0.key < first + 10_000 }
-    }
+    /// Everything that a domain can see: its memory, its shared pages.
+    func view(of domain: UInt16) -> [UInt8] { memory.view(DomainID(number: domain)) }
 }

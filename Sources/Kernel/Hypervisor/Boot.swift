@@ -183,6 +183,8 @@
             ReferenceMonitor.arenaSizeInBytes(compartmentCount: count)
             + count * (MemoryLayout<Domain>.stride + MemoryLayout<GuestSpace>.stride + 128)
             + count * 8 * MemoryLayout<Guest>.stride + 4096
+            + GrantTables.arenaSizeInBytes(domainCount: count, handleCount: grantHandleCount)
+            + FrameLedger.arenaSizeInBytes(domainCount: count)
         do throws(BootFailure) {
             return try memory.reserveArena(size: UInt64(size))
         } catch { throw .machine(error) }

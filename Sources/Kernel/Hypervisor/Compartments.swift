@@ -108,11 +108,42 @@
                 next += 1
             }
         }
+        let grants = try makeGrants(manifest, &arena)
+        var frames = try makeLedger(manifest, &arena)
+        for index in 0..<count { frames.adopt(spaces[index].memory, by: index) }
         arena.seal()
         return System(
-            core: HypervisorCore(domains: domains, monitor: monitor), spaces: spaces,
-            guests: guests)
+            core: HypervisorCore(
+                domains: domains, monitor: monitor, grants: grants, frames: frames),
+            spaces: spaces, guests: guests)
     }
+
+    /// The tables of the compartments' grants.
+    ///
+    /// - Throws: `.arena`.
+    private func makeGrants(
+        _ manifest: borrowing SystemManifest, _ arena: inout BootArena
+    ) throws(StopReason) -> GrantTables {
+        do throws(BootArenaError) {
+            return try GrantTables(
+                domainCount: manifest.compartmentCount, handleCount: grantHandleCount,
+                arena: &arena)
+        } catch { throw .arena(error) }
+    }
+
+    /// A ledger in which nobody owns anything.
+    ///
+    /// - Throws: `.arena`.
+    private func makeLedger(
+        _ manifest: borrowing SystemManifest, _ arena: inout BootArena
+    ) throws(StopReason) -> FrameLedger {
+        do throws(BootArenaError) {
+            return try FrameLedger(domainCount: manifest.compartmentCount, arena: &arena)
+        } catch { throw .arena(error) }
+    }
+
+    /// How many foreign pages a compartment can have mapped.
+    var grantHandleCount: Int { 1024 }
 
     /// A compartment whose processors are still to be built.
     private struct BuiltCompartment {
@@ -155,10 +186,7 @@
             let domain = Domain(
                 id: id, label: label,
                 consoleLabel: monitor.eventLabel(source: label, target: .hypervisor),
-                sharedInfo: pages.sharedInfo, grantFrames: pages.grantFrames,
-                consoleRing: pages.consoleRing,
-                consoleGuestFrame: GuestFrame(number: GuestFirmware.consoleAddress >> 12),
-                cpuCount: compartment.virtualCPUCount)
+                pages: pages, cpuCount: compartment.virtualCPUCount)
             return BuiltCompartment(domain: domain, space: space, entry: entry)
         } catch { throw .machine(error) }
     }

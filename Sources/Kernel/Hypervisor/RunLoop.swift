@@ -178,8 +178,9 @@
                 machine.console.number(UInt64(reason))
                 machine.console.end()
                 reportExits(processor.domain, &machine)
+                core.retire(processor.domain, &machine)
             case .crashed:
-                return
+                core.retire(processor.domain, &machine)
             }
         }
 

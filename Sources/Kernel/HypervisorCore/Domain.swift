@@ -12,6 +12,9 @@ public struct Domain: BitwiseCopyable {
     /// The console's port, bound before the guest starts.
     public static var consolePort: EventChannelPort { EventChannelPort(number: 1) }
 
+    /// The store's port, bound before the guest starts when a compartment serves the store.
+    public static var storePort: EventChannelPort { EventChannelPort(number: 2) }
+
     /// Grant-table frames that a domain may map; each holds 512 version 1 entries.
     public static var grantFrameCount: Int { 4 }
 
@@ -28,6 +31,17 @@ public struct Domain: BitwiseCopyable {
     /// Where the guest finds the console ring.
     public let consoleGuestFrame: GuestFrame
 
+    /// The store ring (`struct xenstore_domain_interface`), in the guest's memory map and ours.
+    public let storeRing: MachineFrame
+    /// Where the guest finds the store ring.
+    public let storeGuestFrame: GuestFrame
+    /// A page of its own that takes the place of a foreign frame that was taken from it.
+    public let blank: MachineFrame
+
+    /// Where the guest sees the frames of its grant table; nil: nowhere.
+    public internal(set) var grantGuestFrames: InlineArray<4, GuestFrame?>
+    /// The port on which its store is served; nil: no compartment serves it.
+    public internal(set) var storePort: EventChannelPort?
     /// Whether it runs, or why it stopped.
     public internal(set) var life: Life
     /// Its event channels, by port.
@@ -52,25 +66,57 @@ public struct Domain: BitwiseCopyable {
 
     /// Makes a running domain with nothing bound but its console, and only its first processor up.
     public init(
-        id: DomainID, label: SecurityID, consoleLabel: SecurityID, sharedInfo: MachineFrame,
-        grantFrames: MachineFrame, consoleRing: MachineFrame, consoleGuestFrame: GuestFrame,
+        id: DomainID, label: SecurityID, consoleLabel: SecurityID, pages: SharedPages,
         cpuCount: Int
     ) {
         precondition(cpuCount >= 1 && cpuCount <= 8, "a domain has 1 to 8 processors")
         self.id = id
         self.label = label
-        self.sharedInfo = sharedInfo
-        self.grantFrames = grantFrames
-        self.consoleRing = consoleRing
-        self.consoleGuestFrame = consoleGuestFrame
+        sharedInfo = pages.sharedInfo
+        grantFrames = pages.grantFrames
+        consoleRing = pages.consoleRing
+        consoleGuestFrame = GuestFrame(number: GuestFirmware.consoleAddress >> 12)
+        storeRing = pages.storeRing
+        storeGuestFrame = GuestFrame(number: GuestFirmware.storeAddress >> 12)
+        blank = pages.blank
+        grantGuestFrames = InlineArray(repeating: nil)
+        storePort = nil
         life = .running
         channels = InlineArray(repeating: .free)
         channels[Int(Domain.consolePort.number)] = EventChannel(
             binding: .console, label: consoleLabel)
-        cpus = InlineArray { VirtualCPU(infoFrame: sharedInfo, number: $0) }
+        cpus = InlineArray { VirtualCPU(infoFrame: pages.sharedInfo, number: $0) }
         self.cpuCount = cpuCount
         callbackVector = 0
     }
+}
+
+/// The pages that the hypervisor shares with a guest, adjacent in the machine's memory and outside
+/// the guest's own.
+public struct SharedPages: BitwiseCopyable {
+    /// The first.
+    public let first: MachineFrame
+
+    /// How many there are.
+    public static var count: Int { 4 + Domain.grantFrameCount }
+
+    /// Takes `count` adjacent frames.
+    public init(first: MachineFrame) { self.first = first }
+
+    private func page(_ index: UInt64) -> MachineFrame {
+        MachineFrame(number: first.number + index)
+    }
+
+    /// `struct shared_info`.
+    public var sharedInfo: MachineFrame { page(0) }
+    /// The console ring.
+    public var consoleRing: MachineFrame { page(1) }
+    /// The store ring.
+    public var storeRing: MachineFrame { page(2) }
+    /// The blank page.
+    public var blank: MachineFrame { page(3) }
+    /// The first frame of the grant table.
+    public var grantFrames: MachineFrame { page(4) }
 }
 
 /// The virtual processor's state that guests see through shared memory, and what it waits for.

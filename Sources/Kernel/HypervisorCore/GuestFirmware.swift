@@ -8,6 +8,8 @@ public enum GuestFirmware {
     public static var tablesAddress: UInt64 { 0xfc00_0000 }
     /// Where the console ring is; one page.
     public static var consoleAddress: UInt64 { 0xfeff_f000 }
+    /// Where the store ring is; one page, before the console's.
+    public static var storeAddress: UInt64 { 0xfeff_e000 }
     /// The most memory that this layout has room for.
     public static var memoryLimit: UInt64 { 0xf000_0000 }
     /// The longest command line, in bytes.
@@ -41,7 +43,7 @@ public enum GuestFirmware {
         setRegion(&page, 1, start: 0xa0000, size: 0x60000, type: 2)
         setRegion(&page, 2, start: 0x10_0000, size: memorySize - 0x10_0000, type: 1)
         setRegion(&page, 3, start: tablesAddress, size: 0x1000, type: 3)
-        setRegion(&page, 4, start: consoleAddress, size: 0x1000, type: 2)
+        setRegion(&page, 4, start: storeAddress, size: 0x2000, type: 2)
         for index in commandLine.indices { page[0x200 + index] = commandLine[index] }
         return true
     }

@@ -13,7 +13,8 @@ public enum HypercallOperation: Equatable {
     case consoleWrite
     case bindVIRQ, bindIPI, close, unmask, bindVCPU
     case allocUnbound, bindInterdomain, send, status
-    case queryGrantSize, setGrantVersion
+    case mapGrant, unmapGrant, copyGrant
+    case setUpGrantTable, queryGrantSize, setGrantVersion
 
     /// The numbers of Xen's public `xen.h` (`__HYPERVISOR_…`) and of each call's own header.
     ///
@@ -48,6 +49,10 @@ public enum HypercallOperation: Equatable {
 
     private static func grantOperation(_ number: UInt64) -> HypercallOperation? {
         switch number {
+        case 0: .mapGrant
+        case 1: .unmapGrant
+        case 2: .setUpGrantTable
+        case 5: .copyGrant
         case 6: .queryGrantSize
         case 8: .setGrantVersion
         default: nil
@@ -107,6 +112,8 @@ public enum HypercallOperation: Equatable {
         case onHypervisor(Permission)
         /// Decided by the event channel's label, once the arguments are decoded.
         case onEventChannel
+        /// Decided by the labels of the two domains, for each request once it is decoded.
+        case onGrant
     }
 
     /// The operation's row.
@@ -128,8 +135,9 @@ public enum HypercallOperation: Equatable {
         case .bindIPI: .onSelf(HypercallPermission.ipi)
         case .close, .unmask, .bindVCPU: .onSelf(HypercallPermission.port)
         case .allocUnbound, .bindInterdomain, .send, .status: .onEventChannel
+        case .mapGrant, .unmapGrant, .copyGrant: .onGrant
         case .queryGrantSize: .onSelf(GrantPermission.query)
-        case .setGrantVersion: .onSelf(GrantPermission.setup)
+        case .setUpGrantTable, .setGrantVersion: .onSelf(GrantPermission.setup)
         }
     }
 
@@ -164,6 +172,10 @@ public enum HypercallOperation: Equatable {
         case .bindInterdomain: "EVTCHNOP_bind_interdomain"
         case .send: "EVTCHNOP_send"
         case .status: "EVTCHNOP_status"
+        case .mapGrant: "GNTTABOP_map_grant_ref"
+        case .unmapGrant: "GNTTABOP_unmap_grant_ref"
+        case .copyGrant: "GNTTABOP_copy"
+        case .setUpGrantTable: "GNTTABOP_setup_table"
         case .queryGrantSize: "GNTTABOP_query_size"
         case .setGrantVersion: "GNTTABOP_set_version"
         }
@@ -182,4 +194,13 @@ public struct HypercallRequest: BitwiseCopyable {
         self.call = call
         self.arguments = arguments
     }
+}
+
+/// How a hypercall ended.
+public enum HypercallResult: BitwiseCopyable, Equatable {
+    /// It is done; this goes to RAX.
+    case finished(Int64)
+    /// A part of it is done, and the guest may be interrupted now. The guest makes the same call
+    /// again, with these as second and third argument.
+    case unfinished(second: UInt64, third: UInt64)
 }

@@ -4,7 +4,7 @@ import ReferenceMonitor
 
 extension HypervisorCore {
     /// Authorizes an operation that is decided by its caller alone. Operations on event channels
-    /// pass here and are decided when their arguments are known.
+    /// and grants pass here and are decided when their arguments are known.
     ///
     /// - Throws: `.notPermitted`; a record of the denial was made.
     func authorize<M: Machine & ~Copyable>(
@@ -17,7 +17,7 @@ extension HypervisorCore {
         case .onHypervisor(let permission):
             try authorize(
                 label, .hypervisor, permission, caller, .hypervisor, operation, &machine)
-        case .onEventChannel:
+        case .onEventChannel, .onGrant:
             return
         }
     }

@@ -43,6 +43,7 @@ extension HypervisorCore {
         guard isCaller(request.u16(at: 0), caller) else { throw .notPermitted }
         let domain = domains[callerIndex(caller)]
         let frame: MachineFrame
+        var grantFrame: Int?
         switch request.u32(at: 4) {
         case 0:
             frame = domain.sharedInfo
@@ -50,12 +51,16 @@ extension HypervisorCore {
             let index = request.u64(at: 8)
             guard index < UInt64(Domain.grantFrameCount) else { throw .invalidArgument }
             frame = MachineFrame(number: domain.grantFrames.number + index)
+            grantFrame = Int(index)
         default:
             throw .invalidArgument
         }
         let place = GuestFrame(number: request.u64(at: 16))
         guard machine.canMap(caller, at: place) else { throw .invalidArgument }
         machine.map(caller, frame, at: place)
+        if let grantFrame {
+            domains[callerIndex(caller)].grantGuestFrames[grantFrame] = place
+        }
         return 0
     }
 
@@ -77,8 +82,8 @@ extension HypervisorCore {
         return 0
     }
 
-    /// `HVMOP_get_param`: where the console is. There is no store: its parameters read as 0, which
-    /// a guest understands as none.
+    /// `HVMOP_get_param`: where the console and the store are. The store's parameters read as 0,
+    /// which a guest understands as none, when no compartment serves it.
     ///
     /// - Layout: as `HVMOP_set_param`; `value` [hypervisor].
     /// - Throws: `.badAddress`; `.notPermitted` for another domain; `.invalidArgument` for another
@@ -88,10 +93,12 @@ extension HypervisorCore {
     ) throws(XenError) -> Int64 {
         var request = try arguments(address, 16, caller, machine)
         guard isCaller(request.u16(at: 0), caller) else { throw .notPermitted }
+        let domain = domains[callerIndex(caller)]
         let value: UInt64
         switch request.u32(at: 4) {
-        case 1, 2: value = 0
-        case 17: value = domains[callerIndex(caller)].consoleGuestFrame.number
+        case 1: value = domain.storePort == nil ? 0 : domain.storeGuestFrame.number
+        case 2: value = UInt64(domain.storePort?.number ?? 0)
+        case 17: value = domain.consoleGuestFrame.number
         case 18: value = UInt64(Domain.consolePort.number)
         default: throw .invalidArgument
         }
@@ -105,35 +112,6 @@ extension HypervisorCore {
     /// - Throws: `.invalidArgument` for anything else.
     func vmAssist(command: UInt64, type: UInt64) throws(XenError) -> Int64 {
         guard command == 0, type == 5 else { throw .invalidArgument }
-        return 0
-    }
-
-    /// `GNTTABOP_query_size`: how many frames the grant table has.
-    ///
-    /// - Layout: `u16 dom`, 2 bytes, then [hypervisor] `u32 nr_frames`, `u32 max_nr_frames`,
-    ///   `s16 status`.
-    /// - Throws: `.badAddress`; `.invalidArgument` when it is not one request; `.notPermitted` for
-    ///   another domain.
-    func queryGrantSize<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        var request = try arguments(address, 16, caller, machine)
-        guard isCaller(request.u16(at: 0), caller) else { throw .notPermitted }
-        request.set(u32: UInt32(Domain.grantFrameCount), at: 4)
-        request.set(u32: UInt32(Domain.grantFrameCount), at: 8)
-        request.set(u16: 0, at: 12)
-        try answer(request, address, caller, machine)
-        return 0
-    }
-
-    /// `GNTTABOP_set_version`: version 1 is what there is.
-    ///
-    /// - Throws: `.badAddress`; `.unknownOperation` for version 2, which is absent on purpose.
-    func setGrantVersion<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        let request = try arguments(address, 4, caller, machine)
-        guard request.u32(at: 0) == 1 else { throw .unknownOperation }
         return 0
     }
 }

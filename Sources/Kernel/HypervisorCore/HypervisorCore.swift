@@ -15,28 +15,42 @@ public struct HypervisorCore: ~Copyable {
     public internal(set) var domains: ArenaTable<Domain>
     /// Who may do what.
     public let monitor: ReferenceMonitor
+    /// Who uses whose frames.
+    public internal(set) var grants: GrantTables
+    /// Who owns which frames.
+    public internal(set) var frames: FrameLedger
 
-    /// Takes the domains, in the order of their numbers, and the monitor.
-    public init(domains: consuming ArenaTable<Domain>, monitor: consuming ReferenceMonitor) {
+    /// Takes the domains, in the order of their numbers, the monitor, and tables for the grants of
+    /// as many domains, in a ledger of their memory.
+    public init(
+        domains: consuming ArenaTable<Domain>, monitor: consuming ReferenceMonitor,
+        grants: consuming GrantTables, frames: consuming FrameLedger
+    ) {
+        precondition(grants.domainCount == domains.count, "grant tables for other domains")
         self.domains = domains
         self.monitor = monitor
+        self.grants = grants
+        self.frames = frames
     }
 
     /// Serves one hypercall: decode, authorize, and only then look at anything.
     ///
-    /// - Returns: what goes to RAX.
+    /// - Returns: what goes to RAX, or that the call goes on.
     public mutating func hypercall<M: Machine & ~Copyable>(
         _ request: HypercallRequest, from caller: VirtualCPUID, machine: inout M
-    ) -> Int64 {
+    ) -> HypercallResult {
         guard
             let operation = HypercallOperation.decode(
                 call: request.call, subOperation: request.arguments[0])
-        else { return XenError.unknownOperation.result }
+        else { return .finished(XenError.unknownOperation.result) }
         do throws(XenError) {
             try authorize(operation, caller: caller.domain, machine: &machine)
-            return try perform(operation, request, caller: caller, machine: &machine)
+            if operation.requirement == .onGrant {
+                return try grantOperation(operation, request, caller.domain, &machine)
+            }
+            return .finished(try perform(operation, request, caller: caller, machine: &machine))
         } catch {
-            return error.result
+            return .finished(error.result)
         }
     }
 
@@ -76,8 +90,11 @@ public struct HypervisorCore: ~Copyable {
         case .unmask: return try unmask(argument, caller, &machine)
         case .send: return try send(argument, caller, &machine)
         case .status: return try status(argument, caller, &machine)
-        case .queryGrantSize: return try queryGrantSize(argument, caller, machine)
+        case .setUpGrantTable, .queryGrantSize:
+            let count = request.arguments[2]
+            return try grantTableOperation(operation, argument, count, caller, machine)
         case .setGrantVersion: return try setGrantVersion(argument, caller, machine)
+        case .mapGrant, .unmapGrant, .copyGrant: throw .unknownOperation
         }
     }
 

@@ -19,14 +19,57 @@ public protocol Machine: ~Copyable {
     /// The machine frame behind `frame`, if it is memory that the domain owns and has mapped.
     func ownedFrame(of domain: DomainID, at frame: GuestFrame) -> MachineFrame?
 
-    /// Whether `frame` may be mapped by `map`: nothing but the domain's memory, or nothing, is
-    /// there, and the tables have room.
+    /// Whether `frame` may be mapped by `map`: nothing but the domain's memory or shared pages, or
+    /// nothing, is there, and the tables have room. A frame of another domain is never replaced.
     func canMap(_ domain: DomainID, at frame: GuestFrame) -> Bool
 
     /// Maps `machineFrame`, which the domain owns, at `frame`, in place of what was there.
     ///
     /// - Precondition: `canMap` said so, and nothing was mapped since.
     mutating func map(_ domain: DomainID, _ machineFrame: MachineFrame, at frame: GuestFrame)
+
+    /// Whether `frame` may be mapped by `mapForeign`: nothing is there, and the tables have room.
+    func canMapForeign(_ domain: DomainID, at frame: GuestFrame) -> Bool
+
+    /// Maps a frame of another domain where nothing is.
+    ///
+    /// - Precondition: `canMapForeign` said so, and nothing was mapped since.
+    mutating func mapForeign(
+        _ domain: DomainID, _ machineFrame: MachineFrame, at frame: GuestFrame, writable: Bool)
+
+    /// Maps `machineFrame`, which is the domain's own, for writing, in place of a foreign frame, in
+    /// one step: no access of the guest finds nothing there. Processors may go on using the old
+    /// translation until `flushTranslations`.
+    mutating func remapForeign(
+        _ domain: DomainID, _ machineFrame: MachineFrame, at frame: GuestFrame)
+
+    /// Takes a foreign frame out of the page tables; nothing is there afterwards. Processors may go
+    /// on using the old translation until `flushTranslations`.
+    mutating func unmapForeign(_ domain: DomainID, at frame: GuestFrame)
+
+    /// Has every processor forget the domain's translations. When it returns, none uses one that
+    /// the page tables no longer hold, nor will.
+    mutating func flushTranslations(of domain: DomainID)
+
+    /// Copies bytes between two frames, or within one, as `memmove` does.
+    ///
+    /// - Precondition: `offset + count` is at most 4,096, for both.
+    mutating func copy(
+        from source: MachineFrame, offset: Int, to target: MachineFrame, offset targetOffset: Int,
+        count: Int)
+
+    /// Fills a frame with zeros.
+    mutating func scrub(_ frame: MachineFrame)
+
+    /// Stores `value` into an aligned 32-bit word if the word is `expected`, atomically.
+    ///
+    /// - Returns: what the word was.
+    func compareExchange32(
+        _ frame: MachineFrame, offset: Int, expected: UInt32, _ value: UInt32
+    ) -> UInt32
+
+    /// Whether a simulation leaves this step out. A real machine never does.
+    func omits(_ point: FaultPoint) -> Bool
 
     /// The aligned word at `offset` bytes into a frame that the hypervisor shares with a guest.
     func load64(_ frame: MachineFrame, offset: Int) -> UInt64
@@ -67,6 +110,12 @@ public protocol Machine: ~Copyable {
 
     /// Records that the policy refused something.
     mutating func audit(_ denial: Denial)
+}
+
+extension Machine where Self: ~Copyable {
+    /// No step is left out.
+    @inline(__always)
+    public func omits(_ point: FaultPoint) -> Bool { false }
 }
 
 /// The clock of a guest (`struct pvclock_vcpu_time_info` without its version): system time =

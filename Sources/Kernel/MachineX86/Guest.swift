@@ -15,6 +15,12 @@
         /// How often its processors stopped running, and why.
         var exits = ExitCounts()
 
+        /// The domain's memory, for the ledger of frames.
+        public var memory: OwnedFrames {
+            OwnedFrames(
+                first: MachineFrame(number: memoryStart >> 12), count: memorySize >> 12)
+        }
+
         /// Whether `frame` is memory that the domain owns.
         func owns(_ frame: MachineFrame) -> Bool {
             frame.number >= memoryStart >> 12

@@ -4,16 +4,6 @@
 
     /// Builds guests: memory, image, firmware tables, control block.
     public enum GuestBuilder {
-        /// The pages that the hypervisor shares with a guest, adjacent in the machine's memory.
-        public struct SharedPages: BitwiseCopyable {
-            /// `struct shared_info`.
-            public let sharedInfo: MachineFrame
-            /// The console ring.
-            public let consoleRing: MachineFrame
-            /// The first frame of the grant table.
-            public let grantFrames: MachineFrame
-        }
-
         /// What a guest is made of.
         public struct Plan {
             /// Its domain's number.
@@ -46,11 +36,8 @@
         public static func reservePages(
             _ memory: inout BootMemory
         ) throws(BootFailure) -> SharedPages {
-            let first = try memory.reserve(size: UInt64(2 + Domain.grantFrameCount) * 4096) >> 12
-            return SharedPages(
-                sharedInfo: MachineFrame(number: first),
-                consoleRing: MachineFrame(number: first + 1),
-                grantFrames: MachineFrame(number: first + 2))
+            let first = try memory.reserve(size: UInt64(SharedPages.count) * 4096) >> 12
+            return SharedPages(first: MachineFrame(number: first))
         }
 
         /// Builds a domain's memory, with its kernel, its initrd and what it reads at start.
@@ -157,6 +144,9 @@
                 to: MachineFrame(number: acpi >> 12), executable: false, &memory)
             try tables.map(
                 GuestFrame(number: GuestFirmware.consoleAddress >> 12), to: pages.consoleRing,
+                executable: false, &memory)
+            try tables.map(
+                GuestFrame(number: GuestFirmware.storeAddress >> 12), to: pages.storeRing,
                 executable: false, &memory)
             return try tables.withReserve(&memory)
         }

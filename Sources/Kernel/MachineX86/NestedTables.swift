@@ -16,10 +16,13 @@
         private static var writable: UInt64 { 2 }
         private static var user: UInt64 { 4 }
         private static var noExecute: UInt64 { 1 << 63 }
+        /// One of the bits that the processor leaves to software: the frame is another domain's.
+        private static var foreign: UInt64 { 1 << 9 }
         private static var addressMask: UInt64 { 0x000f_ffff_ffff_f000 }
 
-        /// How many tables a guest's later mappings may take.
-        static var reserveTables: UInt64 { 16 }
+        /// How many tables a guest's later mappings may take: 64 for the 128 MiB in which Linux
+        /// makes room for what others grant it, and a few for the rest.
+        static var reserveTables: UInt64 { 80 }
 
         /// Makes empty tables.
         ///
@@ -114,16 +117,50 @@
             return missing * 4096 <= reserveEnd - reserveNext
         }
 
-        /// Maps a data frame while guests run.
+        /// Whether a frame of another domain is mapped at `frame`.
+        func isForeign(_ frame: GuestFrame) -> Bool {
+            let wanted = NestedTables.present | NestedTables.foreign
+            return entry(frame) & wanted == wanted
+        }
+
+        /// Maps a frame of another domain; code in it cannot be executed.
         ///
         /// - Precondition: `canMapLate` said so.
-        mutating func mapLate(_ frame: GuestFrame, to machineFrame: MachineFrame) {
+        mutating func mapForeign(
+            _ frame: GuestFrame, to machineFrame: MachineFrame, writable: Bool
+        ) {
+            let access = NestedTables.user | (writable ? NestedTables.writable : 0)
+            setLate(frame, machineFrame.number << 12 | access | NestedTables.foreign)
+        }
+
+        /// Takes a foreign frame out of the tables.
+        ///
+        /// - Precondition: `isForeign` said so.
+        func unmapForeign(_ frame: GuestFrame) {
+            precondition(isForeign(frame), "no foreign frame is mapped there")
             var table = root
             for level in stride(from: 3, to: 0, by: -1) {
                 let slot = table + NestedTables.index(frame, level: level) * 8
-                let entry = PhysicalMemory.load64(slot)
-                if entry & NestedTables.present != 0 {
-                    table = entry & NestedTables.addressMask
+                table = PhysicalMemory.load64(slot) & NestedTables.addressMask
+            }
+            PhysicalMemory.store64(table + NestedTables.index(frame, level: 0) * 8, 0)
+        }
+
+        /// Maps a data frame of the domain's own while guests run.
+        ///
+        /// - Precondition: `canMapLate` said so.
+        mutating func mapLate(_ frame: GuestFrame, to machineFrame: MachineFrame) {
+            setLate(
+                frame, machineFrame.number << 12 | NestedTables.user | NestedTables.writable)
+        }
+
+        private mutating func setLate(_ frame: GuestFrame, _ entry: UInt64) {
+            var table = root
+            for level in stride(from: 3, to: 0, by: -1) {
+                let slot = table + NestedTables.index(frame, level: level) * 8
+                let upper = PhysicalMemory.load64(slot)
+                if upper & NestedTables.present != 0 {
+                    table = upper & NestedTables.addressMask
                 } else {
                     precondition(reserveNext < reserveEnd, "the reserve of page tables is empty")
                     table = reserveNext
@@ -132,7 +169,7 @@
                 }
             }
             let slot = table + NestedTables.index(frame, level: 0) * 8
-            PhysicalMemory.store64(slot, machineFrame.number << 12 | 7 | NestedTables.noExecute)
+            PhysicalMemory.store64(slot, entry | NestedTables.present | NestedTables.noExecute)
         }
     }
 

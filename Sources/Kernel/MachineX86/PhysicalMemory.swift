@@ -68,6 +68,13 @@
             return machine_test_and_clear_bit(address, UInt8(truncatingIfNeeded: bit)) != 0
         }
 
+        static func compareExchange32(
+            _ address: UInt64, expected: UInt32, _ value: UInt32
+        ) -> UInt32 {
+            check(address, 4)
+            return machine_compare_exchange32(address, expected, value)
+        }
+
         static func zero(_ address: UInt64, size: UInt64) {
             check(address, size)
             machine_zero(address, size)

@@ -74,9 +74,68 @@
             return found
         }
 
-        /// Whether the reserve of page tables suffices.
+        /// Whether the reserve of page tables suffices, and no foreign frame is in the way.
         public func canMap(_ domain: DomainID, at frame: GuestFrame) -> Bool {
-            space(domain)?.tables.canMapLate(frame) ?? false
+            guard let tables = space(domain)?.tables else { return false }
+            return tables.canMapLate(frame) && !tables.isForeign(frame)
+        }
+
+        /// Whether nothing is there, and the reserve of page tables suffices.
+        public func canMapForeign(_ domain: DomainID, at frame: GuestFrame) -> Bool {
+            guard let tables = space(domain)?.tables else { return false }
+            return tables.canMapLate(frame) && tables.machineFrame(frame) == nil
+        }
+
+        /// Enters a foreign frame. No processor can know a translation for it: there was none.
+        public mutating func mapForeign(
+            _ domain: DomainID, _ machineFrame: MachineFrame, at frame: GuestFrame, writable: Bool
+        ) {
+            let index = Int(domain.number) - 1
+            spaces[index].tables.mapForeign(frame, to: machineFrame, writable: writable)
+        }
+
+        /// Replaces a foreign frame by one store.
+        public mutating func remapForeign(
+            _ domain: DomainID, _ machineFrame: MachineFrame, at frame: GuestFrame
+        ) {
+            mapForeign(domain, machineFrame, at: frame, writable: true)
+        }
+
+        /// Takes a foreign frame out of the guest's nested tables.
+        public mutating func unmapForeign(_ domain: DomainID, at frame: GuestFrame) {
+            spaces[Int(domain.number) - 1].tables.unmapForeign(frame)
+        }
+
+        /// Has each virtual processor start with no translation when it next runs.
+        public mutating func flushTranslations(of domain: DomainID) {
+            let space = spaces[Int(domain.number) - 1]
+            for number in 0..<space.processorCount {
+                guests[space.firstProcessor + number].flushOnNextEntry()
+            }
+        }
+
+        /// Copies within the machine's memory.
+        public mutating func copy(
+            from source: MachineFrame, offset: Int, to target: MachineFrame,
+            offset targetOffset: Int, count: Int
+        ) {
+            guard count > 0 else { return }
+            precondition(
+                offset + count <= 4096 && targetOffset + count <= 4096, "a copy leaves its frame")
+            PhysicalMemory.copy(
+                to: place(target, targetOffset), from: place(source, offset), size: UInt64(count))
+        }
+
+        /// Fills a frame with zeros.
+        public mutating func scrub(_ frame: MachineFrame) {
+            PhysicalMemory.zero(frame.number << 12, size: 4096)
+        }
+
+        /// Compares and exchanges with one locked instruction.
+        public func compareExchange32(
+            _ frame: MachineFrame, offset: Int, expected: UInt32, _ value: UInt32
+        ) -> UInt32 {
+            PhysicalMemory.compareExchange32(place(frame, offset), expected: expected, value)
         }
 
         /// Maps a shared page, and has the processor forget what it knew.
@@ -85,9 +144,7 @@
         ) {
             let index = Int(domain.number) - 1
             spaces[index].tables.mapLate(frame, to: machineFrame)
-            for number in 0..<spaces[index].processorCount {
-                guests[spaces[index].firstProcessor + number].flushOnNextEntry()
-            }
+            flushTranslations(of: domain)
         }
 
         /// Reads a word of a shared page.

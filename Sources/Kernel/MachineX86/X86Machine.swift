@@ -186,9 +186,17 @@
                     arguments: [guest[.rdi], guest[.rsi], guest[.rdx], guest[.r10]]))
         }
 
-        /// Gives a hypercall its result.
-        public func completeHypercall(_ processor: VirtualCPUID, _ result: Int64) {
-            guests[index(processor)].control[.rax] = UInt64(bitPattern: result)
+        /// Gives a hypercall its result; or has the guest make it again, for what is left of it.
+        public func completeHypercall(_ processor: VirtualCPUID, _ result: HypercallResult) {
+            let guest = guests[index(processor)]
+            switch result {
+            case .finished(let value): guest.control[.rax] = UInt64(bitPattern: value)
+            case .unfinished(let second, let third):
+                guest[.rsi] = second
+                guest[.rdx] = third
+                // WRAPS: RIP stood behind these three bytes.
+                guest.control[.rip] = guest.control[.rip] &- 3
+            }
         }
 
         /// Whether a vector waits, so that the processor must not sleep.

@@ -120,6 +120,12 @@ static inline uint8_t machine_test_and_clear_bit(uint64_t a, uint8_t bit) {
     uint64_t mask = 1ull << (bit & 63);
     return (__atomic_fetch_and((uint64_t *)a, ~mask, __ATOMIC_SEQ_CST) & mask) != 0;
 }
+/* Atomic, as above. Returns what the word was. */
+static inline uint32_t machine_compare_exchange32(uint64_t a, uint32_t expected, uint32_t value) {
+    __atomic_compare_exchange_n((uint32_t *)a, &expected, value, 0, __ATOMIC_SEQ_CST,
+                                __ATOMIC_SEQ_CST);
+    return expected;
+}
 static inline void machine_copy(uint64_t to, uint64_t from, uint64_t n) {
     __builtin_memmove((void *)to, (const void *)from, n);
 }

@@ -1,0 +1,174 @@
+public import BootArena
+
+/// What the hypervisor knows of an entry that is in use.
+///
+/// - Invariant: *(cached)* while it is in use, `frame` is the frame that was looked up when the use
+///   began, whatever the guest writes to its table meanwhile.
+struct ActiveGrant: BitwiseCopyable {
+    /// Who uses it.
+    var grantee = DomainID(number: 0)
+    /// How many uses only read.
+    var readers: UInt16 = 0
+    /// How many uses write.
+    var writers: UInt16 = 0
+    /// The frame that it stands for.
+    var frame = MachineFrame(number: 0)
+
+    /// Whether anybody uses it.
+    var isInUse: Bool { readers != 0 || writers != 0 }
+}
+
+/// One mapping of a foreign frame, by the handle of the domain that holds it.
+struct GrantMapping: BitwiseCopyable {
+    /// What became of it.
+    enum State: UInt8, BitwiseCopyable {
+        /// The handle can be given out.
+        case free
+        /// The foreign frame is mapped.
+        case live
+        /// It was taken out of the page tables; the processors have not been told.
+        case closing
+        /// The grant ended before the mapping did: a blank page of the holder's own is mapped.
+        case severed
+    }
+
+    /// What became of it.
+    var state = State.free
+    /// Whether its holder may write.
+    var isWritable = false
+    /// The domain that granted.
+    var grantor = DomainID(number: 0)
+    /// The next free handle, when this one is free.
+    var nextFree: UInt32 = 0
+    /// The entry.
+    var reference = GrantReference(number: 0)
+    /// Where its holder sees it.
+    var place = GuestFrame(number: 0)
+}
+
+/// The grants in use and the mappings, of all domains.
+///
+/// - Invariant: *(pins)* an entry's `readers` and `writers` are the live mappings of it; a copy
+///   counts while it lasts.
+/// - Invariant: *(quota)* of each pair, no more mappings are live than `quota` says.
+/// - Invariant: *(handles)* a handle is in the list of free ones, once, or is not free.
+public struct GrantTables: ~Copyable {
+    /// Entries of one domain's table.
+    public static var referenceCount: Int { Domain.grantFrameCount * 512 }
+
+    /// How many domains there are.
+    public let domainCount: Int
+    /// How many mappings a domain can hold.
+    public let handleCount: Int
+    var active: ArenaTable<ActiveGrant>
+    var mappings: ArenaTable<GrantMapping>
+    private var firstFree: ArenaTable<UInt32>
+    private var used: ArenaTable<UInt32>
+    private var quotas: ArenaTable<UInt32>
+
+    /// Reserves tables for `domainCount` domains, each of which can hold `handleCount` mappings. No
+    /// pair may map anything yet.
+    ///
+    /// - Throws: as `BootArena.reserve`.
+    public init(
+        domainCount: Int, handleCount: Int, arena: inout BootArena
+    ) throws(BootArenaError) {
+        let active = try arena.reserve(
+            count: domainCount * GrantTables.referenceCount, repeating: ActiveGrant())
+        var mappings = try arena.reserve(
+            count: domainCount * handleCount, repeating: GrantMapping())
+        let firstFree = try arena.reserve(count: domainCount, repeating: UInt32(0))
+        let used = try arena.reserve(count: domainCount * domainCount, repeating: UInt32(0))
+        let quotas = try arena.reserve(count: domainCount * domainCount, repeating: UInt32(0))
+        for index in mappings.indices {
+            mappings[index].nextFree = UInt32(index % max(handleCount, 1) + 1)
+        }
+        self.domainCount = domainCount
+        self.handleCount = handleCount
+        self.active = active
+        self.mappings = mappings
+        self.firstFree = firstFree
+        self.used = used
+        self.quotas = quotas
+    }
+
+    /// The arena that the tables take at most, in bytes.
+    public static func arenaSizeInBytes(domainCount: Int, handleCount: Int) -> Int {
+        domainCount * referenceCount * MemoryLayout<ActiveGrant>.stride
+            + domainCount * handleCount * MemoryLayout<GrantMapping>.stride
+            + domainCount * (domainCount * 8 + 4) + 512
+    }
+
+    // MARK: Quotas
+
+    /// Lets `grantee` map `pages` more pages of `grantor` at one time. For the channels of a pair.
+    ///
+    /// - Precondition: both are below `domainCount`.
+    public mutating func addQuota(grantee: Int, grantor: Int, pages: UInt32) {
+        let (sum, overflow) = quotas[pair(grantee, grantor)].addingReportingOverflow(pages)
+        quotas[pair(grantee, grantor)] = overflow ? .max : sum
+    }
+
+    /// Takes from `grantee` every page that it was to map of `grantor`.
+    public mutating func removeQuota(grantee: Int, grantor: Int) {
+        quotas[pair(grantee, grantor)] = 0
+    }
+
+    /// How many pages of `grantor` `grantee` may map at one time.
+    public func quota(grantee: Int, grantor: Int) -> UInt32 { quotas[pair(grantee, grantor)] }
+
+    /// How many pages of `grantor` `grantee` has mapped; what was severed does not count.
+    public func used(grantee: Int, grantor: Int) -> UInt32 { used[pair(grantee, grantor)] }
+
+    private func pair(_ grantee: Int, _ grantor: Int) -> Int {
+        precondition(grantor >= 0 && grantor < domainCount, "a grantor is out of range")
+        return grantee * domainCount + grantor
+    }
+
+    // MARK: Entries and handles
+
+    /// Where an entry is in `active`; nil when the table has no such entry.
+    func slot(_ grantor: Int, _ reference: GrantReference) -> Int? {
+        guard reference.number < UInt32(GrantTables.referenceCount) else { return nil }
+        return grantor * GrantTables.referenceCount + Int(reference.number)
+    }
+
+    /// Where a handle is in `mappings`; nil when there is none.
+    func index(_ holder: Int, _ handle: UInt32) -> Int? {
+        guard handle < UInt32(handleCount) else { return nil }
+        return holder * handleCount + Int(handle)
+    }
+
+    /// The handle that `open` will give out next; nil when all are in use.
+    func nextHandle(_ holder: Int) -> UInt32? {
+        firstFree[holder] < UInt32(handleCount) ? firstFree[holder] : nil
+    }
+
+    /// Gives out the next handle.
+    ///
+    /// - Precondition: there is one.
+    mutating func open(_ holder: Int, _ mapping: GrantMapping, grantor: Int, keepsHandle: Bool) {
+        let handle = firstFree[holder]
+        guard let index = index(holder, handle) else { preconditionFailure("no handle is free") }
+        let next = mappings[index].nextFree
+        mappings[index] = mapping
+        mappings[index].state = .live
+        mappings[index].nextFree = next
+        // INVARIANT (handles): the handle leaves the list.
+        if !keepsHandle { firstFree[holder] = next }
+        used[pair(holder, grantor)] += 1
+    }
+
+    /// Takes a handle back.
+    mutating func close(_ holder: Int, _ handle: UInt32) {
+        guard let index = index(holder, handle) else { return }
+        mappings[index] = GrantMapping(nextFree: firstFree[holder])
+        firstFree[holder] = handle
+    }
+
+    /// A mapping of `grantee` is no longer one of `grantor`'s frame.
+    mutating func uncount(grantee: Int, grantor: Int) {
+        let index = pair(grantee, grantor)
+        if used[index] > 0 { used[index] -= 1 }
+    }
+}
