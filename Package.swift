@@ -53,7 +53,7 @@ let kernel: [Target] = [
     room("Kernel", "BootArena", [], freestanding),
     room("Kernel", "PolicyDatabase", ["SecurityLattice"], freestanding),
     room("Kernel", "SystemManifest", ["SecurityLattice", "Digests"], freestanding),
-    room("Kernel", "FlowCertificate", [], freestanding),
+    room("Kernel", "FlowCertificate", ["SecurityLattice"], freestanding),
     room(
         "Kernel", "ReferenceMonitor",
         ["SecurityLattice", "BootArena", "PolicyDatabase", "SystemManifest"], freestanding),
@@ -183,7 +183,12 @@ let policyTests: [Target] = [
             "TestSupport", "CompilerTestSupport", "PolicyDatabaseModel", "PolicyCompiler",
         ],
         path: "Tests/PolicyFileTests", exclude: ["Policies"], swiftSettings: strict),
-    tests("FlowCertificateTests", ["FlowCertificate"]),
+    tests(
+        "FlowCertificateTests",
+        [
+            "CompilerTestSupport", "SecurityLattice", "FlowCertificate", "PolicySyntax",
+            "PolicySemantics", "PolicyChecks", "PolicyCompiler",
+        ]),
     tests(
         "SystemManifestTests",
         [

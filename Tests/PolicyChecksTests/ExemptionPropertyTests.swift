@@ -119,8 +119,9 @@ import Testing
             let source = SourceFile(name: "s", text: text(system))
             let report = try #require(CheckResult.check(source).report)
             for flow in report.flows {
-                #expect(flow.chain.first?.from == flow.from && flow.chain.last?.to == flow.to)
-                for (step, next) in zip(flow.chain, flow.chain.dropFirst()) {
+                let chain = report.chain(of: flow)
+                #expect(chain.first?.from == flow.from && chain.last?.to == flow.to)
+                for (step, next) in zip(chain, chain.dropFirst()) {
                     #expect(step.to == next.from)
                     let named = next.exemption.map { system.exemptions[$0] }
                     if let named { #expect(named.from == step.link && named.to == next.link) }

@@ -82,7 +82,7 @@ import Testing
         #expect(graph.shortestChain(from: low, to: low)?.map(\.link) == [0])
         #expect(graph.shortestChain(from: high, to: high) == nil)
         #expect(graph.shortestChain(from: low, to: CompartmentSet()) == nil)
-        #expect(graph.shortestChain(from: CompartmentSet(bits: 0xFFFF_FFF0), to: low) == nil)
+        #expect(graph.shortestChain(from: CompartmentSet(4..<512), to: low) == nil)
     }
 
     @Test("of equally short chains that of the lowest compartment is taken") func ties() {
@@ -93,16 +93,16 @@ import Testing
         #expect(chain?.map(\.link) == [1])
     }
 
-    @Test("the rows are those that the certificate wants, at 32 compartments too") func rows() {
-        let chain = (0..<31).map { ($0, $0 + 1) }
-        let graph = FlowGraph(of: Self.policy(compartments: 32, channels: chain))
-        for index in 0..<32 {
-            #expect(graph.reach[index].bits == UInt32.max << UInt32(index))
+    @Test("the rows hold at 512 compartments too") func rows() {
+        let chain = (0..<511).map { ($0, $0 + 1) }
+        let graph = FlowGraph(of: Self.policy(compartments: 512, channels: chain))
+        for index in 0..<512 {
+            #expect(graph.reach[index] == CompartmentSet(index..<512))
             #expect(graph.direct[index].contains(index))
         }
         #expect(
             graph.shortestChain(
-                from: CompartmentSet(index: 0), to: CompartmentSet(index: 31))?.count == 31)
+                from: CompartmentSet(index: 0), to: CompartmentSet(index: 511))?.count == 511)
     }
 
     @Test("channels between two compartments are all named, in order") func parallel() {
@@ -114,5 +114,25 @@ import Testing
             graph.shortestChain(
                 from: CompartmentSet(index: 0), to: CompartmentSet(index: 1))?.map(\.link) == [0]
         )
+    }
+
+    @Test("a service keeps its users apart, but a user passes on what it was given")
+    func users() throws {
+        func compartment(_ kind: String, _ name: String, _ uses: String = "") -> String {
+            "\(kind) \(name) at low..high {\n    kernel debian\n    memory 64 MiB\n    vcpus 1\n"
+                + "\(uses)}\n"
+        }
+        let both = "    uses store, console\n"
+        let text =
+            "system s version 1\ntarget casemate\nlevels low < high\n"
+            + compartment("service", "store") + compartment("service", "console")
+            + compartment("compartment", "a", both) + compartment("compartment", "b", both)
+        let result = CheckResult.check(SourceFile(name: "s", text: text))
+        let graph = FlowGraph(of: try #require(result.policy))
+        // 0 the store, 1 the console, 2 and 3 their users.
+        #expect(graph.reach[0] == CompartmentSet(bits: 0b1111))
+        #expect(graph.chain(from: 0, to: 1)?.map(\.from) == [0, 2])
+        #expect(graph.reach[2] == CompartmentSet(bits: 0b0111))
+        #expect(graph.reach[3] == CompartmentSet(bits: 0b1011))
     }
 }

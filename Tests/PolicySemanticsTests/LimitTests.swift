@@ -43,18 +43,18 @@ import Testing
             + rest
     }
 
-    @Test("32 compartments, not 33") func compartments() {
-        let all = names("c", 33).map { compartment($0) }
-        let most = resolve(system(all.prefix(32).joined()))
-        #expect(most.policy?.compartments.count == 32)
+    @Test("512 compartments, not 513") func compartments() {
+        let all = names("c", 513).map { compartment($0) }
+        let most = resolve(system(all.prefix(512).joined()))
+        #expect(most.policy?.compartments.count == 512)
         #expect(most.diagnostics.isEmpty)
         #expect(codes(system(all.joined())) == ["POL-LIM-001"])
     }
 
-    @Test("512 channels, not 513") func channels() {
+    @Test("4,096 channels, not 4,097") func channels() {
         let ends = compartment("a") + compartment("b")
-        let all = names("x", 513).map { "channel \($0): a -> b signal\n" }
-        #expect(resolve(system(ends + all.prefix(512).joined())).policy?.channels.count == 512)
+        let all = names("x", 4097).map { "channel \($0): a -> b signal\n" }
+        #expect(resolve(system(ends + all.prefix(4096).joined())).policy?.channels.count == 4096)
         #expect(codes(system(ends + all.joined())) == ["POL-LIM-002"])
     }
 

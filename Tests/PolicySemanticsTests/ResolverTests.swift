@@ -76,12 +76,12 @@ import Testing
     @Test("a level in an assertion names whoever may hold information of it") func operands() throws
     {
         let assertions = try policy().assertions
-        #expect(assertions[0].from.compartments.indices == [1, 2])
-        #expect(assertions[0].to.compartments.indices == [0])
-        #expect(assertions[1].from.compartments.indices == [1])
-        #expect(assertions[2].from.compartments.indices == [1])
+        #expect(assertions[0].from.compartments == CompartmentSet([1, 2]))
+        #expect(assertions[0].to.compartments == CompartmentSet([0]))
+        #expect(assertions[1].from.compartments == CompartmentSet([1]))
+        #expect(assertions[2].from.compartments == CompartmentSet([1]))
         #expect(assertions[2].from.text == "high:crypto")
-        #expect(assertions[2].to.compartments.indices == [1])
+        #expect(assertions[2].to.compartments == CompartmentSet([1]))
     }
 
     @Test("each item knows its line and column") func places() throws {
@@ -126,17 +126,29 @@ import Testing
 }
 
 @Suite("compartment sets") struct CompartmentSetTests {
-    @Test("each index from 0 to 31 is a bit of its own, and others are nothing") func bits() {
-        for index in 0..<32 {
+    @Test("each index from 0 to 511 is a bit of its own, and others are nothing") func bits() {
+        for index in 0..<512 {
             let set = CompartmentSet(index: index)
-            #expect(set.bits == 1 << UInt32(index) && set.indices == [index] && set.count == 1)
+            #expect(Array(set.indices) == [index] && set.count == 1 && set.contains(index))
+            #expect(set.word(at: index / 64) == 1 << UInt64(index % 64))
             #expect(set.removing(index).isEmpty)
         }
-        for index in [-1, 32, Int.min, Int.max] {
-            var set = CompartmentSet(bits: .max)
+        for index in [-1, 512, Int.min, Int.max] {
+            let full = CompartmentSet(0..<512)
+            var set = full
             #expect(CompartmentSet(index: index).isEmpty && !set.contains(index))
             set.insert(index)
-            #expect(set.bits == .max && set.removing(index) == set)
+            #expect(set == full && set.removing(index) == set && set.word(at: index) == 0)
         }
+    }
+
+    @Test("sets are joined, cut and taken from each other as sets of numbers are")
+    func algebra() {
+        let (one, other) = (Set(stride(from: 0, to: 512, by: 3)), Set(100..<300))
+        let (left, right) = (CompartmentSet(one), CompartmentSet(other))
+        #expect(Array(left.union(right).indices) == one.union(other).sorted())
+        #expect(Array(left.intersection(right).indices) == one.intersection(other).sorted())
+        #expect(Array(left.subtracting(right).indices) == one.subtracting(other).sorted())
+        #expect(left.count == one.count && CompartmentSet(bits: 0b101).count == 2)
     }
 }

@@ -24,14 +24,20 @@ private struct Joint {
 }
 
 private func joints(of policy: SystemPolicy, in graph: FlowGraph) -> [Joint] {
-    policy.further.exemptions.map { exemption in
+    // The wires of a link stand together, and links in their order.
+    var ends = Array(repeating: 0..<0, count: policy.links.count)
+    for (index, wire) in graph.network.wires.enumerated() {
+        let start = ends[wire.link].isEmpty ? index : ends[wire.link].lowerBound
+        ends[wire.link] = start..<index + 1
+    }
+    return policy.further.exemptions.map { exemption in
         Joint(
             exemption: exemption,
-            incoming: graph.network.wires.filter {
-                $0.link == exemption.from && $0.to == exemption.subject
+            incoming: graph.network.wires[ends[exemption.from]].filter {
+                $0.to == exemption.subject
             },
-            outgoing: graph.network.wires.filter {
-                $0.link == exemption.to && $0.from == exemption.subject
+            outgoing: graph.network.wires[ends[exemption.to]].filter {
+                $0.from == exemption.subject
             })
     }
 }
@@ -96,8 +102,9 @@ func idleExemptions(of policy: SystemPolicy, in graph: FlowGraph) -> [Diagnostic
         let isNeeded =
             joint.outgoing.contains(where: \.leadsDown)
             || joint.incoming.contains(where: \.raisesIntegrity)
-            || (exemption.from != exemption.to && joint.incoming.contains(where: \.isUseApart)
-                && joint.outgoing.contains(where: \.isUseApart))
+            || (exemption.from != exemption.to
+                && joint.incoming.contains { $0.service == exemption.subject }
+                && joint.outgoing.contains { $0.service == exemption.subject })
         guard !isNeeded else { continue }
         diagnostics.append(
             Diagnostic(

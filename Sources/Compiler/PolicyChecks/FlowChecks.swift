@@ -146,10 +146,7 @@ func readersOfConflict(of policy: SystemPolicy, in graph: FlowGraph) -> [Diagnos
                 $0 < graph.reach.count && graph.reach[$0].contains(reader)
             }
             guard known.count > 1 else { continue }
-            let chains = known.prefix(2).map {
-                graph.shortestChain(
-                    from: CompartmentSet(index: $0), to: CompartmentSet(index: reader)) ?? []
-            }
+            let chains = known.prefix(2).map { graph.chain(from: $0, to: reader) ?? [] }
             let names = known.map { "`\(policy.compartments[$0].name)`" }
             diagnostics.append(
                 Diagnostic(
@@ -165,20 +162,26 @@ func readersOfConflict(of policy: SystemPolicy, in graph: FlowGraph) -> [Diagnos
 
 // MARK: - What checks share
 
-/// Returns the pairs that a chain of two or more links joins and that a rule forbids.
+/// The most pairs of one rule that are told of one by one: each has a chain and a cut to find.
+private let mostPairs = 100
+
+/// Returns the first pairs that a chain of two or more links joins and that a rule forbids.
 private func pairs(
     _ policy: SystemPolicy, _ graph: FlowGraph, _ avoidance: FlowNetwork.Avoidance,
     _ isForbidden: (SystemPolicy.Compartment, SystemPolicy.Compartment) -> Bool
 ) -> [(Int, Int)] {
     var pairs: [(Int, Int)] = []
     for (source, from) in policy.compartments.enumerated() {
-        let reached = graph.network.search(from: source, avoiding: avoidance).reached
+        let reached = graph.network.search(
+            from: CompartmentSet(index: source), avoiding: avoidance
+        ).reached
         for target in reached.indices
         where !graph.direct[source].contains(target)
             && isForbidden(from, policy.compartments[target])
         {
             pairs.append((source, target))
         }
+        if pairs.count >= mostPairs { return Array(pairs.prefix(mostPairs)) }
     }
     return pairs
 }
@@ -197,19 +200,9 @@ func leastToRemove(
     _ policy: SystemPolicy, from: CompartmentSet, to: CompartmentSet,
     avoiding avoidance: FlowNetwork.Avoidance = FlowNetwork.Avoidance(), or other: String = ""
 ) -> String? {
-    let cut = MinimalCut.statements(of: policy) { network in
-        network.shortestChain(from: from, to: to, avoiding: avoidance)
-    }
+    let cut = MinimalCut.statements(of: policy, from: from, to: to, avoiding: avoidance)
     guard let cut, !cut.isEmpty else { return nil }
     return "the least to remove: " + cut.map(policy.line).joined(separator: ", ") + other
-}
-
-extension CompartmentSet {
-    /// Creates the set of several compartments.
-    init(_ indices: [Int]) {
-        self.init()
-        for index in indices { insert(index) }
-    }
 }
 
 extension SystemPolicy.Link {

@@ -10,50 +10,76 @@ public struct FlowDifference: Equatable, Sendable {
 
     /// Compares two systems.
     public init(from old: SystemPolicy, to new: SystemPolicy) {
-        let (before, after) = (FlowDifference.facts(of: old), FlowDifference.facts(of: new))
-        let gone = before.filter { after[$0.key] == nil }.keys
-        let come = after.filter { before[$0.key] == nil }.keys
-        lines = (gone.map { ($0, "-", before) } + come.map { ($0, "+", after) })
+        let before = Side(old)
+        let after = Side(new)
+        let (gone, come) = (before.facts(against: after), after.facts(against: before))
+        lines = (gone.map { ($0.key, "-", $0.value) } + come.map { ($0.key, "+", $0.value) })
             .sorted { ($0.0, $0.1) < ($1.0, $1.1) }
-            .map { fact, mark, system in
-                let how = system[fact] ?? ""
-                return "\(mark) \(fact)" + (how.isEmpty ? "" : ": \(how)")
-            }
+            .map { fact, mark, how in "\(mark) \(fact)" + (how.isEmpty ? "" : ": \(how)") }
     }
 
-    /// What a system permits and claims, each with how it comes about.
-    private static func facts(of policy: SystemPolicy) -> [String: String] {
-        var facts: [String: String] = [:]
-        let graph = FlowGraph(of: policy)
-        for (from, compartment) in policy.compartments.enumerated() {
-            facts["compartment \(compartment.name) at \(policy.describe(compartment.range))"] = ""
-            for to in graph.reach[from].removing(from).indices {
-                let name = "flow \(compartment.name) -> \(policy.compartments[to].name)"
-                facts[name] = how(from, to, graph, policy)
-            }
-        }
-        for exemption in policy.further.exemptions {
-            let subject = policy.compartments[exemption.subject].name
-            let links = (policy.links[exemption.from].name, policy.links[exemption.to].name)
-            facts["exemption \(subject) \(links.0) -> \(links.1)"] = exemption.reason
-        }
-        for assertion in policy.assertions {
-            facts["assertion \(policy.describe(assertion))"] = ""
-        }
-        for claim in policy.further.powerAssertions {
-            facts["assertion \(policy.describe(claim))"] = ""
-        }
-        for channel in ResidualChannel.all(of: policy, in: graph) {
-            facts["residual \(channel.kind.rawValue) \(channel.parties)"] = channel.bound
-        }
-        return facts
-    }
+    /// One of the two systems.
+    private struct Side {
+        let policy: SystemPolicy
+        let graph: FlowGraph
+        let indices: [String: Int]
+        /// What the system permits and claims besides flows, each with how much or why.
+        let statements: [String: String]
 
-    private static func how(
-        _ from: Int, _ to: Int, _ graph: FlowGraph, _ policy: SystemPolicy
-    ) -> String {
-        let chain = graph.shortestChain(
-            from: CompartmentSet(index: from), to: CompartmentSet(index: to))
-        return policy.describe(chain ?? [])
+        init(_ policy: SystemPolicy) {
+            self.policy = policy
+            graph = FlowGraph(of: policy)
+            indices = Dictionary(
+                policy.compartments.enumerated().map { ($0.element.name, $0.offset) },
+                uniquingKeysWith: { first, _ in first })
+            statements = Side.statements(of: policy, graph)
+        }
+
+        /// Returns what holds here and not on the other side, each with how it comes about.
+        func facts(against other: Side) -> [String: String] {
+            var facts = statements.filter { other.statements[$0.key] == nil }
+            // Where each compartment is on the other side; -1: nowhere.
+            let places = policy.compartments.map { other.indices[$0.name] ?? -1 }
+            let isSameOrder = places.enumerated().allSatisfy { $0.offset == $0.element }
+            for (from, compartment) in policy.compartments.enumerated() {
+                let place = places[from]
+                let theirs = place >= 0 ? other.graph.reach[place] : CompartmentSet()
+                let mine = graph.reach[from].removing(from)
+                let differing =
+                    isSameOrder
+                    ? mine.subtracting(theirs)
+                    : CompartmentSet(mine.indices.filter { !theirs.contains(places[$0]) })
+                for to in differing.indices {
+                    let name = "flow \(compartment.name) -> \(policy.compartments[to].name)"
+                    facts[name] = policy.describe(graph.chain(from: from, to: to) ?? [])
+                }
+            }
+            return facts
+        }
+
+        private static func statements(
+            of policy: SystemPolicy, _ graph: FlowGraph
+        ) -> [String: String] {
+            var facts: [String: String] = [:]
+            for compartment in policy.compartments {
+                let range = policy.describe(compartment.range)
+                facts["compartment \(compartment.name) at \(range)"] = ""
+            }
+            for exemption in policy.further.exemptions {
+                let subject = policy.compartments[exemption.subject].name
+                let links = (policy.links[exemption.from].name, policy.links[exemption.to].name)
+                facts["exemption \(subject) \(links.0) -> \(links.1)"] = exemption.reason
+            }
+            for assertion in policy.assertions {
+                facts["assertion \(policy.describe(assertion))"] = ""
+            }
+            for claim in policy.further.powerAssertions {
+                facts["assertion \(policy.describe(claim))"] = ""
+            }
+            for channel in ResidualChannel.all(of: policy, in: graph) {
+                facts["residual \(channel.kind.rawValue) \(channel.parties)"] = channel.bound
+            }
+            return facts
+        }
     }
 }

@@ -38,7 +38,7 @@ public struct FlowExplanation: Sendable {
         let (source, target) = (CompartmentSet(index: from), CompartmentSet(index: to))
         chain = graph.shortestChain(from: source, to: target)
         guard chain == nil else {
-            cut = MinimalCut.statements(of: policy) { $0.shortestChain(from: source, to: target) }
+            cut = MinimalCut.statements(of: policy, from: source, to: target)
             edit = nil
             return
         }

@@ -8,7 +8,6 @@ public import PolicySemantics
 /// - Invariant: (reflexive) compartment *i* is in `direct[i]` and `reach[i]`.
 /// - Invariant: (closed) `direct[i]` is within `reach[i]`. In a system without exemptions so is
 ///   `direct[j]` for each *j* in it; an exempt compartment may keep what it gets.
-/// - Source: docs/abi/certificate.md, whose rows these are.
 public struct FlowGraph: Equatable, Sendable {
     /// One step of a chain.
     public struct Step: Equatable, Sendable {
@@ -28,6 +27,8 @@ public struct FlowGraph: Equatable, Sendable {
     public let reach: [CompartmentSet]
     /// The edges.
     let network: FlowNetwork
+    /// For each compartment, the search for all that its information comes to.
+    private let searches: [FlowNetwork.Search]
     private let exemptions: [SystemPolicy.Exemption]
 
     /// Builds the graph of a policy, and its closure.
@@ -40,7 +41,8 @@ public struct FlowGraph: Equatable, Sendable {
         var rows = indices.map { CompartmentSet(index: $0) }
         for wire in network.wires { rows[wire.from].insert(wire.to) }
         direct = rows
-        reach = indices.map { network.search(from: $0).reached }
+        searches = indices.map { network.search(from: CompartmentSet(index: $0)) }
+        reach = searches.map(\.reached)
         self.network = network
         exemptions = policy.further.exemptions
     }
@@ -52,7 +54,17 @@ public struct FlowGraph: Equatable, Sendable {
 
     /// Returns the links that join two compartments directly, by index, in order.
     public func links(from: Int, to: Int) -> [Int] {
-        network.wires.filter { $0.from == from && $0.to == to }.map(\.link)
+        network.wires(leaving: from).filter { network.wires[$0].to == to }
+            .map { network.wires[$0].link }
+    }
+
+    /// Returns a shortest chain from one compartment to another, as `shortestChain` does.
+    ///
+    /// - Precondition: `from` is a compartment of the policy.
+    /// - Complexity: the length of the chain.
+    public func chain(from: Int, to: Int) -> [Step]? {
+        guard from != to else { return nil }
+        return searches[from].chain(to: to).map { steps($0) }
     }
 
     /// Returns the shortest chain from a compartment of one set to another one of the other set.

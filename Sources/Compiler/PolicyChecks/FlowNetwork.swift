@@ -23,13 +23,16 @@ struct FlowNetwork: Sendable {
         let leadsDown: Bool
         let raisesIntegrity: Bool
         /// Some exemption covers the fault: what passes is judged link by link.
-        let isGuardedOut: Bool
-        let isGuardedIn: Bool
-        /// The use of a service of several levels, in either direction.
-        let isUseApart: Bool
+        fileprivate(set) var isGuardedOut = false
+        fileprivate(set) var isGuardedIn = false
+        /// The service of several levels whose use the wire is, in either direction; -1: none.
+        let service: Int
 
         /// Whether the wire breaks a rule by itself.
         var isFault: Bool { leadsDown && !isGuardedOut || raisesIntegrity && !isGuardedIn }
+
+        /// Whether the wire is the use of a service of several levels.
+        var isUseApart: Bool { service >= 0 }
     }
 
     /// What a search must leave alone.
@@ -50,69 +53,94 @@ struct FlowNetwork: Sendable {
         let to: Int
     }
 
-    let wires: [Wire]
+    private(set) var wires: [Wire] = []
     /// The wires that leave each compartment, in the order of links.
-    private let leaving: [[Int]]
+    private var leaving: [[Int]]
     /// Whether what leaves a compartment depends on how it came.
-    private let keepsApart: [Bool]
-    private let permissions: Set<Permission>
+    private(set) var keepsApart: [Bool]
+    /// For each wire to a compartment that keeps apart, the wires by which it passes on what came.
+    private var passing: [[Int32]]
+    private var permissions: Set<Permission> = []
     private let ranges: [SecurityRange]
     private let integrities: [Int]
 
-    /// Builds the network of a policy, as if some of its statements were not there.
+    /// Builds the network of a policy, as if some of its exemptions were not there.
     ///
     /// An edge whose ends are no compartments of the policy is left out.
-    init(
-        of policy: SystemPolicy, withoutLinks: Set<Int> = [], withoutExemptions: Set<Int> = []
-    ) {
+    init(of policy: SystemPolicy, withoutExemptions: Set<Int> = []) {
         let indices = policy.compartments.indices
         ranges = policy.compartments.map(\.range)
         integrities = policy.compartments.map(\.options.integrity)
-        let kept = policy.further.exemptions.enumerated().filter {
-            !withoutExemptions.contains($0.offset)
-        }.map(\.element)
-        permissions = Set(kept.map { Permission(subject: $0.subject, from: $0.from, to: $0.to) })
-        let out = Set(kept.map { Permission(subject: $0.subject, from: -1, to: $0.to) })
-        let into = Set(kept.map { Permission(subject: $0.subject, from: $0.from, to: -1) })
-        var wires: [Wire] = []
-        var leaving: [[Int]] = Array(repeating: [], count: indices.count)
-        var keepsApart = Array(repeating: false, count: indices.count)
-        for (index, link) in policy.links.enumerated() where !withoutLinks.contains(index) {
+        leaving = Array(repeating: [], count: indices.count)
+        keepsApart = Array(repeating: false, count: indices.count)
+        passing = []
+        wires.reserveCapacity(2 * policy.links.count)
+        for (index, link) in policy.links.enumerated() {
+            let service = FlowNetwork.serviceApart(link, ranges)
+            if service >= 0 { keepsApart[service] = true }
             for edge in link.edges where indices.contains(edge.from) && indices.contains(edge.to) {
                 let (from, to) = (edge.from, edge.to)
-                let leadsDown = !mayFlow(from: ranges[from], to: ranges[to])
-                let raises = integrities[from] < integrities[to]
-                let isGuardedOut =
-                    leadsDown && out.contains(Permission(subject: from, from: -1, to: index))
-                let isGuardedIn =
-                    raises && into.contains(Permission(subject: to, from: index, to: -1))
-                let service = FlowNetwork.serviceApart(link, policy)
-                if isGuardedOut { keepsApart[from] = true }
-                if isGuardedIn { keepsApart[to] = true }
-                if let service { keepsApart[service] = true }
                 leaving[from].append(wires.count)
                 wires.append(
                     Wire(
-                        link: index, from: from, to: to, leadsDown: leadsDown,
-                        raisesIntegrity: raises, isGuardedOut: isGuardedOut,
-                        isGuardedIn: isGuardedIn, isUseApart: service != nil))
+                        link: index, from: from, to: to,
+                        leadsDown: !mayFlow(from: ranges[from], to: ranges[to]),
+                        raisesIntegrity: integrities[from] < integrities[to], service: service))
             }
         }
-        self.wires = wires
-        self.leaving = leaving
-        self.keepsApart = keepsApart
+        exempt(policy, without: withoutExemptions)
+        passing = wires.map { wire in
+            guard keepsApart[wire.to] else { return [] }
+            return leaving[wire.to].filter { passes(wire, wires[$0], exemptionsCount: true) }
+                .map { Int32(truncatingIfNeeded: $0) }
+        }
     }
 
-    /// The service that a link is a use of, if it works at several levels.
-    private static func serviceApart(
-        _ link: SystemPolicy.Link, _ policy: SystemPolicy
-    ) -> Int? {
+    /// Lets exemptions count for the wires that they cover.
+    private mutating func exempt(_ policy: SystemPolicy, without: Set<Int>) {
+        var out: Set<Permission> = []
+        var into: Set<Permission> = []
+        for (index, exemption) in policy.further.exemptions.enumerated()
+        where !without.contains(index) {
+            let (subject, from, to) = (exemption.subject, exemption.from, exemption.to)
+            permissions.insert(Permission(subject: subject, from: from, to: to))
+            out.insert(Permission(subject: subject, from: -1, to: to))
+            into.insert(Permission(subject: subject, from: from, to: -1))
+        }
+        guard !permissions.isEmpty else { return }
+        for index in wires.indices {
+            let wire = wires[index]
+            if wire.leadsDown,
+                out.contains(Permission(subject: wire.from, from: -1, to: wire.link))
+            {
+                wires[index].isGuardedOut = true
+                keepsApart[wire.from] = true
+            }
+            if wire.raisesIntegrity,
+                into.contains(Permission(subject: wire.to, from: wire.link, to: -1))
+            {
+                wires[index].isGuardedIn = true
+                keepsApart[wire.to] = true
+            }
+        }
+    }
+
+    /// The service that a link is a use of, if it works at several levels; else -1.
+    private static func serviceApart(_ link: SystemPolicy.Link, _ ranges: [SecurityRange]) -> Int {
         guard case .use = link.kind, let provider = link.edges.first?.to,
-            policy.compartments.indices.contains(provider),
-            !policy.compartments[provider].range.isSingleLevel
-        else { return nil }
+            ranges.indices.contains(provider), !ranges[provider].isSingleLevel
+        else { return -1 }
         return provider
     }
+
+    /// The indices of the wires that leave a compartment, in the order of links.
+    func wires(leaving compartment: Int) -> [Int] {
+        leaving.indices.contains(compartment) ? leaving[compartment] : []
+    }
+
+    /// The wires by which a compartment that keeps apart passes on what came by one; none for a
+    /// compartment that keeps nothing.
+    func wires(passedOnFrom wire: Int) -> [Int32] { passing[wire] }
 
     /// The level of what a wire carries: the sender's clearance, clipped to the receiver's.
     private func level(of wire: Wire) -> SecurityLevel {
@@ -124,7 +152,9 @@ struct FlowNetwork: Sendable {
         let byLevel =
             !next.isGuardedOut || mayFlow(from: level(of: wire), to: ranges[next.to].high)
         let byIntegrity = !wire.isGuardedIn || integrities[next.to] <= integrities[wire.from]
-        let byService = !(wire.isUseApart && next.isUseApart) || wire.link == next.link
+        // Only the service itself keeps its users apart: a user passes on what it was given.
+        let byService =
+            wire.service != wire.to || next.service != wire.to || wire.link == next.link
         if byLevel && byIntegrity && byService { return true }
         return exemptionsCount
             && permissions.contains(
@@ -141,96 +171,10 @@ struct FlowNetwork: Sendable {
         exemptionsCount || !(wire.isGuardedOut || wire.isGuardedIn)
     }
 
-    /// What a search found: for each wire, the one before it on a shortest chain.
-    struct Search {
-        /// -1: the chain begins here; nil: no chain comes here.
-        var before: [Int?]
-        /// The compartments that are reached, the source included.
-        var reached: CompartmentSet
-        /// The wire by which the first of the targets was reached.
-        var arrival: Int?
-    }
-
-    /// Breadth-first search for chains from one compartment.
-    ///
-    /// - Parameter targets: the search ends at the first of these; when empty, it goes on to the
-    ///   end.
-    /// - Complexity: wires times the wires that leave a compartment that keeps apart.
-    func search(
-        from source: Int, to targets: CompartmentSet = CompartmentSet(),
-        avoiding avoidance: Avoidance = Avoidance()
-    ) -> Search {
-        var result = Search(
-            before: Array(repeating: nil, count: wires.count),
-            reached: CompartmentSet(index: source))
-        guard !avoidance.compartments.contains(source), leaving.indices.contains(source) else {
-            return result
-        }
-        let exemptionsCount = !avoidance.exemptions
-        var queue: [Int] = []
-        var isDone = Array(repeating: false, count: leaving.count)
-        isDone[source] = true
-        for index in leaving[source]
-        where begins(wires[index], exemptionsCount: exemptionsCount)
-            && isOpen(wires[index], avoidance)
-        {
-            result.before[index] = -1
-            queue.append(index)
-        }
-        var next = 0
-        while next < queue.count {
-            let index = queue[next]
-            let wire = wires[index]
-            next += 1
-            result.reached.insert(wire.to)
-            if targets.contains(wire.to) {
-                result.arrival = index
-                return result
-            }
-            guard !isDone[wire.to] else { continue }
-            // What leaves a compartment that keeps nothing apart leaves however it came.
-            isDone[wire.to] = !keepsApart[wire.to] || avoidance.everythingPasses
-            for after in leaving[wire.to]
-            where result.before[after] == nil && wires[after].to != source
-                && isOpen(wires[after], avoidance)
-                && (avoidance.everythingPasses
-                    || passes(wire, wires[after], exemptionsCount: exemptionsCount))
-            {
-                result.before[after] = index
-                queue.append(after)
-            }
-        }
-        return result
-    }
-
-    private func isOpen(_ wire: Wire, _ avoidance: Avoidance) -> Bool {
-        !avoidance.compartments.contains(wire.to) && !avoidance.links.contains(wire.link)
-    }
-
-    /// Returns the shortest chain from a compartment of one set to another one of the other set, as
-    /// indices of wires; nil when there is none.
-    ///
-    /// Of equally short chains that of the lowest compartment, then of the first links, is taken,
-    /// so that equal systems give equal answers.
-    func shortestChain(
-        from sources: CompartmentSet, to targets: CompartmentSet,
-        avoiding avoidance: Avoidance = Avoidance()
-    ) -> [Int]? {
-        var best: [Int]?
-        for source in sources.indices where source < leaving.count {
-            let wanted = targets.removing(source)
-            guard !wanted.isEmpty else { continue }
-            let found = search(from: source, to: wanted, avoiding: avoidance)
-            guard let arrival = found.arrival else { continue }
-            var chain: [Int] = []
-            var place = arrival
-            while place >= 0 {
-                chain.append(place)
-                place = found.before[place] ?? -1
-            }
-            if chain.count < best?.count ?? .max { best = chain.reversed() }
-        }
-        return best
+    /// Returns whether a chain may use a wire.
+    func isOpen(_ wire: Wire, _ avoidance: Avoidance) -> Bool {
+        !avoidance.compartments.contains(wire.to)
+            && (avoidance.links.isEmpty || !avoidance.links.contains(wire.link))
     }
 
     /// Returns the exemption that a chain needs between two wires that follow each other.
@@ -242,5 +186,136 @@ struct FlowNetwork: Sendable {
             $0.subject == wires[next].from && $0.from == wires[wire].link
                 && $0.to == wires[next].link
         }
+    }
+}
+
+// MARK: - Search
+
+extension FlowNetwork {
+    /// What a search found: for each wire, the one before it on a shortest chain.
+    struct Search: Sendable {
+        /// A wire that no chain comes to.
+        static let never: Int32 = -2
+        /// A wire that a chain begins with.
+        static let first: Int32 = -1
+
+        /// The wire before each, or `first`, or `never`.
+        fileprivate(set) var before: [Int32]
+        /// The compartments that are reached, the sources included.
+        fileprivate(set) var reached: CompartmentSet
+        /// The wire by which each compartment was reached first; `never` for the others.
+        fileprivate var arrivals: [Int32]
+        /// The wire by which the first of the targets was reached.
+        fileprivate var arrival: Int?
+
+        /// Returns a shortest chain to a compartment, as indices of wires; nil when none leads
+        /// there.
+        func chain(to target: Int) -> [Int]? {
+            guard arrivals.indices.contains(target), arrivals[target] >= 0 else { return nil }
+            return chain(endingWith: Int(arrivals[target]))
+        }
+
+        fileprivate func chain(endingWith last: Int) -> [Int] {
+            var chain = [last]
+            while let place = chain.last, before[place] >= 0 { chain.append(Int(before[place])) }
+            return chain.reversed()
+        }
+    }
+
+    /// Breadth-first search for chains from some compartments.
+    ///
+    /// - Parameters:
+    ///   - targets: the search ends at the first of these; when empty, it goes on to the end.
+    ///   - returning: whether chains that come back to a source are followed too. They add nothing
+    ///     that is reached, but a certificate shows them.
+    /// - Precondition: a search that avoids exemptions has one source.
+    /// - Complexity: wires times the wires that leave a compartment that keeps apart.
+    func search(
+        from sources: CompartmentSet, to targets: CompartmentSet = CompartmentSet(),
+        avoiding avoidance: Avoidance = Avoidance(), returning: Bool = false
+    ) -> Search {
+        var result = Search(
+            before: Array(repeating: Search.never, count: wires.count), reached: sources,
+            arrivals: Array(repeating: Search.never, count: leaving.count))
+        let exemptionsCount = !avoidance.exemptions
+        let seeksTargets = !targets.isEmpty
+        var queue: [Int32] = []
+        queue.reserveCapacity(wires.count)
+        // What leaves a compartment that keeps nothing apart leaves however it came.
+        var isDone = Array(repeating: false, count: leaving.count)
+        for source in sources.subtracting(avoidance.compartments).indices
+        where source < leaving.count {
+            isDone[source] = true
+            for index in leaving[source]
+            where isOpen(wires[index], avoidance)
+                && begins(wires[index], exemptionsCount: exemptionsCount)
+            {
+                result.before[index] = Search.first
+                queue.append(Int32(truncatingIfNeeded: index))
+            }
+        }
+        var next = 0
+        while next < queue.count {
+            let index = Int(queue[next])
+            let wire = wires[index]
+            next += 1
+            if result.arrivals[wire.to] == Search.never {
+                result.arrivals[wire.to] = Int32(truncatingIfNeeded: index)
+                result.reached.insert(wire.to)
+            }
+            if seeksTargets, targets.contains(wire.to) {
+                result.arrival = index
+                return result
+            }
+            guard !isDone[wire.to] else { continue }
+            isDone[wire.to] = !keepsApart[wire.to] || avoidance.everythingPasses
+            func follow(_ after: Int) {
+                guard result.before[after] == Search.never,
+                    returning || !sources.contains(wires[after].to),
+                    isOpen(wires[after], avoidance)
+                else { return }
+                result.before[after] = Int32(truncatingIfNeeded: index)
+                queue.append(Int32(truncatingIfNeeded: after))
+            }
+            if isDone[wire.to] {
+                for after in leaving[wire.to] { follow(after) }
+            } else if exemptionsCount {
+                for after in passing[index] { follow(Int(after)) }
+            } else {
+                for after in leaving[wire.to]
+                where passes(wire, wires[after], exemptionsCount: false) { follow(after) }
+            }
+        }
+        return result
+    }
+
+    /// Returns the shortest chain from a compartment of one set to another one of the other set, as
+    /// indices of wires; nil when there is none.
+    ///
+    /// Of equally short chains that of the lowest compartment, then of the first links, is taken,
+    /// so that equal systems give equal answers.
+    func shortestChain(
+        from sources: CompartmentSet, to targets: CompartmentSet,
+        avoiding avoidance: Avoidance = Avoidance()
+    ) -> [Int]? {
+        // A compartment on both sides is a source to others only, so each of them is searched from
+        // alone; the others are searched from together.
+        let alone = avoidance.exemptions ? sources : sources.intersection(targets)
+        let together = sources.subtracting(alone)
+        var best: (chain: [Int], source: Int)?
+        func consider(_ group: CompartmentSet, _ wanted: CompartmentSet) {
+            guard !group.isEmpty, !wanted.isEmpty else { return }
+            let found = search(from: group, to: wanted, avoiding: avoidance)
+            guard let arrival = found.arrival else { return }
+            let chain = found.chain(endingWith: arrival)
+            let source = wires[chain[0]].from
+            if let best, (best.chain.count, best.source) < (chain.count, source) { return }
+            best = (chain, source)
+        }
+        consider(together, targets)
+        for source in alone.indices {
+            consider(CompartmentSet(index: source), targets.removing(source))
+        }
+        return best?.chain
     }
 }

@@ -12,8 +12,6 @@ public struct FlowReport: Equatable, Sendable {
         public let to: Int
         /// The links that join the two directly, by index; empty when only a chain does.
         public let links: [Int]
-        /// A shortest chain of channels.
-        public let chain: [FlowGraph.Step]
     }
 
     /// What became of an assertion.
@@ -35,17 +33,18 @@ public struct FlowReport: Equatable, Sendable {
     /// What is left, besides the flows.
     public let residual: [ResidualChannel]
     private let policy: SystemPolicy
+    private let graph: FlowGraph
 
     /// Collects the flows of a system.
     init(of policy: SystemPolicy, _ graph: FlowGraph) {
         self.policy = policy
+        self.graph = graph
         var flows: [Flow] = []
         for from in policy.compartments.indices {
+            let direct = graph.direct[from]
             for to in graph.reach[from].indices where to != from {
-                let chain = graph.shortestChain(
-                    from: CompartmentSet(index: from), to: CompartmentSet(index: to))
-                let links = graph.links(from: from, to: to)
-                flows.append(Flow(from: from, to: to, links: links, chain: chain ?? []))
+                let links = direct.contains(to) ? graph.links(from: from, to: to) : []
+                flows.append(Flow(from: from, to: to, links: links))
             }
         }
         self.flows = flows
@@ -55,6 +54,11 @@ public struct FlowReport: Equatable, Sendable {
             return assertion.counterexample(in: graph).map { .refuted($0) } ?? .holds
         }
         residual = ResidualChannel.all(of: policy, in: graph)
+    }
+
+    /// Returns a shortest chain of channels by which a flow comes about.
+    public func chain(of flow: Flow) -> [FlowGraph.Step] {
+        graph.chain(from: flow.from, to: flow.to) ?? []
     }
 }
 
@@ -103,10 +107,20 @@ extension FlowReport {
         to targets: CompartmentSet? = nil
     ) -> String {
         var text = ""
+        let names = policy.compartments.indices.map { named($0) }
+        let hops = policy.hops
         for flow in flows
         where sources?.contains(flow.from) != false && targets?.contains(flow.to) != false {
-            text += "  \(named(flow.from)) -> \(named(flow.to))\n"
-            if flow.links.isEmpty { text += "    by a chain: \(shown(flow.chain))\n" }
+            text += "  "
+            text += names[flow.from]
+            text += " -> "
+            text += names[flow.to]
+            text += "\n"
+            if flow.links.isEmpty {
+                text += "    by a chain: "
+                policy.write(chain(of: flow), with: hops, to: &text)
+                text += "\n"
+            }
             for index in flow.links {
                 let link = policy.links[index]
                 text += "    through \(link.name), \(renderer.place(link.source))\n"
@@ -145,14 +159,33 @@ extension FlowReport {
 extension SystemPolicy {
     /// Returns a chain as `a -> b (channel, line 3) -> c (channel, line 4, exempt by line 9)`.
     package func describe(_ chain: [FlowGraph.Step]) -> String {
-        let start = chain.first.map { compartments[$0.from].name } ?? ""
-        return chain.reduce(start) { text, step in
-            let link = links[step.link]
-            let exempt = step.exemption.map {
-                ", exempt by \(line(further.exemptions[$0].source))"
+        var text = ""
+        write(chain, with: [], to: &text)
+        return text
+    }
+
+    /// Each link as a chain names it, for a report of many chains.
+    fileprivate var hops: [String] { links.indices.map { hop($0) } }
+
+    private func hop(_ link: Int) -> String { "\(links[link].name), \(line(links[link].source))" }
+
+    /// Appends a chain to a text.
+    ///
+    /// - Parameter hops: the words for the links; empty: they are made.
+    fileprivate func write(
+        _ chain: [FlowGraph.Step], with hops: [String], to text: inout String
+    ) {
+        if let first = chain.first { text += compartments[first.from].name }
+        for step in chain {
+            text += " -> "
+            text += compartments[step.to].name
+            text += " ("
+            text += hops.isEmpty ? hop(step.link) : hops[step.link]
+            if let exemption = step.exemption {
+                text += ", exempt by "
+                text += line(further.exemptions[exemption].source)
             }
-            return text + " -> \(compartments[step.to].name) "
-                + "(\(link.name), \(line(link.source))\(exempt ?? ""))"
+            text += ")"
         }
     }
 
@@ -255,7 +288,7 @@ extension FlowReport {
             ("from", .string(policy.compartments[flow.from].name)),
             ("to", .string(policy.compartments[flow.to].name)),
             ("channels", .array(flow.links.map { .string(policy.links[$0].name) })),
-            ("chain", json(flow.chain, renderer)),
+            ("chain", json(chain(of: flow), renderer)),
         ])
     }
 

@@ -5,8 +5,10 @@ import PolicySyntax
 enum MinimalCut {
     /// The most statements of a cut that is looked for.
     static let mostStatements = 3
-    /// The most searches; beyond it no cut is named.
+    /// The most searches, and the most wires that they may pass together; beyond it no cut is
+    /// named.
     private static let mostSearches = 2_000
+    private static let mostWires = 1_000_000
 
     /// One way to change the system: these links and exemptions are gone.
     private struct Removal {
@@ -17,24 +19,29 @@ enum MinimalCut {
     /// Returns where the statements of a smallest cut stand, in the order of the source.
     ///
     /// Looks for one statement, then two, then three: each removal is refuted by a chain that is
-    /// left, and one of that chain's statements must be in the cut. `chain` is given the changed
-    /// network and returns a chain of it.
+    /// left, and one of that chain's statements must be in the cut.
     /// - Returns: nil when more are needed than are looked for.
-    /// - Complexity: bounded by `mostSearches` searches.
+    /// - Complexity: bounded by `mostSearches` searches of `mostWires` wires in all.
     static func statements(
-        of policy: SystemPolicy, leaving chain: (FlowNetwork) -> [Int]?
+        of policy: SystemPolicy, from sources: CompartmentSet, to targets: CompartmentSet,
+        avoiding avoidance: FlowNetwork.Avoidance = FlowNetwork.Avoidance()
     ) -> [SourceSpan]? {
         var level = [Removal()]
+        let whole = FlowNetwork(of: policy)
+        let mostSearches = min(mostSearches, mostWires / max(1, whole.wires.count))
         var searches = 0
         for _ in 0...mostStatements {
             var next: [Removal] = []
             for removal in level {
                 searches += 1
                 guard searches <= mostSearches else { return nil }
-                let network = FlowNetwork(
-                    of: policy, withoutLinks: removal.links,
-                    withoutExemptions: removal.exemptions)
-                guard let left = chain(network) else { return spans(of: removal, in: policy) }
+                let network =
+                    removal.exemptions.isEmpty
+                    ? whole : FlowNetwork(of: policy, withoutExemptions: removal.exemptions)
+                var further = avoidance
+                further.links.formUnion(removal.links)
+                let left = network.shortestChain(from: sources, to: targets, avoiding: further)
+                guard let left else { return spans(of: removal, in: policy) }
                 next += refinements(of: removal, against: left, in: network, policy)
             }
             level = next

@@ -63,7 +63,7 @@ public struct ResidualChannel: Equatable, Sendable {
     private static func shared(
         _ policy: SystemPolicy, _ graph: FlowGraph
     ) -> [ResidualChannel] {
-        let all = CompartmentSet(Array(policy.compartments.indices))
+        let all = CompartmentSet(policy.compartments.indices)
         let pairs = refusedPairs(among: all, policy, graph)
         var residual: [ResidualChannel] = []
         let store = policy.compartments.firstIndex { $0.options.service == .store }
@@ -99,15 +99,15 @@ public struct ResidualChannel: Equatable, Sendable {
     private static func refusedPairs(
         among set: CompartmentSet, _ policy: SystemPolicy, _ graph: FlowGraph
     ) -> Int {
-        set.indices.reduce(0) { count, from in
-            count
-                + set.indices.count { to in
-                    to != from && !graph.reach[from].contains(to)
-                        && !mayFlow(
-                            from: policy.compartments[from].range,
-                            to: policy.compartments[to].range)
-                }
+        let ranges = policy.compartments.map(\.range)
+        var count = 0
+        for from in set.indices {
+            for to in set.subtracting(graph.reach[from]).indices
+            where to != from && !mayFlow(from: ranges[from], to: ranges[to]) {
+                count += 1
+            }
         }
+        return count
     }
 }
 

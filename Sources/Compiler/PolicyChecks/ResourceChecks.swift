@@ -31,7 +31,7 @@ func unrealisableLinks(of policy: SystemPolicy, _: FlowGraph) -> [Diagnostic] {
             ends = CompartmentSet([channel.from, channel.to])
         case .subtree(let index):
             let subtree = policy.further.subtrees[index]
-            ends = CompartmentSet(bits: subtree.readers.bits | subtree.writers.bits)
+            ends = subtree.readers.union(subtree.writers)
         case .use: return nil
         }
         let outside = ends.indices.filter { index in
@@ -54,11 +54,10 @@ func unrealisableLinks(of policy: SystemPolicy, _: FlowGraph) -> [Diagnostic] {
 /// starts.
 func startCycles(of policy: SystemPolicy, _: FlowGraph) -> [Diagnostic] {
     var before = policy.compartments.map(\.options.startsAfter)
-    for _ in before.indices {
-        for index in before.indices {
-            for earlier in before[index].indices where earlier < before.count {
-                before[index].bits |= before[earlier].bits
-            }
+    // Warshall's closure: after round *n* whatever leads on through compartments up to *n* is in.
+    for middle in before.indices {
+        for index in before.indices where before[index].contains(middle) {
+            before[index].formUnion(before[middle])
         }
     }
     return policy.compartments.enumerated().compactMap { index, compartment in

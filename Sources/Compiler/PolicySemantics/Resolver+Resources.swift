@@ -48,8 +48,8 @@ extension Resolver {
         let own = CompartmentSet(index: owner)
         return SystemPolicy.Subtree(
             name: syntax.name.value, path: path.value, owner: owner,
-            readers: CompartmentSet(bits: (readers?.set ?? own).bits | own.bits),
-            writers: CompartmentSet(bits: (writers?.set ?? own).bits | own.bits),
+            readers: (readers?.set ?? own).union(own),
+            writers: (writers?.set ?? own).union(own),
             quotaNodes: nodes?.value, quotaBytes: bytes?.value, ratePerSecond: rate?.value,
             source: syntax.name.span)
     }

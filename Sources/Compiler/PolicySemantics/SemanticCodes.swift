@@ -128,10 +128,10 @@ extension DiagnosticCode {
 extension DiagnosticCode {
     /// `POL-LIM-001`
     public static let tooManyCompartments = DiagnosticCode(
-        "POL-LIM-001", "A system has at most 32 compartments.")
+        "POL-LIM-001", "A system has at most 512 compartments.")
     /// `POL-LIM-002`
     public static let tooManyChannels = DiagnosticCode(
-        "POL-LIM-002", "A system has at most 512 channels.")
+        "POL-LIM-002", "A system has at most 4,096 channels.")
     /// `POL-LIM-003`
     public static let tooManyLevels = DiagnosticCode(
         "POL-LIM-003", "A system has at most 64 levels.")

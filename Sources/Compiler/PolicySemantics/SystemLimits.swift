@@ -8,10 +8,10 @@ public enum SystemLimits {
     public static let sensitivities = 64
     /// The most categories of one system.
     public static let categories = 256
-    /// The most compartments of one system: a row of the certificate is one 32-bit word.
-    public static let compartments = 32
+    /// The most compartments of one system.
+    public static let compartments = CompartmentSet.capacity
     /// The most channels of one system.
-    public static let channels = 512
+    public static let channels = 4096
     /// The most assertions of one system.
     public static let assertions = 256
     /// The most exemptions of one system, after `each(…)` has been written out.

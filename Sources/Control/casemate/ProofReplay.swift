@@ -33,12 +33,14 @@ private func replay(_ compiled: CompiledSystem) throws(ReplayError) {
         var arena = BootArena(
             hostSizeInBytes: ReferenceMonitor.arenaSizeInBytes(compartmentCount: count))
         let monitor = try ReferenceMonitor(policy: policy, manifest: manifest, arena: &arena)
-        var observed: [UInt32] = Array(repeating: 0, count: count)
+        let width = FlowCertificate.rowWordCount(compartmentCount: count)
+        var observed: [UInt32] = Array(repeating: 0, count: count * width)
         var rows = observed.mutableSpan
         monitor.observeFlows(into: &rows)
         let certificate = try FlowCertificate(
             validating: manifest.certificate, compartmentCount: count)
-        try certificate.check(observedFlows: observed.span)
+        let labels = (0..<count).map { monitor.context(of: monitor.label(ofCompartment: $0)).range }
+        try certificate.check(labels: labels.span, observedFlows: observed.span)
     } catch let error as PolicyDatabaseError {
         throw ReplayError(reason: error.reason)
     } catch let error as SystemManifestError {

@@ -8,6 +8,7 @@
     import MachineX86
     import PolicyDatabase
     import ReferenceMonitor
+    import SecurityLattice
     import SystemManifest
     import TPMDevice
 
@@ -185,6 +186,8 @@
             + count * 8 * MemoryLayout<Guest>.stride + 4096
             + GrantTables.arenaSizeInBytes(domainCount: count, handleCount: grantHandleCount)
             + FrameLedger.arenaSizeInBytes(domainCount: count)
+            // What the certificate is checked with.
+            + count * (MemoryLayout<SecurityRange>.stride + (count + 31) / 32 * 4)
         do throws(BootFailure) {
             return try memory.reserveArena(size: UInt64(size))
         } catch { throw .machine(error) }

@@ -6,7 +6,9 @@
     import FlowCertificate
     import HypervisorCore
     import MachineX86
+    import PolicyDatabase
     import ReferenceMonitor
+    import SecurityLattice
     import SystemManifest
     import TPMDevice
 
@@ -18,15 +20,27 @@
         _ arena: inout BootArena
     ) throws(StopReason) {
         guard manifest.certificate.count > 0 else { throw .noCertificate }
+        let count = manifest.compartmentCount
+        let width = FlowCertificate.rowWordCount(compartmentCount: count)
         var flows: ArenaTable<UInt32> = try reserveTable(
-            count: manifest.compartmentCount, repeating: 0, in: &arena)
+            count: count * width, repeating: 0, in: &arena)
         var rows = flows.mutableSpan
         monitor.observeFlows(into: &rows)
+        var labels: ArenaTable<SecurityRange> = try reserveTable(
+            count: count, repeating: range(ofCompartment: 0, monitor), in: &arena)
+        for index in 0..<count { labels[index] = range(ofCompartment: index, monitor) }
         do throws(FlowCertificateError) {
             let certificate = try FlowCertificate(
-                validating: manifest.certificate, compartmentCount: manifest.compartmentCount)
-            try certificate.check(observedFlows: flows.span)
+                validating: manifest.certificate, compartmentCount: count)
+            try certificate.check(labels: labels.span, observedFlows: flows.span)
         } catch { throw .certificate(error) }
+    }
+
+    /// The range of a compartment's label, as the loaded policy has it.
+    private func range(
+        ofCompartment index: Int, _ monitor: borrowing ReferenceMonitor
+    ) -> SecurityRange {
+        monitor.context(of: monitor.label(ofCompartment: index)).range
     }
 
     /// Hashes every module once, measures every compartment, and only then compares: a module that

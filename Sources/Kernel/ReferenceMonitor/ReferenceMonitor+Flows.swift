@@ -8,18 +8,25 @@ extension ReferenceMonitor {
     /// read A's. Any other permission of one compartment on another counts both ways: it is control
     /// over it, and control is seen. A compartment's own bit is never set.
     ///
-    /// - Parameter flows: overwritten; one word for each compartment.
-    /// - Precondition: `flows` has `compartmentCount` words.
+    /// - Parameter flows: overwritten; for each compartment a row of as many 32-bit words as hold a
+    ///   bit for each compartment.
+    /// - Precondition: `flows` has `compartmentCount` rows.
     /// - Complexity: compartments squared, times the classes.
     /// - Source: which way information goes, Xen `xsm/flask/hooks.c`.
     public func observeFlows(into flows: inout MutableSpan<UInt32>) {
-        precondition(flows.count == compartmentCount, "there is not one row for each compartment")
-        for source in 0..<compartmentCount { flows[source] = 0 }
+        let width = (compartmentCount + 31) / 32
+        precondition(
+            flows.count == compartmentCount * width, "there is not one row for each compartment")
+        for word in 0..<flows.count { flows[word] = 0 }
         for source in 0..<compartmentCount {
             for target in 0..<compartmentCount where source != target {
                 let flow = observeFlow(from: source, to: target)
-                if flow.forward { flows[source] |= 1 << UInt32(target) }
-                if flow.backward { flows[target] |= 1 << UInt32(source) }
+                if flow.forward {
+                    flows[source * width + target >> 5] |= 1 << UInt32(target & 31)
+                }
+                if flow.backward {
+                    flows[target * width + source >> 5] |= 1 << UInt32(source & 31)
+                }
             }
         }
     }

@@ -1,0 +1,51 @@
+/// Why a certificate was refused.
+public enum FlowCertificateError: Error, Equatable {
+    /// The file ends inside its header or a table, or bytes follow its last claim.
+    case wrongSize
+    /// The file does not start with `CFC2`.
+    case badMagic
+    /// A must-understand feature bit is set that this reader does not know.
+    case unknownFeature
+    /// The number of compartments, labels or rows is not the manifest's.
+    case wrongCompartmentCount
+    /// A field says what does not exist: a number, a kind, a flag.
+    case badValue
+    /// Records do not stand in their order, or say wrongly where others stand.
+    case badOrder
+    /// A set has a member that does not exist.
+    case bitOutOfRange
+    /// A claim without exceptions has some.
+    case claimExcepts
+    /// The loaded policy permits a direct flow that the certificate leaves out.
+    case flowNotCertified
+    /// An edge leads against the levels, and no exemption of its sender lets it.
+    case edgeAgainstLevels
+    /// An edge leads to higher integrity, and no exemption of its receiver lets it.
+    case edgeAgainstIntegrity
+    /// A compartment is said to keep what the rules let it pass on.
+    case keepsTooMuch
+    /// A flow leads out of what a claim counts as carrying, or as reached.
+    case notClosed
+    /// Information comes where a claim says that it does not.
+    case claimViolated
+
+    /// A short reason for the console, ASCII.
+    public var reason: StaticString {
+        switch self {
+        case .wrongSize: "certificate: its size is wrong"
+        case .badMagic: "certificate: not a certificate"
+        case .unknownFeature: "certificate: a required feature is unknown"
+        case .wrongCompartmentCount: "certificate: wrong number of compartments"
+        case .badValue: "certificate: a field says what does not exist"
+        case .badOrder: "certificate: records out of order"
+        case .bitOutOfRange: "certificate: a set has a member that does not exist"
+        case .claimExcepts: "certificate: a claim without exceptions has some"
+        case .flowNotCertified: "certificate: the policy permits a flow that it leaves out"
+        case .edgeAgainstLevels: "certificate: an edge leads against the levels"
+        case .edgeAgainstIntegrity: "certificate: an edge leads to higher integrity"
+        case .keepsTooMuch: "certificate: a compartment keeps what it may pass on"
+        case .notClosed: "certificate: a claim is not closed"
+        case .claimViolated: "certificate: a claim does not hold"
+        }
+    }
+}
