@@ -79,8 +79,23 @@ let kernel: [Target] = [
 ]
 
 let services: [Target] = [
+    .target(name: "CService", path: "Sources/Services/CService"),
     room(
-        "Services", "StoreCore", ["BootArena", "PolicyDatabase", "ReferenceMonitor"], freestanding)
+        "Services", "GuestRuntime",
+        ["CService", "BootArena", "PolicyDatabase", "SystemManifest"], freestanding),
+    room(
+        "Services", "StoreCore", ["BootArena", "PolicyDatabase", "ReferenceMonitor"], freestanding),
+    .executableTarget(
+        name: "StoreService",
+        dependencies: [
+            "CService", "GuestRuntime", "StoreCore", "BootArena", "PolicyDatabase",
+            "SystemManifest", "ReferenceMonitor",
+        ],
+        path: "Sources/Services/StoreService", swiftSettings: freestanding),
+    .executableTarget(
+        name: "ConsoleService",
+        dependencies: ["CService", "GuestRuntime", "BootArena", "SystemManifest"],
+        path: "Sources/Services/ConsoleService", swiftSettings: freestanding),
 ]
 
 let freestandingRooms = vocabulary + kernel + services
@@ -220,6 +235,19 @@ let serviceTests: [Target] = [
             "CompilerTestSupport", "BootArena", "PolicyDatabase", "SystemManifest",
             "ReferenceMonitor", "StoreCore", "PolicyCompiler",
         ]),
+    tests(
+        "StoreServiceTests",
+        [
+            "CompilerTestSupport", "BootArena", "GuestRuntime", "PolicyCompiler",
+            "PolicyDatabase", "StoreCore",
+            "StoreService", "SystemManifest",
+        ]),
+    tests(
+        "ConsoleServiceTests",
+        [
+            "CompilerTestSupport", "BootArena", "ConsoleService", "GuestRuntime", "PolicyCompiler",
+            "PolicyDatabase", "SystemManifest",
+        ]),
     tests("StoreDaemonTests", ["VirtualHardware", "casemate-xenstored"]),
 ]
 
@@ -231,6 +259,8 @@ let package = Package(
         .executable(name: "casemate", targets: ["casemate"]),
         .executable(name: "casemate-xenstored", targets: ["casemate-xenstored"]),
         .executable(name: "Hypervisor", targets: ["Hypervisor"]),
+        .executable(name: "StoreService", targets: ["StoreService"]),
+        .executable(name: "ConsoleService", targets: ["ConsoleService"]),
         .executable(name: "channel-demo", targets: ["channel-demo"]),
     ],
     dependencies: [

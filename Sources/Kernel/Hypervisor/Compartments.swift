@@ -186,7 +186,7 @@
         guard let kernel = place(compartment.kernel, bundle, platform.bundle.address) else {
             throw .moduleCountDiffers
         }
-        let initrd = compartment.initrd.flatMap { place($0, bundle, platform.bundle.address) }
+        let initrd = module(for: compartment, bundle, platform.bundle.address)
         let plan = GuestBuilder.Plan(
             domain: id, memorySize: compartment.memorySizeInBytes,
             processorCount: compartment.virtualCPUCount, kernel: kernel, initrd: initrd)
@@ -203,6 +203,25 @@
                 pages: pages, cpuCount: compartment.virtualCPUCount)
             return BuiltCompartment(domain: domain, space: space, entry: entry)
         } catch { throw .machine(error) }
+    }
+
+    /// What a compartment finds beside its kernel: its initial RAM disk, or for a service without
+    /// one the system manifest (`docs/abi/services.md`).
+    private func module(
+        for compartment: borrowing CompartmentRecord, _ bundle: borrowing BootBundle,
+        _ base: UInt64
+    ) -> (address: UInt64, size: UInt64)? {
+        if let initrd = compartment.initrd { return place(initrd, bundle, base) }
+        guard compartment.isStore else { return nil }
+        return (base + UInt64(bundle.manifest.offset), UInt64(bundle.manifest.size))
+    }
+
+    extension CompartmentRecord {
+        /// Whether it is the service `store`.
+        fileprivate var isStore: Bool {
+            name.count == 5 && name[0] == 0x73 && name[1] == 0x74 && name[2] == 0x6f
+                && name[3] == 0x72 && name[4] == 0x65
+        }
     }
 
     /// Machine address and size of a module.

@@ -44,6 +44,8 @@ public struct Domain: BitwiseCopyable {
     public internal(set) var storePort: EventChannelPort?
     /// Whether it runs, or why it stopped.
     public internal(set) var life: Life
+    /// Which of the domains that had its number it is, from 1.
+    public internal(set) var generation: UInt32 = 1
     /// Its event channels, by port.
     public internal(set) var channels: InlineArray<64, EventChannel>
     /// Its virtual processors, of which the first `cpuCount` exist.

@@ -10,11 +10,12 @@ public enum HypercallOperation: Equatable {
     case registerVCPUInfo, registerRunstateArea, isUp, vmAssist
     case setSingleshotTimer, stopSingleshotTimer, stopPeriodicTimer, setTimer
     case yield, block, poll, shutdown
-    case consoleWrite
+    case consoleWrite, consoleRead
     case bindVIRQ, bindIPI, close, unmask, bindVCPU
     case allocUnbound, bindInterdomain, send, status
     case mapGrant, unmapGrant, copyGrant
     case setUpGrantTable, queryGrantSize, setGrantVersion
+    case domainInfo, accessQuery
 
     /// The numbers of Xen's public `xen.h` (`__HYPERVISOR_…`) and of each call's own header.
     ///
@@ -27,13 +28,15 @@ public enum HypercallOperation: Equatable {
         case 12: subOperation == 7 ? .addToPhysmap : nil
         case 15: .setTimer
         case 17: versionOperation(subOperation)
-        case 18: subOperation == 0 ? .consoleWrite : nil
+        case 18: subOperation == 0 ? .consoleWrite : subOperation == 1 ? .consoleRead : nil
         case 20: grantOperation(subOperation)
         case 21: .vmAssist
         case 24: vcpuOperation(subOperation)
+        case 27: .accessQuery
         case 29: scheduleOperation(subOperation)
         case 32: eventChannelOperation(subOperation)
         case 34: hvmOperation(subOperation)
+        case 36: .domainInfo
         default: nil
         }
     }
@@ -114,6 +117,8 @@ public enum HypercallOperation: Equatable {
         case onEventChannel
         /// Decided by the labels of the two domains, for each request once it is decoded.
         case onGrant
+        /// Decided by the label of the domain that is asked about, once the arguments are decoded.
+        case onDomain
     }
 
     /// The operation's row.
@@ -131,11 +136,14 @@ public enum HypercallOperation: Equatable {
         case .yield, .block, .poll: .onSelf(HypercallPermission.schedule)
         case .shutdown: .onSelf(DomainPermission.shutdown)
         case .consoleWrite: .onHypervisor(XenPermission.writeconsole)
+        case .consoleRead: .onHypervisor(XenPermission.readconsole)
         case .bindVIRQ: .onSelf(HypercallPermission.virq)
         case .bindIPI: .onSelf(HypercallPermission.ipi)
         case .close, .unmask, .bindVCPU: .onSelf(HypercallPermission.port)
         case .allocUnbound, .bindInterdomain, .send, .status: .onEventChannel
         case .mapGrant, .unmapGrant, .copyGrant: .onGrant
+        case .domainInfo: .onDomain
+        case .accessQuery: .onHypervisor(SecurityPermission.computeAv)
         case .queryGrantSize: .onSelf(GrantPermission.query)
         case .setUpGrantTable, .setGrantVersion: .onSelf(GrantPermission.setup)
         }
@@ -163,6 +171,7 @@ public enum HypercallOperation: Equatable {
         case .poll: "SCHEDOP_poll"
         case .shutdown: "SCHEDOP_shutdown"
         case .consoleWrite: "CONSOLEIO_write"
+        case .consoleRead: "CONSOLEIO_read"
         case .bindVIRQ: "EVTCHNOP_bind_virq"
         case .bindIPI: "EVTCHNOP_bind_ipi"
         case .close: "EVTCHNOP_close"
@@ -178,6 +187,8 @@ public enum HypercallOperation: Equatable {
         case .setUpGrantTable: "GNTTABOP_setup_table"
         case .queryGrantSize: "GNTTABOP_query_size"
         case .setGrantVersion: "GNTTABOP_set_version"
+        case .domainInfo: "XEN_DOMCTL_getdomaininfo"
+        case .accessQuery: "FLASK_ACCESS"
         }
     }
 }

@@ -17,7 +17,7 @@ extension HypervisorCore {
         case .onHypervisor(let permission):
             try authorize(
                 label, .hypervisor, permission, caller, .hypervisor, operation, &machine)
-        case .onEventChannel, .onGrant:
+        case .onEventChannel, .onGrant, .onDomain:
             return
         }
     }

@@ -64,20 +64,19 @@ extension HypervisorCore {
             &machine)
     }
 
-    /// `EVTCHNOP_bind_virq`: a port for a processor's virtual interrupt: its timer, or debug.
+    /// `EVTCHNOP_bind_virq`: a port for a processor's virtual interrupt: its timer, or debug; on
+    /// the first processor of a service also the global ones that it is permitted.
     ///
     /// - Layout: `u32 virq`, `u32 vcpu`, `u32 port` [hypervisor].
     /// - Throws: `.badAddress`; `.invalidArgument` for another interrupt or processor;
-    ///   `.alreadyExists` when it is bound; `.noSpace`. Nothing changed then.
+    ///   `.notPermitted`; `.alreadyExists` when it is bound; `.noSpace`. Nothing changed then.
     mutating func bindVirtualInterrupt<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
+        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: inout M
     ) throws(XenError) -> Int64 {
         var request = try arguments(address, 12, caller, machine)
         let number = request.u32(at: 0)
         let cpu = try processorIndex(request.u32(at: 4), caller)
-        guard number == VirtualInterrupt.timer || number == VirtualInterrupt.debug else {
-            throw .invalidArgument
-        }
+        try authorizeVirtualInterrupt(number, cpu: cpu, caller, &machine)
         guard virtualInterruptPort(number, of: caller, cpu: cpu) == nil else {
             throw .alreadyExists
         }

@@ -8,6 +8,10 @@ enum VirtualInterrupt {
     static var timer: UInt32 { 0 }
     /// `VIRQ_DEBUG`: a guest may bind it; nothing rings it.
     static var debug: UInt32 { 1 }
+    /// `VIRQ_CONSOLE`: rings when something was typed; for the console service.
+    static var console: UInt32 { 2 }
+    /// `VIRQ_DOM_EXC`: rings when the life of some domain has changed; for who may ask about it.
+    static var domainException: UInt32 { 3 }
 }
 
 /// Ports: look-up, reservation and the pending bits that guests share with the hypervisor.

@@ -20,6 +20,7 @@ extension HypervisorCore {
         for number in 1..<Domain.portCount {
             endPort(domain, EventChannelPort(number: UInt32(number)), &machine)
         }
+        announceLives(&machine)
     }
 
     /// Makes a retired domain anew, so that its image can be loaded again: its memory and the pages
@@ -41,6 +42,8 @@ extension HypervisorCore {
             id: old.id, label: old.label,
             consoleLabel: monitor.eventLabel(source: old.label, target: .hypervisor),
             pages: SharedPages(first: old.sharedInfo), cpuCount: old.cpuCount)
+        // WRAPS: after 2^32 lives a generation comes again.
+        domains[index].generation = old.generation &+ 1
         return true
     }
 

@@ -19,6 +19,10 @@ public struct HypervisorCore: ~Copyable {
     public internal(set) var grants: GrantTables
     /// Who owns which frames.
     public internal(set) var frames: FrameLedger
+    /// The domain that is the console; nil: the hypervisor serves the consoles itself.
+    public var consoleService: DomainID?
+    /// What was typed for it.
+    var typedInput = TypedInput()
 
     /// Takes the domains, in the order of their numbers, the monitor, and tables for the grants of
     /// as many domains, in a ledger of their memory.
@@ -81,9 +85,12 @@ public struct HypervisorCore: ~Copyable {
         case .consoleWrite:
             let address = GuestVirtualAddress(request.arguments[2])
             return try consoleWrite(count: second, address, caller, &machine)
+        case .consoleRead:
+            let address = GuestVirtualAddress(request.arguments[2])
+            return try consoleRead(count: second, address, caller, machine)
         case .allocUnbound: return try allocateUnbound(argument, caller, &machine)
         case .bindInterdomain: return try bindInterdomain(argument, caller, &machine)
-        case .bindVIRQ: return try bindVirtualInterrupt(argument, caller, machine)
+        case .bindVIRQ: return try bindVirtualInterrupt(argument, caller, &machine)
         case .bindIPI: return try bindInterprocessor(argument, caller, machine)
         case .bindVCPU: return try bindToVCPU(argument, caller, machine)
         case .close: return try close(argument, caller, &machine)
@@ -95,6 +102,8 @@ public struct HypervisorCore: ~Copyable {
             return try grantTableOperation(operation, argument, count, caller, machine)
         case .setGrantVersion: return try setGrantVersion(argument, caller, machine)
         case .mapGrant, .unmapGrant, .copyGrant: throw .unknownOperation
+        case .domainInfo, .accessQuery:
+            return try serviceOperation(operation, request, caller, &machine)
         }
     }
 

@@ -1,0 +1,157 @@
+import GuestRuntime
+import StoreService
+import TestSupport
+import Testing
+
+/// What a store compartment does with the rings of its users.
+@Suite struct RingTests {
+    @Test("each user finds itself, and only what the store laid out for it")
+    func layout() throws {
+        let service = try TestService()
+        #expect(service.servedCount == 3)
+        #expect(service.layoutRefusals == 0)
+        #expect(try service.send(2, Wire.read, "name¦") == ["2 sensor"])
+        #expect(try service.send(2, Wire.read, "domid¦") == ["2 2"])
+        #expect(try service.send(2, Wire.read, "memory/target¦") == ["2 65536"])
+        #expect(try service.send(2, Wire.directory, "cpu¦") == ["1 0¦1¦"])
+        #expect(try service.send(4, Wire.directory, "cpu¦") == ["1 0¦"])
+        #expect(try service.send(2, Wire.write, "data/x¦1") == ["11 OK¦"])
+        #expect(try service.send(2, Wire.write, "name¦other") == ["16 EACCES¦"])
+        #expect(try service.send(3, Wire.read, "/local/domain/2/data/x¦") == ["16 EACCES¦"])
+        #expect(service.isSound())
+    }
+
+    @Test("the ends of a channel meet in its directory, and nobody else is let in")
+    func channels() throws {
+        let service = try TestService()
+        let sender = "/channel/readings/sender"
+        #expect(try service.send(2, Wire.write, "\(sender)/port¦7") == ["11 OK¦"])
+        #expect(try service.send(3, Wire.read, "\(sender)/port¦") == ["2 7"])
+        #expect(try service.send(3, Wire.read, "\(sender)/domain¦") == ["2 2"])
+        #expect(try service.send(3, Wire.write, "\(sender)/port¦8") == ["16 EACCES¦"])
+        #expect(try service.send(2, Wire.write, "\(sender)/domain¦4") == ["16 EACCES¦"])
+        #expect(try service.send(4, Wire.read, "\(sender)/port¦") == ["16 EACCES¦"])
+        #expect(
+            try service.send(3, Wire.write, "/channel/readings/receiver/x¦1") == ["11 OK¦"])
+    }
+
+    @Test("what the policy denies is denied, whatever the permissions of the node")
+    func policy() throws {
+        // Label 3 is the collector's, 2 the sensor's: the collector may do nothing to those.
+        let service = try TestService { machine in
+            machine.policy = { subject, object in subject == 3 && object == 2 ? 0 : .max }
+        }
+        let sender = "/channel/readings/sender"
+        #expect(try service.send(2, Wire.write, "\(sender)/port¦7") == ["11 OK¦"])
+        #expect(try service.send(3, Wire.read, "\(sender)/port¦") != ["2 7"])
+        let nothing = try TestService { machine in machine.policy = { _, _ in 0 } }
+        #expect(nothing.layoutRefusals == 0)
+        #expect(try nothing.send(2, Wire.read, "name¦").first?.hasPrefix("16 ") == true)
+        #expect(try nothing.send(2, Wire.write, "data/x¦1").first?.hasPrefix("16 ") == true)
+    }
+
+    @Test("a request in two pieces is one request, wherever it is cut")
+    func pieces() throws {
+        let service = try TestService()
+        let message = TestService.message(
+            Wire.write, "data/long¦\(String(repeating: "v", count: 200))")
+        for cut in 1..<message.count {
+            #expect(service.machine.put(message[..<cut], of: 2) == cut)
+            #expect(try service.settle(2).isEmpty)
+            _ = service.machine.put(message[cut...], of: 2)
+            #expect(TestService.messages(try service.settle(2)) == ["11 OK¦"])
+        }
+    }
+
+    @Test("an index further away than the ring is long stops the ring, and only it")
+    func indices() throws {
+        for (offset, distance): (Int, UInt32) in [(2052, 1025), (2052, .max), (2056, 1)] {
+            let service = try TestService()
+            if offset == 2056 { _ = service.machine.put(TestService.message(2, "name¦"), of: 2) }
+            service.machine.setWord(2, offset, service.machine.word(2, offset) &+ distance)
+            for _ in 0..<3 { _ = try service.round() }
+            #expect(service.machine.word(2, 2072) == 2)
+            #expect(service.servedCount == 2)
+            #expect(try service.send(3, Wire.read, "name¦") == ["2 collector"])
+            // The guest may connect again; what it watched is gone, what it owns is there.
+            service.machine.setWord(2, 2068, 1)
+            _ = try service.round()
+            #expect(service.machine.word(2, 2068) == 0)
+            #expect(service.machine.word(2, 2072) == 0)
+            #expect(try service.send(2, Wire.read, "name¦") == ["2 sensor"])
+        }
+        // Just inside: a full ring is no error.
+        let service = try TestService()
+        _ = service.machine.put(TestService.message(Wire.write, "data/a¦b"), of: 2)
+        let rest = [UInt8](repeating: 0, count: 1024 - Int(service.machine.word(2, 2052)))
+        _ = service.machine.put(rest, of: 2)
+        _ = try service.round()
+        #expect(service.machine.word(2, 2072) == 0)
+    }
+
+    @Test("a header that announces too much stops the ring; the longest message does not")
+    func lengths() throws {
+        for length: UInt32 in [4097, 0x8000_0000, .max] {
+            let service = try TestService()
+            _ = service.machine.put(TestService.header(Wire.write, length), of: 2)
+            _ = try service.round()
+            #expect(service.machine.word(2, 2072) == 3)
+            #expect(service.servedCount == 2)
+        }
+        let service = try TestService()
+        let value = String(repeating: "x", count: 4096 - "data/a¦".utf8.count + 1)
+        let replies = try service.send(2, Wire.write, "data/a¦" + value)
+        #expect(replies == ["16 ENOSPC¦"])
+        #expect(service.servedCount == 3)
+    }
+
+    @Test("a guest that floods its ring does not keep the others waiting")
+    func fairness() throws {
+        let service = try TestService()
+        let request = TestService.message(Wire.read, "name¦")
+        for _ in 0..<200 {
+            while service.machine.put(request, of: 2) == request.count {}
+            service.machine.setWord(2, 2052, service.machine.word(2, 2048) &+ 1024)
+            _ = service.machine.put(request, of: 3)
+            _ = try service.round()
+            #expect(TestService.messages(service.machine.get(of: 3)) == ["2 collector"])
+            _ = service.machine.get(of: 2)
+        }
+    }
+
+    @Test("for a guest that does not read, nothing is taken and nothing is lost")
+    func silentReader() throws {
+        let service = try TestService()
+        #expect(try service.send(2, Wire.watch, "data¦tok¦") == ["4 OK¦", "15 data¦tok¦"])
+        let request = TestService.message(Wire.write, "data/x¦1")
+        var sent = 0
+        for _ in 0..<300 {
+            if service.machine.word(2, 2052) &- service.machine.word(2, 2048)
+                <= UInt32(1024 - request.count)
+            {
+                _ = service.machine.put(request, of: 2)
+                sent += 1
+            }
+            _ = try service.round()
+        }
+        // Two rings full of them, and no more.
+        #expect(sent < 100)
+        var bytes: [UInt8] = []
+        for _ in 0..<500 {
+            bytes += service.machine.get(of: 2, limit: 100)
+            _ = try service.round()
+        }
+        let messages = TestService.messages(bytes)
+        #expect(messages.filter { $0 == "11 OK¦" }.count == sent)
+        #expect(messages.contains("15 data/x¦tok¦"))
+        #expect(service.isSound())
+    }
+
+    @Test("events that a request causes come before its reply, also when others cause more")
+    func eventsBeforeReply() throws {
+        let service = try TestService()
+        _ = try service.send(2, Wire.watch, "data¦tok¦")
+        #expect(
+            try service.send(2, Wire.write, "data/x¦1") == ["15 data/x¦tok¦", "11 OK¦"])
+    }
+}
