@@ -119,6 +119,7 @@ let attestation: [Target] = [
     room(
         "Attestation", "Appraisal",
         ["Digests", "EventLog", "SystemManifest", "TPMStructures", crypto, cryptoExtras]),
+    room("Attestation", "PolicyAuthority", ["Digests", "SystemManifest", crypto]),
     .systemLibrary(name: "CTSS2", path: "Sources/Attestation/CTSS2"),
     room("Attestation", "TPMSoftwareStack", ["TPMStructures", "CTSS2"]),
 ]
@@ -141,7 +142,7 @@ let control: [Target] = [
             "SecurityLattice", "Digests", "EventLog", "ControlFrames", "BootArena",
             "SystemManifest", "PolicyDatabase", "FlowCertificate", "ReferenceMonitor",
             "PolicySyntax", "PolicySemantics", "PolicyChecks", "PolicyDatabaseModel",
-            "PolicyCompiler", "TPMStructures", "Appraisal", "TPMSoftwareStack",
+            "PolicyCompiler", "TPMStructures", "Appraisal", "PolicyAuthority", "TPMSoftwareStack",
             "SystemImage", "VirtualHardware", argumentParser,
         ],
         path: "Sources/Control/casemate", swiftSettings: strict),
@@ -168,6 +169,9 @@ let measurementTests: [Target] = [
             "BootArena", "Digests", "EventLog", "ControlFrames", "TPMDevice", "TPMStructures",
             "TPMSoftwareStack", "Appraisal", "VirtualHardware",
         ]),
+    tests(
+        "PolicyAuthorityTests",
+        ["CompilerTestSupport", "Digests", "SystemManifest", "PolicyCompiler", "PolicyAuthority"]),
     tests("TPMDeviceTests", ["Digests", "EventLog", "BootArena", "TPMDevice"]),
 ]
 

@@ -59,14 +59,14 @@ import Testing
         }
     }
 
-    @Test("what cannot be read or contradicts itself is status 2; evidence that is none, status 1")
+    @Test("what cannot be read or contradicts itself is status 74; evidence that is none, status 1")
     func unreadable() throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         let garbage = try folder.write("{}", to: "garbage")
         for path in ["/nothing", garbage] {
             let run = try verify([], reference: path)
-            #expect(run.status == 2 && run.output.isEmpty)
+            #expect(run.status == 74 && run.output.isEmpty)
             #expect(run.errors.hasPrefix("casemate: `\(path)`: "))
         }
         let empty = try Command(
@@ -75,14 +75,14 @@ import Testing
         #expect(empty.errors.hasPrefix("refused[ATT-EVI-001]: "))
         let absent = try Command(
             "attest", "verify", "--evidence", "/nothing", "--reference-values", Self.reference)
-        #expect(absent.status == 2)
+        #expect(absent.status == 74)
     }
 
     @Test("a quote needs a socket; a nonce is hexadecimal") func quote() throws {
         let run = try Command(
             "attest", "quote", "--tpm", "/nothing", "--event-log", Self.evidence, "--nonce", "00",
             "--output", "/dev/null")
-        #expect(run.status == 2)
+        #expect(run.status == 74)
         #expect(run.errors.hasPrefix("casemate: `/nothing`: `connect` failed"))
         #expect(try verify(["--nonce", "0"]).status == 64)
         #expect(try verify(["--nonce", "xy"]).status == 64)

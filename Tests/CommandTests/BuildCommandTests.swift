@@ -3,43 +3,10 @@ import TestSupport
 import Testing
 
 @Suite("casemate build", .serialized) struct BuildCommandTests {
-    private static let source = """
-        system small version 1
-        target casemate
+    private static let source = SmallSystem.source()
+    private static let results = SmallSystem.results
 
-        levels low < high
-
-        compartment one at low {
-            kernel debian
-            initrd "one.cpio"
-            memory 64 MiB
-            vcpus 1
-        }
-
-        compartment two at high {
-            kernel "own.vmlinux"
-            memory 64 MiB
-            vcpus 1
-        }
-
-        channel up: one -> two signal
-
-        """
-    private static let results = [
-        "boot.bundle", "policy.30", "reference-values.json", "system.manifest",
-    ]
-
-    /// A folder with the source, its own kernel and a folder of modules.
-    private func prepare() throws -> TemporaryFolder {
-        let folder = try TemporaryFolder()
-        _ = try folder.write(Self.source, to: "system.casemate")
-        _ = try folder.write("a kernel of its own", to: "own.vmlinux")
-        try FileManager.default.createDirectory(
-            at: folder.url("modules"), withIntermediateDirectories: true)
-        _ = try folder.write("Debian's kernel", to: "modules/debian.vmlinux")
-        _ = try folder.write("an initial RAM disk", to: "modules/one.cpio")
-        return folder
-    }
+    private func prepare() throws -> TemporaryFolder { try SmallSystem().folder }
 
     private func build(_ folder: TemporaryFolder, _ output: String) throws -> Command {
         try Command(
@@ -121,13 +88,65 @@ import Testing
         #expect(try Data(contentsOf: folder.url("out/system.manifest")) == before)
     }
 
-    @Test("an output folder that cannot be made is said in one line, with status 2")
+    @Test("an output folder that cannot be made is said in one line, with status 74")
     func unwritable() throws {
         let folder = try prepare()
         defer { folder.remove() }
         let run = try build(folder, "own.vmlinux/out")
-        #expect(run.status == 2)
+        #expect(run.status == 74)
         #expect(run.errors.split(separator: "\n").count == 1)
+    }
+
+    @Test("files of others in the output folder stay, and nothing temporary does")
+    func otherFiles() throws {
+        let folder = try prepare()
+        defer { folder.remove() }
+        try FileManager.default.createDirectory(
+            at: folder.url("out"), withIntermediateDirectories: true)
+        _ = try folder.write("mine", to: "out/notes")
+        #expect(try build(folder, "out").status == 0)
+        #expect(try names(folder, "out") == (Self.results + ["notes"]).sorted())
+        #expect(try String(contentsOf: folder.url("out/notes"), encoding: .utf8) == "mine")
+        let left = try FileManager.default.contentsOfDirectory(atPath: folder.path())
+        #expect(left.allSatisfy { !$0.contains("partial") })
+    }
+
+    @Test("a folder in the place of a file keeps the last build as it was") func blocked() throws {
+        let folder = try prepare()
+        defer { folder.remove() }
+        #expect(try build(folder, "out").status == 0)
+        let before = try Data(contentsOf: folder.url("out/system.manifest"))
+        try FileManager.default.removeItem(at: folder.url("out/boot.bundle"))
+        try FileManager.default.createDirectory(
+            at: folder.url("out/boot.bundle"), withIntermediateDirectories: false)
+        _ = try folder.write("An initial RAM disk", to: "modules/one.cpio")
+        let run = try build(folder, "out")
+        #expect(run.status == 74 && run.errors.contains("a folder has the file's name"))
+        #expect(try names(folder, "out") == Self.results)
+        #expect(try Data(contentsOf: folder.url("out/system.manifest")) == before)
+    }
+
+    @Test("a signal while files are written ends the program, and leaves nothing") func ended()
+        throws
+    {
+        let folder = try prepare()
+        defer { folder.remove() }
+        try Data(count: 256 << 20).write(to: folder.url("modules/one.cpio"))
+        let process = try Command.start(
+            "build", folder.path("system.casemate"), "-o", folder.path("out"), "--modules",
+            folder.path("modules"))
+        let staging = "out.partial-\(process.processIdentifier)"
+        let start = ContinuousClock.now
+        while !FileManager.default.fileExists(atPath: folder.path(staging)),
+            start.duration(to: .now) < .seconds(60), process.isRunning
+        {
+            usleep(1_000)
+        }
+        process.interrupt()
+        process.waitUntilExit()
+        #expect(process.terminationReason == .exit && process.terminationStatus == 130)
+        let left = try FileManager.default.contentsOfDirectory(atPath: folder.path()).sorted()
+        #expect(left == ["modules", "own.vmlinux", "system.casemate"])
     }
 
     @Test("with --json one document tells the digests") func json() throws {

@@ -14,10 +14,25 @@ struct Command {
         try self.init(arguments: arguments, programsIn: folder)
     }
 
+    /// The program.
+    static let program = URL(filePath: CommandLine.arguments[0])
+        .deletingLastPathComponent().appending(path: "casemate")
+
+    /// Starts `casemate`, and does not wait for it; what it says is lost.
+    static func start(_ arguments: String...) throws -> Process {
+        let process = Process()
+        process.executableURL = program
+        process.arguments = arguments
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        return process
+    }
+
     /// The same with the arguments in an array.
     init(arguments: [String], programsIn folder: String?) throws {
-        let program = URL(filePath: CommandLine.arguments[0])
-            .deletingLastPathComponent().appending(path: "casemate")
+        let program = Command.program
         let run = try ToolRun(
             program.path(percentEncoded: false), arguments, programsIn: folder)
         (status, output, errors) = (run.status, run.output, run.errors)

@@ -106,7 +106,7 @@ import Testing
         let right = try judge(folder.path("key.json"))
         #expect(right.status == 0)
         #expect(!right.output.contains("any TPM's key was taken"))
-        #expect(try judge("/nothing").status == 2)
+        #expect(try judge("/nothing").status == 74)
         #expect(try judge(folder.path("response")).errors.hasPrefix("refused[ATT-ENR-001]: "))
     }
 

@@ -62,7 +62,7 @@ import Testing
             #expect(drawn.status == 0)
             #expect(try String(contentsOf: folder.url("g.svg"), encoding: .utf8).contains("</svg>"))
         } else {
-            #expect(drawn.status == 2 && drawn.errors.contains("graphviz"))
+            #expect(drawn.status == 74 && drawn.errors.contains("graphviz"))
         }
         let left = try FileManager.default.contentsOfDirectory(atPath: folder.path())
         #expect(left.allSatisfy { $0 == "g.svg" })

@@ -92,10 +92,11 @@ struct SystemManifestTests {
         #expect(patched(31, 128) == .unknownFeature)
         #expect(patched(24, 0) == .certificateMismatch)
         #expect(patched(48, 0) == .badSystemVersion)
-        #expect(patched(152, 1) == .protectionUnsupported)
+        #expect(patched(152, 1) == .badSignatureFields)
         #expect(patched(152, 2) == .protectionUnsupported)
-        #expect(patched(160, 1) == .protectionUnsupported)
-        #expect(patched(192, 1) == .protectionUnsupported)
+        #expect(patched(153, 1) == .protectionUnsupported)
+        #expect(patched(160, 1) == .badSignatureFields)
+        #expect(patched(192, 1) == .badSignatureFields)
         #expect(patched(154, 1) == .reservedNotZero)
         #expect(patched(319, 1) == .reservedNotZero)
         #expect(patched(288, 0) == .badSectionDirectory)
@@ -105,8 +106,30 @@ struct SystemManifestTests {
         #expect(patched(324, 2) == .badRecordSize)
         #expect(patched(328, bytes[328] &+ 8) == .badSectionPlacement)
         #expect(patched(156, 1) == .protectionUnsupported)
-        #expect(patched(287, 1) == .protectionUnsupported)
+        #expect(patched(287, 1) == .badSignatureFields)
         #expect(patched(104, 1) == nil, "a predecessor's digest is for others to judge")
+    }
+
+    @Test("the fields of a signature are there together, or none of them is")
+    func signatureFields() throws {
+        let bytes = try TestSystem.minimal().compiled.manifest
+        let fields = [152, 160, 192, 240]
+        for present in 0..<16 {
+            var copy = bytes
+            for (bit, offset) in fields.enumerated() where present >> bit & 1 == 1 {
+                copy[offset] = 1
+            }
+            let wanted: SystemManifestError? =
+                present == 0 || present == 15 ? nil : .badSignatureFields
+            #expect(error(copy) == wanted, "\(present)")
+        }
+        var signed = bytes
+        for offset in fields { signed[offset] = 1 }
+        let manifest = try SystemManifest(validating: signed.span)
+        let (algorithm, key, signature) = (
+            manifest.signatureAlgorithm, manifest.keyID[0], manifest.signature[48]
+        )
+        #expect(algorithm == .ecdsaP384 && key == 1 && signature == 1)
     }
 
     @Test("a record that breaks a rule is refused for it")

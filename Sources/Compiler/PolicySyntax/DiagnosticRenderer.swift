@@ -26,17 +26,28 @@ public struct DiagnosticRenderer: Sendable {
         return folder + DiagnosticRenderer.harmless(span.file)
     }
 
+    /// Returns a diagnostic as lines of plain text; the last one ends with a line feed.
+    public func text(_ diagnostic: Diagnostic) -> String { text(diagnostic, isColored: false) }
+
     /// Returns a diagnostic as lines of text; the last one ends with a line feed.
-    public func text(_ diagnostic: Diagnostic) -> String {
+    ///
+    /// - Parameter isColored: whether words are marked for a terminal with colours. What is marked
+    ///   is the compiler's own; text of the source has no control characters left.
+    public func text(_ diagnostic: Diagnostic, isColored: Bool) -> String {
         let place = self.place(diagnostic.span)
-        let severity = diagnostic.severity.rawValue
-        var text = "\(place): \(severity)[\(diagnostic.code.id)]: \(diagnostic.message)\n"
-        text += excerpt(diagnostic.span)
+        let color: TerminalColor = diagnostic.severity == .error ? .red : .yellow
+        let word = color.marking(
+            "\(diagnostic.severity.rawValue)[\(diagnostic.code.id)]", isColored)
+        var text = "\(place): \(word): \(diagnostic.message)\n"
+        text += excerpt(diagnostic.span, color, isColored)
         for note in diagnostic.notes {
-            text += "  note: \(self.place(note.span)): \(note.message)\n"
-            text += excerpt(note.span)
+            let word = TerminalColor.cyan.marking("note", isColored)
+            text += "  \(word): \(self.place(note.span)): \(note.message)\n"
+            text += excerpt(note.span, .cyan, isColored)
         }
-        if let help = diagnostic.help { text += "  help: \(help)\n" }
+        if let help = diagnostic.help {
+            text += "  \(TerminalColor.green.marking("help", isColored)): \(help)\n"
+        }
         return text
     }
 
@@ -77,7 +88,9 @@ public struct DiagnosticRenderer: Sendable {
     }
 
     /// Returns the line of a span and a mark under it; empty for a file that has no such line.
-    private func excerpt(_ span: SourceSpan) -> String {
+    private func excerpt(
+        _ span: SourceSpan, _ color: TerminalColor, _ isColored: Bool
+    ) -> String {
         let file = modules.first { $0.name == span.file } ?? source
         guard file.name == span.file else { return "" }
         let shown = DiagnosticRenderer.shownScalars(file.line(span.line))
@@ -93,9 +106,10 @@ public struct DiagnosticRenderer: Sendable {
         var line = ""
         line.unicodeScalars.append(contentsOf: shown[window])
         let blanks = first - window.lowerBound + lead.unicodeScalars.count
+        let mark = color.marking(String(repeating: "^", count: marked), isColored)
         return "\(gutter) | \(lead)\(line)\(tail)\n"
             + String(repeating: " ", count: gutter.count) + " | "
-            + String(repeating: " ", count: blanks) + String(repeating: "^", count: marked) + "\n"
+            + String(repeating: " ", count: blanks) + mark + "\n"
     }
 
     /// The part of a long line to show: enough before the mark to recognise the place.

@@ -118,7 +118,8 @@ public enum Printer {
         comment.map { "  //\($0)" } ?? ""
     }
 
-    private static func text(of field: FieldSyntax.Kind) -> String {
+    /// Returns a field without comments.
+    static func text(of field: FieldSyntax.Kind) -> String {
         switch field {
         case .kernel(let name): return "kernel \(name.value)"
         case .kernelFile(let name): return "kernel \(quoted(name.value))"

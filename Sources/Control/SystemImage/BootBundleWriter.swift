@@ -61,26 +61,31 @@ public struct BootBundleWriter<Output: ByteOutput & ~Copyable>: ~Copyable {
         try writePadding(after: UInt64(bytes.count))
     }
 
-    /// Thirteen numbers of eight digits, of which only the sizes of file and name are not zero.
     private mutating func writeHeader(
         _ name: String, size: UInt64, path: String
     ) throws(FileError) {
-        guard let size = UInt32(exactly: size) else {
+        guard let header = memberHeader(name, size: size) else {
             throw FileError(path: path, reason: "it has 4 GiB or more, too much for a bundle")
         }
-        var numbers: [UInt32] = Array(repeating: 0, count: 13)
-        numbers[6] = size
-        numbers[11] = UInt32(name.utf8.count + 1)
-        let digits = numbers.map(eightDigits).joined()
-        let header = Array("070701\(digits)\(name)".utf8) + [0]
         try output.write(header.span)
-        try writePadding(after: UInt64(header.count))
     }
 
     private mutating func writePadding(after count: UInt64) throws(FileError) {
         let padding: [UInt8] = Array(repeating: 0, count: Int((4 - count % 4) % 4))
         if !padding.isEmpty { try output.write(padding.span) }
     }
+}
+
+/// Returns the header of a member: thirteen numbers of eight digits, of which only the sizes of
+/// file and name are not zero, the name, and padding; nil for a member of 4 GiB or more.
+func memberHeader(_ name: String, size: UInt64) -> [UInt8]? {
+    guard let size = UInt32(exactly: size) else { return nil }
+    var numbers: [UInt32] = Array(repeating: 0, count: 13)
+    numbers[6] = size
+    numbers[11] = UInt32(name.utf8.count + 1)
+    let digits = numbers.map(eightDigits).joined()
+    let header = Array("070701\(digits)\(name)".utf8) + [0]
+    return header + Array(repeating: 0, count: (4 - header.count % 4) % 4)
 }
 
 /// Returns a number as eight hexadecimal digits.

@@ -48,7 +48,7 @@ struct EnrolRequest: ParsableCommand {
         let name = try EnrolmentFiles.refusing { () throws(EnrolmentRefusal) in
             try request.endorsementKeyName()
         }
-        try AttestationFiles.write(request.encoded(), to: output)
+        try Files.write(request.encoded(), to: output)
         print("endorsement key: \(hexadecimalText(name))")
     }
 }
@@ -78,7 +78,7 @@ struct EnrolChallenge: ParsableCommand {
             try request.challenge(endorsementKeyName: endorsementKey.bytes, secret: secret)
         }
         try EnrolmentFiles.writePrivately(pending.encoded(), to: self.pending)
-        try AttestationFiles.write(challenge.encoded(), to: output)
+        try Files.write(challenge.encoded(), to: output)
     }
 }
 
@@ -104,7 +104,7 @@ struct EnrolRespond: ParsableCommand {
         let secret = try TPMSocket.use(tpm) { connection throws(TPMConnectionError) in
             try connection.activate(credential: parts.credential, secret: parts.secret)
         }
-        try AttestationFiles.write(EnrolmentResponse(secret: secret).encoded(), to: output)
+        try Files.write(EnrolmentResponse(secret: secret).encoded(), to: output)
     }
 }
 
@@ -130,7 +130,7 @@ struct EnrolAccept: ParsableCommand {
             try pending.accept(response)
         }
         let name = try EnrolmentFiles.refusing { () throws(EnrolmentRefusal) in try key.name() }
-        try AttestationFiles.write(key.encoded(), to: output)
+        try Files.write(key.encoded(), to: output)
         print("enrolled: \(hexadecimalText(name))")
     }
 }
@@ -144,7 +144,7 @@ struct KeyArgument: ExpressibleByArgument {
         text = argument
     }
 
-    /// - Throws: `ExitStatus.unreadable`, `ExitStatus.refused`.
+    /// - Throws: `ExitStatus.inputOutput`, `ExitStatus.refused`.
     func name() throws -> [UInt8] {
         if let bytes = bytesOfHexadecimal(text), !bytes.isEmpty { return bytes }
         let key: EnrolledKey = try EnrolmentFiles.read(text)
@@ -154,9 +154,9 @@ struct KeyArgument: ExpressibleByArgument {
 
 /// Reads and writes the files of an enrolment; says on standard error what is wrong.
 enum EnrolmentFiles {
-    /// - Throws: `ExitStatus.unreadable`; `ExitStatus.refused` if the file is malformed.
+    /// - Throws: `ExitStatus.inputOutput`; `ExitStatus.refused` if the file is malformed.
     static func read<File: EnrolmentFile>(_ path: String) throws -> File {
-        let bytes = try AttestationFiles.read(path)
+        let bytes = try Files.read(path)
         return try refusing { () throws(EnrolmentRefusal) in try File(json: bytes) }
     }
 
@@ -176,7 +176,7 @@ enum EnrolmentFiles {
 
     /// Writes a new file that only its owner reads.
     ///
-    /// - Throws: `ExitStatus.unreadable`.
+    /// - Throws: `ExitStatus.inputOutput`.
     static func writePrivately(_ bytes: [UInt8], to path: String) throws {
         try? FileManager.default.removeItem(atPath: path)
         guard
@@ -184,7 +184,7 @@ enum EnrolmentFiles {
                 atPath: path, contents: Data(bytes), attributes: [.posixPermissions: 0o600])
         else {
             StandardError.write("casemate: `\(path)`: it cannot be written\n")
-            throw ExitStatus.unreadable
+            throw ExitStatus.inputOutput
         }
     }
 }

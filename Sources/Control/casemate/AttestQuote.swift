@@ -15,9 +15,10 @@ struct AttestQuote: ParsableCommand {
             log into one file.
 
             EXIT STATUS
-              0  the file was written
-              1  the TPM refused
-              2  the socket or a file could not be read or written
+              0   the file was written
+              1   the TPM refused
+              64  the command line is wrong
+              74  the socket or a file could not be read or written
             """
     )
 
@@ -34,9 +35,9 @@ struct AttestQuote: ParsableCommand {
     var output: String
 
     func run() throws {
-        let log = try AttestationFiles.read(eventLog)
+        let log = try Files.read(eventLog)
         let evidence = try QuoteTaker.take(tpm: tpm, nonce: nonce.bytes, eventLog: log)
-        try AttestationFiles.write(evidence.encoded(), to: output)
+        try Files.write(evidence.encoded(), to: output)
     }
 }
 
@@ -57,7 +58,7 @@ enum QuoteTaker {
 enum TPMSocket {
     /// Connects, and asks something.
     ///
-    /// - Throws: `ExitStatus.unreadable` if there is no such socket; `ExitStatus.refused` if the
+    /// - Throws: `ExitStatus.inputOutput` if there is no such socket; `ExitStatus.refused` if the
     ///   TPM refused.
     static func use<Answer>(
         _ tpm: String, _ ask: (TPMConnection) throws(TPMConnectionError) -> Answer
@@ -67,7 +68,7 @@ enum TPMSocket {
             socket = try connectUnix(tpm).duplicate()
         } catch {
             StandardError.write("casemate: `\(tpm)`: \(error.message)\n")
-            throw ExitStatus.unreadable
+            throw ExitStatus.inputOutput
         }
         do throws(TPMConnectionError) {
             return try ask(try TPMConnection(takingSocket: socket))

@@ -18,9 +18,10 @@ struct AttestVerify: ParsableCommand {
             as the machine's. The answer says so.
 
             EXIT STATUS
-              0  accepted
-              1  refused; each reason on standard error
-              2  a file could not be read, or the reference values are malformed
+              0   accepted
+              1   refused; each reason on standard error
+              64  the command line is wrong
+              74  a file could not be read, or the reference values are malformed
             """
     )
 
@@ -45,7 +46,7 @@ struct AttestVerify: ParsableCommand {
 
     func run() throws {
         let reference = try AttestationFiles.reference(referenceValues)
-        let bytes = try AttestationFiles.read(evidence)
+        let bytes = try Files.read(evidence)
         let appraiser = Appraiser(
             reference: reference,
             policy: AppraisalPolicy(nonce: nonce?.bytes, attestationKeyName: try key?.name()))
@@ -56,7 +57,7 @@ struct AttestVerify: ParsableCommand {
             result = .refused([error])
         }
         if json {
-            print(AttestationReport(result).json)
+            try StandardOutput.write(AttestationReport(result).json + "\n")
         } else {
             show(result)
         }
@@ -95,33 +96,14 @@ struct HexadecimalBytes: ExpressibleByArgument {
 
 /// Reads the files of attestation; says on standard error what is wrong with one.
 enum AttestationFiles {
-    /// - Throws: `ExitStatus.unreadable`.
-    static func read(_ path: String) throws -> [UInt8] {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            StandardError.write("casemate: `\(path)`: it cannot be read\n")
-            throw ExitStatus.unreadable
-        }
-        return [UInt8](data)
-    }
-
-    /// - Throws: `ExitStatus.unreadable`.
+    /// - Throws: `ExitStatus.inputOutput`.
     static func reference(_ path: String) throws -> ReferenceValues {
-        let bytes = try read(path)
+        let bytes = try Files.read(path)
         do throws(ReferenceValuesError) {
             return try ReferenceValues(json: bytes)
         } catch {
             StandardError.write("casemate: `\(path)`: error[\(error.code)]: \(error.message)\n")
-            throw ExitStatus.unreadable
-        }
-    }
-
-    /// - Throws: `ExitStatus.unreadable`.
-    static func write(_ bytes: [UInt8], to path: String) throws {
-        do {
-            try Data(bytes).write(to: URL(filePath: path), options: .atomic)
-        } catch {
-            StandardError.write("casemate: `\(path)`: it cannot be written\n")
-            throw ExitStatus.unreadable
+            throw ExitStatus.inputOutput
         }
     }
 }

@@ -1,8 +1,10 @@
 import ArgumentParser
 import Digests
 import FoundationEssentials
+import PolicyAuthority
 import PolicyChecks
 import PolicyCompiler
+import PolicySemantics
 import PolicySyntax
 import SystemImage
 
@@ -20,18 +22,28 @@ struct Build: ParsableCommand {
               reference-values.json  what a verifier expects the machine to measure
 
             The results are read back with the hypervisor's own readers, and the proof is \
-            replayed, before anything is written. Files appear whole or not at all. Equal inputs \
-            give equal bytes.
+            replayed, before anything is written. Files appear whole and together, or not at all. \
+            Equal inputs give equal bytes, but for a signature.
 
             `kernel debian` is the file debian.vmlinux in the folder of modules; a name in quotes \
             is searched beside the source, then in the folder of modules, which is the value of \
-            --modules, else of CASEMATE_MODULES, else ~/.cache/casemate/modules.
+            --modules, else of CASEMATE_MODULES, else ~/.cache/casemate/modules. What each name \
+            stood for is kept in system.lock beside the source; with --locked a build that finds \
+            anything else is refused, and the lock is not written.
+
+            --sign signs the manifest, and --replaces names the one that it follows; then the \
+            system's version must have risen. --dump shows what a stage makes of the source, and \
+            builds nothing: its lines are in docs/commands.md.
 
             EXIT STATUS
-              0  everything was written
-              1  the source has errors, an assertion is refuted, the target does not enforce a \
-            statement, or a module is missing
-              2  the source or a module could not be read, or the output not be written
+              0   everything was written
+              1   the source has errors, an assertion is refuted, the target does not enforce a \
+            statement, a module is missing or not the locked one, or the version has not risen
+              64  the command line is wrong
+              74  the source, a module or a key could not be read, or the output not be written
+
+            EXAMPLE
+              casemate build policy/systems/minimal --output out --sign authority.pem
             """
     )
 
@@ -40,63 +52,102 @@ struct Build: ParsableCommand {
         completion: .file(extensions: ["casemate"]))
     var system: String
 
-    @Option(name: [.short, .long], help: "The folder to write to; it is made when missing.")
-    var output: String
+    @Option(
+        name: [.short, .long], help: "The folder to write to; it is made when missing.",
+        completion: .directory)
+    var output: String?
 
-    @Option(help: "The folder of modules.")
+    @Option(help: "The folder of modules.", completion: .directory)
     var modules: String?
+
+    @Option(
+        help: "Sign the manifest with this private key, which `casemate key new` made.",
+        completion: .file(extensions: ["pem"]))
+    var sign: String?
+
+    @Option(
+        help: "The manifest that this build replaces; the system's version must be above its.",
+        completion: .file(extensions: ["manifest"]))
+    var replaces: String?
+
+    @Flag(help: "Refuse modules that are not those of system.lock.")
+    var locked = false
+
+    @Option(help: "Write a stage's result to standard output, and build nothing.")
+    var dump: DumpStage?
 
     @Flag(help: "Write one JSON document about the result to standard output.")
     var json = false
 
-    func run() throws {
-        let source = try SystemSource.read(system)
-        let result = source.check()
-        let renderer = source.renderer(of: result)
-        var diagnostics = result.diagnostics
-        defer { if !json { show(diagnostics, renderer) } }
-        diagnostics += result.targetDiagnostics
-        guard let proved = result.proved, !diagnostics.refuse else {
-            try report(nil, diagnostics, renderer)
-            throw ExitStatus.refused
+    func validate() throws {
+        let builds = output != nil || sign != nil || replaces != nil || locked || json
+        if dump != nil && builds {
+            throw ValidationError("--dump builds nothing: it goes with no other option")
         }
-        var resolver = ModuleResolver(source: source, modulesFolder: modulesFolder)
-        let resolved = try resolver.resolve(proved.policy)
-        diagnostics += resolved.diagnostics
-        guard !diagnostics.refuse else {
-            try report(nil, diagnostics, renderer)
-            throw ExitStatus.refused
+        if dump == nil && output == nil {
+            throw ValidationError("--output says where to write the build")
         }
-        let compiled = try compile(proved, source.file, resolved.modules)
-        let values = ReferenceValuesBuilder(proved.policy, compiled).values
-        let files = BuildOutput(folder: output)
-        do throws(FileError) {
-            try files.write(compiled, values, paths: resolved.paths)
-        } catch {
-            throw Build.fail(error.path, error.reason)
-        }
-        try report(compiled, diagnostics, renderer)
     }
 
-    /// Compiles, and replays the proof against the decisions of the compiled policy.
+    func run() throws {
+        let source = try SystemSource.read(system)
+        if let dump { return try dump.show(source) }
+        let key = try sign.map { try KeyFiles.privateKey($0) }
+        let old = try replaces.map { try ManifestFile.read($0) }
+        let result = source.check()
+        var report = BuildReport(source.renderer(of: result), isJSON: json)
+        report.add(result.diagnostics + result.targetDiagnostics)
+        guard let proved = result.proved, !report.isRefused else { throw try report.refused() }
+        var resolver = ModuleResolver(source: source, modulesFolder: modulesFolder)
+        let resolved = try resolver.resolve(proved.policy)
+        report.add(resolved.diagnostics)
+        guard !report.isRefused else { throw try report.refused() }
+        var lock = LockFile(source: source, policy: proved.policy, found: resolved.locked)
+        report.add(try lock.update(isLocked: locked))
+        guard !report.isRefused else { throw try report.refused() }
+        let compiled = try compile(proved, source.file, resolved.modules)
+        let build: SignedBuild
+        do throws(BuildRefusal) {
+            build = try SignedBuild(
+                compiled, systemName: proved.policy.name, replacing: old, signedBy: key)
+        } catch {
+            report.add(error)
+            throw try report.refused()
+        }
+        try write(build, resolved.paths, lock)
+        try report.finish(build, lock)
+    }
+
     private func compile(
         _ proved: ProvedSystem, _ source: SourceFile, _ modules: [CompartmentModules]
     ) throws -> CompiledSystem {
         do throws(CompilationError) {
-            let compiled = try CompiledSystem(proved, source: source, modules: modules)
-            if let reason = replayFailure(compiled) { throw .refusedByReader(reason) }
-            return compiled
+            return try CompiledSystem(proved, source: source, modules: modules)
         } catch {
+            StandardError.write("casemate: `\(DiagnosticRenderer.harmless(system))`: ")
             switch error {
             case .moduleUsedTwice(let name):
-                throw Build.fail(name, "it is a kernel here and an initial RAM disk there")
+                StandardError.write("`\(name)` is a kernel here and an initial RAM disk there\n")
             case .refusedByReader(let reason):
-                throw Build.fail(system, "a defect of the compiler: \(reason)")
+                StandardError.write("a defect of the compiler: \(reason)\n")
             case .notEnforced(let code):
-                throw Build.fail(system, "the target does not enforce it: \(code)")
+                StandardError.write("the target does not enforce it: \(code)\n")
             case .wrongModuleCount:
-                throw Build.fail(system, "a defect of the compiler: modules were lost")
+                StandardError.write("a defect of the compiler: modules were lost\n")
             }
+            throw ExitStatus.refused
+        }
+    }
+
+    private func write(
+        _ build: SignedBuild, _ paths: [(digest: Digest384, path: String)], _ lock: LockFile
+    ) throws {
+        var files = BuildOutput(folder: output ?? "")
+        do throws(FileError) {
+            try files.write(build, paths: paths, lock: lock.toWrite)
+        } catch {
+            let failure = Files.fail(error.path, error.reason)
+            throw files.endingSignal.map(ExitStatus.ended) ?? failure
         }
     }
 
@@ -105,35 +156,5 @@ struct Build: ParsableCommand {
         let environment = ProcessInfo.processInfo.environment
         if let named = environment["CASEMATE_MODULES"], !named.isEmpty { return named }
         return "\(environment["HOME"] ?? "/root")/.cache/casemate/modules"
-    }
-
-    /// Says that a file cannot be read or written; the caller throws what this returns.
-    static func fail(_ path: String, _ reason: String) -> ExitCode {
-        StandardError.write("casemate: `\(path)`: \(reason)\n")
-        return ExitStatus.unreadable
-    }
-
-    // MARK: The answer
-
-    private func show(_ diagnostics: [Diagnostic], _ renderer: DiagnosticRenderer) {
-        for diagnostic in diagnostics { StandardError.write(renderer.text(diagnostic)) }
-    }
-
-    private func report(
-        _ compiled: CompiledSystem?, _ diagnostics: [Diagnostic], _ renderer: DiagnosticRenderer
-    ) throws {
-        guard json else { return }
-        let files = compiled.map { compiled in
-            JSONValue.object([
-                ("policy.30", .string(SHA384.hash(compiled.policy.span).hexadecimal)),
-                ("system.manifest", .string(SHA384.hash(compiled.manifest.span).hexadecimal)),
-            ])
-        }
-        let document = JSONValue.object([
-            ("formatVersion", .number(1)), ("built", .bool(compiled != nil)),
-            ("sha384", files ?? .null),
-            ("diagnostics", .array(diagnostics.map { renderer.json($0) })),
-        ])
-        print(document.text, terminator: "")
     }
 }

@@ -1,52 +1,68 @@
 import Appraisal
 import Digests
-import FoundationEssentials
 import PolicyCompiler
 import SystemImage
+import VirtualHardware
 
 /// The folder that `casemate build` writes to.
 struct BuildOutput {
+    /// The names of all that a build writes into its folder.
+    enum FileName {
+        static let policy = "policy.30"
+        static let manifest = "system.manifest"
+        static let bundle = "boot.bundle"
+        static let referenceValues = "reference-values.json"
+    }
+
     let folder: String
+    /// The signal by which a person ended the program while it wrote; nil for none.
+    private(set) var endingSignal: Int32?
+
+    init(folder: String) { self.folder = folder }
 
     /// Writes all files under temporary names, then gives them their own.
     ///
-    /// - Parameter paths: where each module of the manifest was found.
-    /// - Throws: when a file cannot be written, or a module has changed since it was hashed. Until
-    ///   everything is on the disk no file has its name.
-    func write(
-        _ compiled: CompiledSystem, _ values: ReferenceValues,
-        paths: [(digest: Digest384, path: String)]
+    /// - Parameters:
+    ///   - paths: where each module of the manifest was found.
+    ///   - lock: path and content of the lock, when it is to be written.
+    /// - Throws: when a file cannot be written, a module has changed since it was hashed, or a
+    ///   signal came. Until everything is on the disk no file has its name.
+    mutating func write(
+        _ build: SignedBuild, paths: [(digest: Digest384, path: String)],
+        lock: (path: String, bytes: [UInt8])?
     ) throws(FileError) {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: folder, withIntermediateDirectories: true)
-        } catch {
-            throw FileError(path: folder, reason: "the folder cannot be made")
-        }
-        var bundle = try writeBundle(compiled, paths)
-        var policy = try file("policy.30", compiled.policy)
-        var manifest = try file("system.manifest", compiled.manifest)
-        var references = try file("reference-values.json", values.encoded())
-        try policy.publish()
-        try manifest.publish()
-        try bundle.publish()
-        try references.publish()
+        TerminationSignals.hold()
+        var output = try OutputFolder(preparing: folder)
+        try writeBundle(build, paths, to: &output)
+        try add(FileName.policy, build.policy, to: &output)
+        try add(FileName.manifest, build.manifest, to: &output)
+        try add(FileName.referenceValues, build.referenceValues.encoded(), to: &output)
+        try stopIfEnded()
+        guard let lock else { return try output.publish() }
+        var file = try OutputFile(creating: lock.path)
+        try file.write(lock.bytes.span)
+        try file.synchronize()
+        try output.publish()
+        try file.publish()
     }
 
-    private func file(_ name: String, _ bytes: [UInt8]) throws(FileError) -> OutputFile {
-        var file = try OutputFile(creating: "\(folder)/\(name)")
+    private func add(
+        _ name: String, _ bytes: [UInt8], to output: inout OutputFolder
+    ) throws(FileError) {
+        var file = try output.file(name)
         try file.write(bytes.span)
         try file.synchronize()
-        return file
+        try file.publish()
     }
 
-    private func writeBundle(
-        _ compiled: CompiledSystem, _ paths: [(digest: Digest384, path: String)]
-    ) throws(FileError) -> OutputFile {
+    private mutating func writeBundle(
+        _ build: SignedBuild, _ paths: [(digest: Digest384, path: String)],
+        to output: inout OutputFolder
+    ) throws(FileError) {
         var writer = try BootBundleWriter(
-            to: try OutputFile(creating: "\(folder)/boot.bundle"), policy: compiled.policy,
-            manifest: compiled.manifest)
-        for module in compiled.model.modules {
+            to: try output.file(FileName.bundle), policy: build.policy, manifest: build.manifest)
+        for module in build.modules {
+            try stopIfEnded()
             guard let place = paths.first(where: { $0.digest == module.digest }) else {
                 throw FileError(path: module.name, reason: "it was lost")
             }
@@ -55,8 +71,15 @@ struct BuildOutput {
                 throw FileError(path: place.path, reason: "it changed while it was read")
             }
         }
-        var output = try writer.finish()
-        try output.synchronize()
-        return output
+        var bundle = try writer.finish()
+        try bundle.synchronize()
+        try bundle.publish()
+    }
+
+    private mutating func stopIfEnded() throws(FileError) {
+        endingSignal = TerminationSignals.next()
+        guard endingSignal == nil else {
+            throw FileError(path: folder, reason: "the program was ended; nothing was written")
+        }
     }
 }

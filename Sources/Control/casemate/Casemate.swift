@@ -15,20 +15,24 @@ import ArgumentParser
 
             EXIT STATUS
               0   yes: the command did what it was asked, every claim holds
-              1   no: a claim is refuted, or the source has errors
-              2   the input could not be read, or the output could not be written
+              1   no: a claim does not hold, or what was given is refused
               64  the command line is wrong
+              74  an input could not be read, or an output could not be written
+
+            Diagnostics go to standard error, in colour when that is a terminal and NO_COLOR is \
+            not set; answers go to standard output, with --json as one document.
 
             FILES
-              system.casemate   the source of one system; see docs/language.md
+              system.casemate  the source of one system; see docs/language.md
+              system.lock      what its kernels and RAM disks were; see docs/build.md
 
             EXAMPLE
               casemate check policy/systems/minimal
             """,
         version: "0.1.0",
         subcommands: [
-            Build.self, Check.self, Diff.self, Explain.self, Flows.self, Format.self, Graph.self,
-            Attest.self, Run.self,
+            Check.self, Flows.self, Explain.self, Diff.self, Graph.self, Format.self, Build.self,
+            VerifyBuild.self, Key.self, Run.self, Attest.self,
         ]
     )
 }

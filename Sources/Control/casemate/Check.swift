@@ -18,9 +18,10 @@ struct Check: ParsableCommand {
             members are in docs/language.md.
 
             EXIT STATUS
-              0  the system keeps every rule; there may be warnings
-              1  the source has errors, or an assertion is refuted
-              2  the source could not be read
+              0   the system keeps every rule; there may be warnings
+              1   the source has errors, or an assertion is refuted
+              64  the command line is wrong
+              74  the source could not be read
             """
     )
 
@@ -40,15 +41,17 @@ struct Check: ParsableCommand {
         let result = source.check(strict: strict)
         let renderer = source.renderer(of: result)
         if json {
-            print(result.json(renderer), terminator: "")
+            try StandardOutput.write(result.json(renderer))
         } else {
             if let report = result.report {
-                print(report.text(renderer), terminator: "")
-                print(result.proved == nil ? "\nrefuted" : "\nproved")
+                let isColored = StandardOutput.isColored
+                let verdict =
+                    result.proved == nil
+                    ? TerminalColor.red.marking("refuted", isColored)
+                    : TerminalColor.green.marking("proved", isColored)
+                try StandardOutput.write("\(report.text(renderer))\n\(verdict)\n")
             }
-            for diagnostic in result.diagnostics {
-                StandardError.write(renderer.text(diagnostic))
-            }
+            Diagnostics.show(result.diagnostics, renderer)
         }
         if result.proved == nil { throw ExitStatus.refused }
     }

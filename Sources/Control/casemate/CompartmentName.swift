@@ -28,7 +28,7 @@ enum CompartmentName {
         let result = source.check()
         let renderer = source.renderer(of: result)
         if let policy = result.policy { return (policy, result, renderer) }
-        for diagnostic in result.diagnostics { StandardError.write(renderer.text(diagnostic)) }
+        Diagnostics.show(result.diagnostics, renderer)
         throw ExitStatus.refused
     }
 }

@@ -11,9 +11,10 @@ struct Diff: ParsableCommand {
             shown with a shortest chain. Names, order, layout and comments do not count.
 
             EXIT STATUS
-              0  both permit the same
-              1  they differ, or a source has errors of form or of names
-              2  a source could not be read
+              0   both permit the same
+              1   they differ, or a source has errors of form or of names
+              64  the command line is wrong
+              74  a source could not be read
             """
     )
 

@@ -1,9 +1,12 @@
 import ArgumentParser
 
 /// The answers that every subcommand gives by its exit status; the root command's help lists them.
+/// A wrong command line is 64, which the argument parser says.
 enum ExitStatus {
-    /// A claim is refuted, or the source has errors.
+    /// A claim does not hold, or what was given is refused.
     static let refused = ExitCode(1)
-    /// The input could not be read, or the output could not be written.
-    static let unreadable = ExitCode(2)
+    /// An input could not be read, or an output could not be written: `EX_IOERR`.
+    static let inputOutput = ExitCode(74)
+    /// A person ended the program: 128 and the number of the signal, as shells say it.
+    static func ended(by signal: Int32) -> ExitCode { ExitCode(128 + signal) }
 }

@@ -13,9 +13,10 @@ struct Explain: ParsableCommand {
             can be explained too.
 
             EXIT STATUS
-              0  information of FROM comes to TO
-              1  it does not, or the source has errors
-              2  the source could not be read
+              0   information of FROM comes to TO
+              1   it does not, or the source has errors
+              64  the command line is wrong
+              74  the source could not be read
 
             EXAMPLE
               casemate explain policy/systems/guard red_app black_net

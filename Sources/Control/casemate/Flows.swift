@@ -11,9 +11,10 @@ struct Flows: ParsableCommand {
             --from or --to only those of one compartment.
 
             EXIT STATUS
-              0  the list is complete
-              1  the source has errors of form or of names
-              2  the source could not be read
+              0   the list is complete
+              1   the source has errors of form or of names
+              64  the command line is wrong
+              74  the source could not be read
             """
     )
 

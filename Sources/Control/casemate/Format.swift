@@ -12,9 +12,10 @@ struct Format: ParsableCommand {
             errors of form is not touched. Formatting never changes what a source says.
 
             EXIT STATUS
-              0  the source is, or with --check was already, in canonical form
-              1  the source has errors of form, or with --check another layout
-              2  the source could not be read or written
+              0   the source is, or with --check was already, in canonical form
+              1   the source has errors of form, or with --check another layout
+              64  the command line is wrong
+              74  the source could not be read or written
             """
     )
 
@@ -29,9 +30,7 @@ struct Format: ParsableCommand {
     func run() throws {
         let source = try SystemSource.read(system)
         let result = Parser.parse(source.file)
-        for diagnostic in result.diagnostics {
-            StandardError.write(source.renderer.text(diagnostic))
-        }
+        Diagnostics.show(result.diagnostics, source.renderer)
         guard !result.diagnostics.refuse else { throw ExitStatus.refused }
         let text = Array(Printer.text(of: result.tree).utf8)
         guard text != source.file.bytes else { return }
@@ -39,20 +38,10 @@ struct Format: ParsableCommand {
             StandardError.write("casemate: `\(source.shownPath)`: the layout is not canonical\n")
             throw ExitStatus.refused
         }
-        do {
-            try replace(source.realFile, with: Data(text))
-        } catch {
-            StandardError.write("casemate: `\(source.shownPath)`: it cannot be written\n")
-            throw ExitStatus.unreadable
-        }
-    }
-
-    /// Replaces a file's content whole or not at all; the file keeps its mode.
-    private func replace(_ file: URL, with content: Data) throws {
-        let path = file.path(percentEncoded: false)
-        let mode = try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions]
-        try content.write(to: file, options: .atomic)
-        guard let mode else { return }
-        try FileManager.default.setAttributes([.posixPermissions: mode], ofItemAtPath: path)
+        // A link stays a link: the file behind it is replaced.
+        let path = source.realFile.path(percentEncoded: false)
+        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
+        let mode = attributes?[.posixPermissions] as? any BinaryInteger
+        try Files.write(text, to: path, mode: mode.map { Int(clamping: $0) })
     }
 }

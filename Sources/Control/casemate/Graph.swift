@@ -14,9 +14,10 @@ struct Graph: ParsableCommand {
             pass is red and dashed, what breaks a rule is red and thick.
 
             EXIT STATUS
-              0  the drawing was written
-              1  the source has errors of form or of names
-              2  the source could not be read, the drawing not be written, or `dot` is missing
+              0   the drawing was written
+              1   the source has errors of form or of names
+              64  the command line is wrong
+              74  the source could not be read, the drawing not be written, or `dot` is missing
             """
     )
 
@@ -43,16 +44,16 @@ struct Graph: ParsableCommand {
         do {
             try Data(text.utf8).write(to: URL(filePath: source), options: .atomic)
         } catch {
-            throw Build.fail(output, "it cannot be written")
+            throw Files.fail(output, "it cannot be written")
         }
         guard try draw(source, to: part) == 0 else {
-            throw Build.fail(output, "`dot` did not draw it")
+            throw Files.fail(output, "`dot` did not draw it")
         }
         do {
             let drawing = try Data(contentsOf: URL(filePath: part))
             try drawing.write(to: URL(filePath: output), options: .atomic)
         } catch {
-            throw Build.fail(output, "it cannot be written")
+            throw Files.fail(output, "it cannot be written")
         }
     }
 
@@ -63,7 +64,7 @@ struct Graph: ParsableCommand {
                 "dot", ["-Tsvg", source], outputPath: file, diesWithThread: false)
             return dot.wait(timeoutInMilliseconds: 60_000)
         } catch {
-            throw Build.fail("dot", "it cannot be started; Debian's package is graphviz")
+            throw Files.fail("dot", "it cannot be started; Debian's package is graphviz")
         }
     }
 }

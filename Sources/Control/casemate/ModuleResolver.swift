@@ -14,6 +14,8 @@ struct ModuleResolver {
         var modules: [CompartmentModules] = []
         /// Where each different module was found.
         var paths: [(digest: Digest384, path: String)] = []
+        /// What each name stands for, in the order of the source, and the first who names it.
+        var locked: [(entry: SystemLock.Entry, compartment: SystemPolicy.Compartment)] = []
         /// What is missing.
         var diagnostics: [Diagnostic] = []
     }
@@ -30,7 +32,7 @@ struct ModuleResolver {
 
     /// Finds the modules of all compartments.
     ///
-    /// - Throws: `ExitStatus.unreadable`, after the reason was written to standard error, when a
+    /// - Throws: `ExitStatus.inputOutput`, after the reason was written to standard error, when a
     ///   file is there but cannot be read.
     mutating func resolve(_ policy: SystemPolicy) throws -> Resolution {
         for compartment in policy.compartments {
@@ -80,6 +82,7 @@ struct ModuleResolver {
             return nil
         }
         known["\(kind.rawValue) \(path)"] = module
+        resolution.locked.append((SystemLock.Entry(module), compartment))
         resolution.paths.append((module.digest, path))
         return module
     }
@@ -98,7 +101,7 @@ struct ModuleResolver {
             return SystemManifestModel.Module(
                 name: name, kind: kind, sizeInBytes: size, digest: hash.finalize())
         } catch {
-            throw Build.fail(error.path, error.reason)
+            throw Files.fail(error.path, error.reason)
         }
     }
 }

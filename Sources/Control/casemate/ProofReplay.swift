@@ -1,6 +1,5 @@
 import BootArena
 import FlowCertificate
-import PolicyCompiler
 import PolicyDatabase
 import ReferenceMonitor
 import SystemManifest
@@ -9,9 +8,9 @@ import SystemManifest
 /// all decisions, and checks the certificate against them.
 ///
 /// - Returns: nil when everything holds, else the reason, as the hypervisor would give it.
-func replayFailure(_ compiled: CompiledSystem) -> String? {
+func replayFailure(policy: [UInt8], manifest: [UInt8]) -> String? {
     do throws(ReplayError) {
-        try replay(compiled)
+        try replay(policy, manifest)
         return nil
     } catch {
         return "\(error.reason)"
@@ -23,9 +22,9 @@ private struct ReplayError: Error {
     let reason: StaticString
 }
 
-private func replay(_ compiled: CompiledSystem) throws(ReplayError) {
-    let policyBytes = compiled.policy.span
-    let manifestBytes = compiled.manifest.span
+private func replay(_ policy: [UInt8], _ manifest: [UInt8]) throws(ReplayError) {
+    let policyBytes = policy.span
+    let manifestBytes = manifest.span
     do {
         let policy = try PolicyDatabase(validating: policyBytes)
         let manifest = try SystemManifest(validating: manifestBytes)

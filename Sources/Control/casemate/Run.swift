@@ -20,9 +20,10 @@ struct Run: ParsableCommand {
             TPM's keys are as good as this computer.
 
             EXIT STATUS
-              0  the machine ended, or every verdict is ok
-              1  the machine stopped for a reason, or a verdict is not ok
-              2  a file could not be read, or a program could not be started
+              0   the machine ended, or every verdict is ok
+              1   the machine stopped for a reason, or a verdict is not ok
+              64  the command line is wrong
+              74  a file could not be read, or a program could not be started
             """
     )
 
@@ -70,7 +71,7 @@ struct Run: ParsableCommand {
         let reference = try AttestationFiles.reference(build + "/reference-values.json")
         for path in [hypervisor, bundlePath] where !FileManager.default.fileExists(atPath: path) {
             StandardError.write("casemate: `\(path)`: there is no such file\n")
-            throw ExitStatus.unreadable
+            throw ExitStatus.inputOutput
         }
         TerminationSignals.hold()
         let status: ExitCode
@@ -89,7 +90,7 @@ struct Run: ParsableCommand {
             }
         } catch {
             StandardError.write("casemate: \(error.message)\n")
-            throw ExitStatus.unreadable
+            throw ExitStatus.inputOutput
         }
         guard status == .success else { throw status }
     }

@@ -196,7 +196,7 @@ struct SystemCheck {
         }
         var changed = configuration
         changed.bundle = configuration.directory + "/tampered.bundle"
-        guard (try? AttestationFiles.write(copy, to: changed.bundle)) != nil else {
+        guard (try? Files.replace(copy, at: changed.bundle)) != nil else {
             table.add(claim, false, otherwise: "`\(changed.bundle)` cannot be written")
             return
         }

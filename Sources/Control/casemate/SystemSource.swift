@@ -59,7 +59,7 @@ struct SystemSource {
     /// Reads a system's source.
     ///
     /// - Parameter system: the file, or the folder that holds `system.casemate`.
-    /// - Throws: `ExitStatus.unreadable`, after the reason was written to standard error, when
+    /// - Throws: `ExitStatus.inputOutput`, after the reason was written to standard error, when
     ///   there is no such file, or it is no ordinary file, cannot be read, or is too large.
     static func read(_ system: String) throws -> SystemSource {
         var path = system
@@ -108,6 +108,6 @@ struct SystemSource {
 
     private static func refuse(_ path: String, _ reason: String) -> ExitCode {
         StandardError.write("casemate: `\(DiagnosticRenderer.harmless(path))`: \(reason)\n")
-        return ExitStatus.unreadable
+        return ExitStatus.inputOutput
     }
 }

@@ -50,7 +50,7 @@ struct TerminalSession {
     private func keep(_ frame: ControlFrame) {
         guard frame.kind == .eventLog else { return }
         let path = directory + "/event-log"
-        guard (try? AttestationFiles.write(frame.payload, to: path)) != nil else { return }
+        guard (try? Files.replace(frame.payload, at: path)) != nil else { return }
         StandardError.write(
             "casemate: measured; quote with --tpm \(machine.tpmSocketPath) --event-log \(path)\n")
     }

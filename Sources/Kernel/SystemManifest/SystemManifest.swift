@@ -91,7 +91,6 @@ private func validateHeader(_ bytes: Span<UInt8>) throws(SystemManifestError) {
     guard bytes.littleEndian16(at: 154) == 0, bytes.isZero(292..<320) else {
         throw .reservedNotZero
     }
-    guard bytes.isZero(152..<154), bytes.isZero(156..<288) else {
-        throw .protectionUnsupported
-    }
+    guard bytes.isZero(156..<160) else { throw .protectionUnsupported }
+    try validateSignatureFields(bytes)
 }

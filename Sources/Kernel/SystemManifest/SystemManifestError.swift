@@ -16,9 +16,11 @@ public enum SystemManifestError: Error, Equatable {
     case reservedNotZero
     /// The system version is 0.
     case badSystemVersion
-    /// The file is signed or names a rollback counter: this version checks neither, and does not
-    /// pretend to.
+    /// The file names a signature algorithm that this version does not know, or a rollback counter,
+    /// which it does not check and does not pretend to.
     case protectionUnsupported
+    /// The file has no signature algorithm and yet a key or a signature, or the reverse.
+    case badSignatureFields
     /// The section count is outside 1 to 16, or a kind is unknown, repeated or out of order.
     case badSectionDirectory
     /// A section does not start, or the file does not end, where the one before it ends.
@@ -65,7 +67,8 @@ public enum SystemManifestError: Error, Equatable {
         case .unknownFeature: "manifest: unknown required feature"
         case .reservedNotZero: "manifest: reserved bytes are not zero"
         case .badSystemVersion: "manifest: system version is 0"
-        case .protectionUnsupported: "manifest: signature and rollback are not supported"
+        case .protectionUnsupported: "manifest: unknown signature algorithm, or a rollback counter"
+        case .badSignatureFields: "manifest: signature fields contradict each other"
         case .badSectionDirectory: "manifest: bad section directory"
         case .badSectionPlacement: "manifest: sections overlap or leave gaps"
         case .badRecordSize: "manifest: wrong record size"
