@@ -103,7 +103,9 @@ let freestandingRooms = vocabulary + kernel + services
 let compiler: [Target] = [
     room("Compiler", "PolicySyntax"),
     room("Compiler", "PolicySemantics", ["SecurityLattice", "PolicySyntax"]),
-    room("Compiler", "PolicyChecks", ["SecurityLattice", "PolicySyntax", "PolicySemantics"]),
+    room(
+        "Compiler", "PolicyChecks",
+        ["SecurityLattice", "SystemManifest", "PolicySyntax", "PolicySemantics"]),
     room("Compiler", "PolicyDatabaseModel", ["SecurityLattice", "PolicyDatabase"]),
     room(
         "Compiler", "PolicyCompiler",
@@ -281,7 +283,9 @@ let package = Package(
             tests(
                 "PolicyChecksTests",
                 ["SecurityLattice", "PolicySyntax", "PolicySemantics", "PolicyChecks"]),
-            tests("PolicyConformanceTests", ["PolicySyntax", "PolicySemantics", "PolicyChecks"]),
+            tests(
+                "PolicyConformanceTests",
+                ["SystemManifest", "PolicySyntax", "PolicySemantics", "PolicyChecks"]),
             tests("RepositoryTests", []),
             tests("ImageToolTests", []),
             tests("HypervisorCoreTests", ["CXen", "HypervisorCore"]),

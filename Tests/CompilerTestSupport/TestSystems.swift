@@ -34,7 +34,7 @@ public struct TestSystem: Sendable {
         }
         self.proved = proved
         compiled = try CompiledSystem(
-            proved, source: source,
+            proved, sources: [source],
             modules: proved.policy.compartments.map {
                 CompartmentModules(
                     kernel: TestSystem.module("vmlinux", .kernel),

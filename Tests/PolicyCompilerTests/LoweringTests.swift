@@ -57,7 +57,8 @@ func notEnforced() throws {
         .replacing("assert never secret -> unclassified", with: "")
         .replacing("assert never collector -> sensor", with: "")
     _ = try TestSystem(twoWay)
+    _ = try TestSystem(twoWay + "\nchannel both: sensor <-> collector signal\n")
     #expect(throws: CompilationError.self) {
-        try TestSystem(twoWay + "\nchannel both: sensor <-> collector signal\n")
+        try TestSystem(twoWay + "\nchannel both: sensor <-> collector net\n")
     }
 }

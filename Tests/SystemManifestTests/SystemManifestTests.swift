@@ -9,9 +9,11 @@ import Testing
 
 @Suite("the system manifest")
 struct SystemManifestTests {
-    private func error(_ bytes: [UInt8]) -> SystemManifestError? {
+    private func error(
+        _ bytes: [UInt8], accepting features: UInt64 = ManifestFeature.enforcedByHypervisor
+    ) -> SystemManifestError? {
         do throws(SystemManifestError) {
-            _ = try SystemManifest(validating: bytes.span)
+            _ = try SystemManifest(validating: bytes.span, accepting: features)
             return nil
         } catch {
             return error
@@ -88,7 +90,9 @@ struct SystemManifestTests {
         #expect(patched(8, 2) == .unsupportedVersion)
         #expect(patched(12, 65) == .badHeaderSize)
         #expect(patched(16, bytes[16] &+ 8) == .badFileSize)
-        #expect(patched(24, 3) == .unknownFeature)
+        #expect(patched(24, 3) == .featureMismatch, "two-way signals, of which there are none")
+        #expect(patched(24, 5) == .unknownFeature, "rings, which the hypervisor does not enforce")
+        #expect(patched(27, 8) == .unknownFeature, "no feature of this version")
         #expect(patched(31, 128) == .unknownFeature)
         #expect(patched(24, 0) == .certificateMismatch)
         #expect(patched(48, 0) == .badSystemVersion)
@@ -102,7 +106,7 @@ struct SystemManifestTests {
         #expect(patched(288, 0) == .badSectionDirectory)
         #expect(patched(288, 17) == .badSectionDirectory)
         #expect(patched(320, 2) == .badRecordSize)
-        #expect(patched(320, 8) == .badSectionDirectory)
+        #expect(patched(320, 14) == .badSectionDirectory)
         #expect(patched(324, 2) == .badRecordSize)
         #expect(patched(328, bytes[328] &+ 8) == .badSectionPlacement)
         #expect(patched(156, 1) == .protectionUnsupported)
@@ -134,10 +138,13 @@ struct SystemManifestTests {
 
     @Test("a record that breaks a rule is refused for it")
     func records() throws {
-        func broken(_ change: (inout SystemManifestModel) -> Void) throws -> SystemManifestError? {
+        func broken(
+            accepting features: UInt64 = ManifestFeature.enforcedByHypervisor,
+            _ change: (inout SystemManifestModel) -> Void
+        ) throws -> SystemManifestError? {
             var model = try TestSystem.minimal().compiled.model
             change(&model)
-            return error(model.encoded)
+            return error(model.encoded, accepting: features)
         }
         #expect(try broken { _ in } == nil)
         #expect(try broken { $0.channels = [] } == nil)
@@ -156,11 +163,15 @@ struct SystemManifestTests {
         #expect(try broken { $0.compartments[1].initrd = 0 } == .badIndex)
         #expect(try broken { $0.compartments[1].initrd = nil } == nil)
         #expect(try broken { $0.compartments[1].memoryInBytes = 32 << 20 } == nil)
+        #expect(try broken { $0.compartments[1].memoryInBytes = 3840 << 20 } == nil)
+        #expect(try broken { $0.compartments[1].memoryInBytes = 3841 << 20 } == .unknownFeature)
         #expect(
             try broken { $0.compartments[1].memoryInBytes = (32 << 20) - 4096 } == .badMemorySize)
         #expect(try broken { $0.compartments[1].memoryInBytes += 1 } == .badMemorySize)
         #expect(
-            try broken { $0.compartments[1].memoryInBytes = (64 << 30) + 4096 } == .badMemorySize)
+            try broken(accepting: ManifestFeature.known) {
+                $0.compartments[1].memoryInBytes = (64 << 30) + 4096
+            } == .badMemorySize)
         #expect(try broken { $0.compartments[1].vcpuCount = 8 } == nil)
         #expect(try broken { $0.compartments[1].vcpuCount = 9 } == .badVirtualCPUCount)
         #expect(try broken { $0.compartments[1].vcpuCount = 0 } == .badVirtualCPUCount)

@@ -1,5 +1,6 @@
 public import PolicySemantics
 public import PolicySyntax
+import SystemManifest
 
 /// A system that kept every rule: what the compiler lowers.
 ///
@@ -61,7 +62,13 @@ public struct CheckResult: Sendable {
 
     /// What the system's target does not enforce: `build` refuses it, `check` does not.
     public var targetDiagnostics: [Diagnostic] {
-        policy.map { policy in TargetCheck.all.flatMap { $0.violations(policy) } } ?? []
+        targetDiagnostics(enforced: ManifestFeature.enforcedByHypervisor)
+    }
+
+    /// What the system's target would not enforce if its hypervisor enforced `features` only.
+    package func targetDiagnostics(enforced features: UInt64) -> [Diagnostic] {
+        guard let policy else { return [] }
+        return TargetCheck.all.flatMap { $0.violations(policy, enforced: features) }
     }
 
     /// The result for a source that did not come to a system.

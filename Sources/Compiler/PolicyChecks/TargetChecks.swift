@@ -1,25 +1,41 @@
 public import PolicySemantics
 public import PolicySyntax
+public import SystemManifest
 
 /// One thing that a target does not enforce: a sentence, and the function that finds who wants it.
 ///
+/// What Casemate's hypervisor enforces is said in one place,
+/// `ManifestFeature.enforcedByHypervisor`: the hypervisor refuses a manifest with any other
+/// feature, and these checks refuse the statements that would cause it.
 /// `check` accepts these; `build` refuses them, so that no statement is only decoration.
 public struct TargetCheck: Sendable {
     /// The stable code, with the sentence that holds in a system that can be built.
     public let code: DiagnosticCode
     /// Finds what the target does not enforce: each the place and the words of a statement.
-    private let findings: @Sendable (SystemPolicy) -> [Finding]
+    private let findings: @Sendable (SystemPolicy, Enforcement) -> [Finding]
 
     /// Returns what the policy's target does not enforce.
-    public func violations(_ policy: SystemPolicy) -> [Diagnostic] {
+    ///
+    /// - Parameter features: what Casemate's hypervisor enforces, as features of the manifest.
+    public func violations(
+        _ policy: SystemPolicy, enforced features: UInt64 = ManifestFeature.enforcedByHypervisor
+    ) -> [Diagnostic] {
         // A target without a lowering is refused once, not statement by statement.
         guard policy.target == .casemate || code == .targetXen else { return [] }
-        return findings(policy).map {
+        return findings(policy, Enforcement(features: features)).map {
             Diagnostic(
                 code, at: $0.source,
                 "the target `\(policy.target.rawValue)` does not enforce \($0.what)",
                 help: "`check` proves it all the same; `build` wants it removed")
         }
+    }
+
+    /// What the hypervisor enforces.
+    fileprivate struct Enforcement {
+        let features: UInt64
+
+        /// Whether it does not enforce what a feature of the manifest stands for.
+        func lacks(_ feature: UInt64) -> Bool { features & feature == 0 }
     }
 
     fileprivate struct Finding {
@@ -31,136 +47,198 @@ public struct TargetCheck: Sendable {
         }
     }
 
-    /// What no target enforces today, in the order of the codes.
+    /// What a target may not enforce, in the order of the codes.
     public static let all = [
-        TargetCheck(code: .targetXen) { policy in
+        TargetCheck(code: .targetXen) { policy, _ in
             policy.target == .xen
                 ? [Finding("anything: there is no lowering", at: policy.source)] : []
         },
-        TargetCheck(code: .targetImports) { policy in
-            policy.further.imports.map {
-                Finding("modules: its manifest names one source", at: $0)
-            }
-        },
-        TargetCheck(code: .targetMemory) { policy in
-            policy.compartments.filter { $0.memoryInBytes > mostMemoryInBytes }.map {
+        TargetCheck(code: .targetMemory) { policy, enforced in
+            guard enforced.lacks(ManifestFeature.largeMemory) else { return [] }
+            return policy.compartments.filter { $0.memoryInBytes > ordinaryMemorySize }.map {
                 Finding("memory beyond 3840 MiB of `\($0.name)`", at: $0.source)
             }
         },
-        TargetCheck(code: .targetServices) { policy in
+        TargetCheck(code: .targetServices) { policy, enforced in
             policy.compartments.flatMap { compartment in
-                let own = compartment.options.service.map {
-                    [Finding("the service `\($0.rawValue)`", at: compartment.source)]
+                let own = compartment.options.service.flatMap { service in
+                    enforced.lacks(feature(of: service))
+                        ? [Finding("the service `\(service.rawValue)`", at: compartment.source)]
+                        : nil
                 }
+                let uses = compartment.uses.filter { enforced.lacks(feature(of: $0.service)) }
                 return (own ?? [])
-                    + compartment.uses.map {
+                    + uses.map {
                         Finding("the use of `\($0.service.rawValue)`", at: $0.source)
                     }
             }
         },
-        TargetCheck(code: .targetChannelKinds) { policy in
-            policy.channels.filter { $0.kind != .signal }.map {
+        TargetCheck(code: .targetChannelKinds) { policy, enforced in
+            policy.channels.filter { enforced.lacks(feature(of: $0.kind)) }.map {
                 Finding("channels of kind `\($0.kind.rawValue)`", at: $0.source)
             }
         },
-        TargetCheck(code: .targetTwoWay) { policy in
-            policy.channels.filter(\.isTwoWay).map {
-                Finding("a channel of two ways, `\($0.name)`", at: $0.source)
+        TargetCheck(code: .targetTwoWay) { policy, enforced in
+            guard enforced.lacks(ManifestFeature.twoWaySignals) else { return [] }
+            return policy.channels.filter { $0.isTwoWay && $0.kind == .signal }.map {
+                Finding("a signal of two ways, `\($0.name)`", at: $0.source)
             }
         },
-        TargetCheck(code: .targetRates) { policy in
-            policy.channels.filter { $0.ratePerSecond != nil }.map {
+        TargetCheck(code: .targetRates) { policy, enforced in
+            guard enforced.lacks(ManifestFeature.rates) else { return [] }
+            return policy.channels.filter { $0.ratePerSecond != nil }.map {
                 Finding("the rate of `\($0.name)`", at: $0.source)
             }
+                + policy.further.subtrees.filter { $0.ratePerSecond != nil }.map {
+                    Finding("the rate of `\($0.name)`", at: $0.source)
+                }
         },
-        TargetCheck(code: .targetExemptions) { policy in
-            policy.further.exemptions.map { Finding("exemptions", at: $0.source) }
+        TargetCheck(code: .targetExemptions) { policy, enforced in
+            guard enforced.lacks(ManifestFeature.exemptions) else { return [] }
+            return policy.further.exemptions.map { Finding("exemptions", at: $0.source) }
         },
-        TargetCheck(code: .targetStores) { policy in
-            policy.further.subtrees.map { Finding("the store `\($0.name)`", at: $0.source) }
+        TargetCheck(code: .targetStores) { policy, enforced in
+            guard enforced.lacks(ManifestFeature.storeSubtrees) else { return [] }
+            return policy.further.subtrees.map {
+                Finding("the store `\($0.name)`", at: $0.source)
+            }
         },
-        TargetCheck(code: .targetDevices) { policy in
-            policy.further.devices.map { Finding("the device `\($0.name)`", at: $0.source) }
+        TargetCheck(code: .targetDevices) { policy, enforced in
+            policy.further.devices.filter { device in
+                enforced.lacks(ManifestFeature.devices) && device.hasRanges
+                    || enforced.lacks(ManifestFeature.pciDevices) && device.pci != nil
+            }.map { Finding("the device `\($0.name)`", at: $0.source) }
         },
-        TargetCheck(code: .targetSchedules) { policy in
+        TargetCheck(code: .targetSchedules) { policy, enforced in
             policy.compartments.compactMap { compartment in
-                compartment.options.schedule.map { Finding("schedules", at: $0.span) }
+                compartment.options.schedule.flatMap { schedule in
+                    enforced.lacks(feature(of: schedule.value))
+                        ? Finding("such schedules", at: schedule.span) : nil
+                }
             }
         },
-        TargetCheck(code: .targetStart) { policy in
-            policy.compartments.flatMap { compartment in
-                let options = compartment.options
-                let start = options.startSource.map { [Finding("`start`", at: $0)] } ?? []
-                let restart = options.restartLimit.map { [Finding("`restart`", at: $0.span)] } ?? []
-                let console = options.consoleNoneSource.map { [Finding("`console none`", at: $0)] }
-                return start + restart + (console ?? [])
-            }
+        TargetCheck(code: .targetStart) { policy, enforced in
+            policy.compartments.flatMap { startFindings($0.options, enforced) }
         },
-        TargetCheck(code: .targetPowers) { policy in
-            policy.compartments.flatMap(\.options.powers).map {
-                Finding("`may \($0.power.rawValue)`", at: $0.source)
-            }
+        TargetCheck(code: .targetPowers) { policy, enforced in
+            policy.compartments.flatMap(\.options.powers).filter {
+                enforced.lacks(
+                    $0.power == .loadPolicy
+                        ? ManifestFeature.policyLoading : ManifestFeature.relabelling)
+            }.map { Finding("`may \($0.power.rawValue)`", at: $0.source) }
         },
-        TargetCheck(code: .targetClaims) { policy in
-            policy.assertions.compactMap { assertion in
+        TargetCheck(code: .targetClaims) { policy, enforced in
+            guard enforced.lacks(ManifestFeature.furtherClaims) else { return [] }
+            return policy.assertions.compactMap { assertion in
                 if case .never(let via) = assertion.claim, via.isEmpty { return nil }
                 return Finding(
                     "this claim: its certificate holds `never` only", at: assertion.source)
             }
         },
-        TargetCheck(code: .targetIntegrity) { policy in
-            policy.further.integrities.prefix(1).map { Finding("integrity", at: $0.source) }
+        TargetCheck(code: .targetIntegrity) { policy, enforced in
+            guard enforced.lacks(ManifestFeature.integrity) else { return [] }
+            return policy.further.integrities.prefix(1).map { Finding("integrity", at: $0.source) }
         },
     ]
 
-    /// The most memory of a compartment that the hypervisor maps today: 3,840 MiB.
-    private static let mostMemoryInBytes: UInt64 = 3840 << 20
+    // MARK: What enforces what
+
+    private static func feature(of service: SystemPolicy.Service) -> UInt64 {
+        switch service {
+        case .store: ManifestFeature.storeService
+        case .console: ManifestFeature.consoleService
+        case .control: ManifestFeature.controlService
+        case .tpm: ManifestFeature.tpmService
+        case .audit: ManifestFeature.auditService
+        }
+    }
+
+    /// The feature of a kind of channel; a signal needs none but the policy.
+    private static func feature(of kind: SystemPolicy.Channel.Kind) -> UInt64 {
+        switch kind {
+        case .signal: .max
+        case .ring: ManifestFeature.rings
+        case .store: ManifestFeature.storeChannels
+        case .block: ManifestFeature.blockChannels
+        case .net: ManifestFeature.networkChannels
+        }
+    }
+
+    private static func feature(of schedule: SystemPolicy.Compartment.Schedule) -> UInt64 {
+        switch schedule {
+        case .fixed: ManifestFeature.fixedSchedule
+        case .fair: ManifestFeature.fairSchedule
+        }
+    }
+
+    private static func startFindings(
+        _ options: SystemPolicy.Compartment.Options, _ enforced: Enforcement
+    ) -> [Finding] {
+        var findings: [Finding] = []
+        if let place = options.startSource {
+            if enforced.lacks(ManifestFeature.manualStart), !options.startsAutomatically {
+                findings.append(Finding("`start manual`", at: place))
+            }
+            if enforced.lacks(ManifestFeature.startOrder), !options.startsAfter.isEmpty {
+                findings.append(Finding("`start auto after`", at: place))
+            }
+        }
+        if let restart = options.restartLimit, enforced.lacks(ManifestFeature.restart) {
+            findings.append(Finding("`restart`", at: restart.span))
+        }
+        if let place = options.consoleNoneSource, enforced.lacks(ManifestFeature.noConsole) {
+            findings.append(Finding("`console none`", at: place))
+        }
+        return findings
+    }
+}
+
+extension SystemPolicy.Device {
+    /// Whether it has interrupts, ports or memory.
+    fileprivate var hasRanges: Bool { !(interrupts.isEmpty && memory.isEmpty && ports.isEmpty) }
 }
 
 extension DiagnosticCode {
     /// `POL-TGT-001`
     public static let targetXen = DiagnosticCode(
         "POL-TGT-001", "What is built is for the target `casemate`.")
-    /// `POL-TGT-002`
-    public static let targetImports = DiagnosticCode(
-        "POL-TGT-002", "What is built is declared in one file.")
     /// `POL-TGT-003`
     public static let targetMemory = DiagnosticCode(
         "POL-TGT-003", "What is built has at most 3840 MiB of memory in each compartment.")
     /// `POL-TGT-004`
     public static let targetServices = DiagnosticCode(
-        "POL-TGT-004", "What is built neither is a service nor uses one.")
+        "POL-TGT-004", "What is built uses the services that its target has.")
     /// `POL-TGT-005`
     public static let targetChannelKinds = DiagnosticCode(
-        "POL-TGT-005", "What is built has channels of kind `signal` only.")
+        "POL-TGT-005", "What is built has channels of the kinds that its target has.")
     /// `POL-TGT-006`
     public static let targetTwoWay = DiagnosticCode(
-        "POL-TGT-006", "What is built has channels of one way only.")
+        "POL-TGT-006", "What is built has signals of two ways only where its target has.")
     /// `POL-TGT-007`
     public static let targetRates = DiagnosticCode(
-        "POL-TGT-007", "What is built has no rates.")
+        "POL-TGT-007", "What is built has rates only where its target keeps them.")
     /// `POL-TGT-008`
     public static let targetExemptions = DiagnosticCode(
-        "POL-TGT-008", "What is built has no exemptions.")
+        "POL-TGT-008", "What is built has exemptions only where its target has.")
     /// `POL-TGT-009`
     public static let targetStores = DiagnosticCode(
-        "POL-TGT-009", "What is built has no subtrees of the store.")
+        "POL-TGT-009", "What is built shares the store only where its target does.")
     /// `POL-TGT-010`
     public static let targetDevices = DiagnosticCode(
-        "POL-TGT-010", "What is built has no devices.")
+        "POL-TGT-010", "What is built has the devices that its target can assign.")
     /// `POL-TGT-011`
     public static let targetSchedules = DiagnosticCode(
-        "POL-TGT-011", "What is built says nothing of schedules.")
+        "POL-TGT-011", "What is built has the schedules that its target keeps.")
     /// `POL-TGT-012`
     public static let targetStart = DiagnosticCode(
-        "POL-TGT-012", "What is built says nothing of starting, restarting and consoles.")
+        "POL-TGT-012", "What is built starts, restarts and has consoles as its target can.")
     /// `POL-TGT-013`
     public static let targetPowers = DiagnosticCode(
-        "POL-TGT-013", "What is built gives nobody power over the policy.")
+        "POL-TGT-013", "What is built gives power over the policy only where its target does.")
     /// `POL-TGT-014`
     public static let targetClaims = DiagnosticCode(
-        "POL-TGT-014", "What is built claims `never` without exceptions only.")
+        "POL-TGT-014", "What is built claims what its certificate can prove.")
     /// `POL-TGT-015`
     public static let targetIntegrity = DiagnosticCode(
-        "POL-TGT-015", "What is built has no integrity.")
+        "POL-TGT-015", "What is built has integrity only where its target keeps it.")
 }

@@ -27,6 +27,8 @@ public enum CompilationError: Error, Equatable {
     case notEnforced(code: String)
     /// There is not one set of modules for each compartment.
     case wrongModuleCount
+    /// A statement stands in a file that is not among the sources: a defect of the caller.
+    case missingSource(String)
     /// One file is a kernel here and an initial RAM disk there.
     case moduleUsedTwice(String)
     /// The compiler wrote a file that its own reader refuses: a defect of the compiler.
@@ -48,12 +50,13 @@ public struct CompiledSystem: Equatable, Sendable {
     /// Compiles a system.
     ///
     /// - Parameters:
-    ///   - source: the file that the system was read from.
+    ///   - sources: the file that the system was read from, then the modules that it imports.
     ///   - modules: the boot modules of the compartments, in their order.
-    /// - Throws: `.notEnforced`, `.wrongModuleCount`, `.moduleUsedTwice`; `.refusedByReader` would
+    /// - Throws: `.notEnforced`, `.wrongModuleCount`, `.missingSource`, `.moduleUsedTwice`;
+    ///   `.refusedByReader` would
     ///   be a defect.
     public init(
-        _ system: ProvedSystem, source: SourceFile, modules: [CompartmentModules]
+        _ system: ProvedSystem, sources: [SourceFile], modules: [CompartmentModules]
     ) throws(CompilationError) {
         let refusals = TargetCheck.all.flatMap { $0.violations(system.policy) }
         if let refusal = refusals.first { throw .notEnforced(code: refusal.code.id) }
@@ -62,14 +65,13 @@ public struct CompiledSystem: Equatable, Sendable {
         var model = SystemManifestModel(
             systemName: system.policy.name, systemVersion: system.policy.version,
             policyDigest: SHA384.hash(policy.span))
-        model.sources = [
-            SystemManifestModel.Source(
-                name: source.name, digest: SHA384.hash(source.bytes.span))
-        ]
+        model.sources = sources.map {
+            SystemManifestModel.Source(name: $0.name, digest: SHA384.hash($0.bytes.span))
+        }
         model.labels = lowered.labels
         model.certificate = system.certificate
-        try model.addCompartments(of: system.policy, modules)
-        model.addChannels(of: system.policy)
+        var writer = ManifestLowering(system.policy, sources: sources.map(\.name))
+        try writer.add(to: &model, modules)
         self.policy = policy
         self.model = model
         manifest = model.encoded
@@ -105,44 +107,5 @@ public struct CompiledSystem: Equatable, Sendable {
         } catch {
             throw .refusedByReader("\(error.reason)")
         }
-    }
-}
-
-extension SystemManifestModel {
-    /// Adds compartments, and their modules once each.
-    fileprivate mutating func addCompartments(
-        of system: SystemPolicy, _ modules: [CompartmentModules]
-    ) throws(CompilationError) {
-        guard modules.count == system.compartments.count else { throw .wrongModuleCount }
-        for (index, compartment) in system.compartments.enumerated() {
-            let kernel = try addModule(modules[index].kernel)
-            var initrd: Int?
-            if let module = modules[index].initrd { initrd = try addModule(module) }
-            compartments.append(
-                Compartment(
-                    name: compartment.name, commandLine: compartment.commandLine, label: index,
-                    kernel: kernel, initrd: initrd, memoryInBytes: compartment.memoryInBytes,
-                    vcpuCount: compartment.vcpuCount, place: place(compartment.source)))
-        }
-    }
-
-    private mutating func addModule(_ module: Module) throws(CompilationError) -> Int {
-        if let known = modules.firstIndex(where: { $0.digest == module.digest }) {
-            guard modules[known].kind == module.kind else { throw .moduleUsedTwice(module.name) }
-            return known
-        }
-        modules.append(module)
-        return modules.count - 1
-    }
-
-    fileprivate mutating func addChannels(of system: SystemPolicy) {
-        channels = system.channels.map {
-            Channel(name: $0.name, from: $0.from, to: $0.to, place: place($0.source))
-        }
-    }
-
-    /// The system is one file, which is source 0.
-    private func place(_ span: SourceSpan) -> SourceReference {
-        SourceReference(source: 0, line: span.line, column: span.column)
     }
 }

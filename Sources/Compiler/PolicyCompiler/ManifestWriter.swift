@@ -37,9 +37,15 @@ private struct ManifestWriter {
         add(2, 56, model.sources.map { record($0) })
         add(3, 88, model.labels.map { SystemManifestModel.labelRecord($0) })
         add(4, 72, model.modules.map { record($0) })
-        add(5, 72, model.compartments.enumerated().map { record($1, $0) })
+        add(5, 104, model.compartments.enumerated().map { record($1, $0) })
         add(6, 48, model.channels.map { record($0) })
-        if !model.certificate.isEmpty { add(7, 1, [model.certificate]) }
+        addOptional(7, 1, [model.certificate])
+        addOptional(8, 4, ManifestWriter.order(of: model.channels))
+        addOptional(9, 192, model.subtrees.map { record($0) })
+        addOptional(10, 24, model.directories.map { record($0) })
+        addOptional(11, 32, model.devices.map { record($0) })
+        addOptional(12, 24, ManifestWriter.ranges(of: model.devices))
+        addOptional(13, 40, model.exemptions.map { record($0) })
         sections.insert((1, 1, strings.bytes), at: 0)
     }
 
@@ -65,7 +71,7 @@ private struct ManifestWriter {
         writer.write32(1)
         writer.write32(320)
         writer.write64(UInt64(size))
-        writer.write64(model.certificate.isEmpty ? 0 : 1)
+        writer.write64(model.requiredFeatures)
         writer.write(SystemManifestModel.systemID(of: model.systemName))
         writer.write64(model.systemVersion)
         writer.write(model.policyDigest.array)
@@ -78,6 +84,13 @@ private struct ManifestWriter {
 
     private mutating func add(_ kind: UInt32, _ recordSize: UInt32, _ records: [[UInt8]]) {
         sections.append((kind, recordSize, records.flatMap { $0 }))
+    }
+
+    /// A section without content is left out.
+    private mutating func addOptional(
+        _ kind: UInt32, _ recordSize: UInt32, _ records: [[UInt8]]
+    ) {
+        if records.contains(where: { !$0.isEmpty }) { add(kind, recordSize, records) }
     }
 
     // MARK: Records
@@ -111,9 +124,21 @@ private struct ManifestWriter {
         writer.write32(compartment.initrd.map { UInt32($0) } ?? 0xffff_ffff)
         writer.write64(compartment.memoryInBytes)
         writer.write32(compartment.vcpuCount)
-        writer.write32(0)
+        writer.write32(
+            (compartment.startsAutomatically ? 0 : 1) | (compartment.hasConsole ? 0 : 2))
         write(compartment.place, &writer)
-        writer.writeZeros(12)
+        writer.write32(compartment.service?.rawValue ?? 0)
+        writer.write32(compartment.uses.reduce(0) { $0 | $1.bit })
+        writer.write32((compartment.mayLoadPolicy ? 1 : 0) | (compartment.mayRelabel ? 2 : 0))
+        switch compartment.schedule {
+        case .automatic: writer.write32s(0, 0, 0, 0)
+        case .fixed(let slot): writer.write32s(1, slot, 0, 0)
+        case .fair(let weight, let cap): writer.write32s(2, 0, weight, cap)
+        }
+        writer.write32(compartment.restartLimit)
+        writer.write32(compartment.startRank)
+        writer.write32(compartment.integrityRank)
+        writer.write32(0)
         return writer.bytes
     }
 
@@ -122,10 +147,96 @@ private struct ManifestWriter {
         writeString(channel.name, &writer)
         writer.write32(UInt32(channel.from))
         writer.write32(UInt32(channel.to))
-        writer.write32(ChannelKind.oneWaySignal.rawValue)
-        writer.write32(0)
+        writer.write32(channel.kind.rawValue)
+        writer.write32(channel.isTwoWay ? 1 : 0)
         write(channel.place, &writer)
-        writer.writeZeros(12)
+        writer.write32(channel.pages)
+        writer.write64(channel.ratePerSecond)
+        return writer.bytes
+    }
+
+    /// The indices of channels in rising order of their names' bytes.
+    private static func order(of channels: [SystemManifestModel.Channel]) -> [[UInt8]] {
+        let names = channels.map { Array($0.name.utf8) }
+        return names.indices.sorted { names[$0].lexicographicallyPrecedes(names[$1]) }.map {
+            var writer = ByteWriter()
+            writer.write32(UInt32($0))
+            return writer.bytes
+        }
+    }
+
+    private mutating func record(_ subtree: SystemManifestModel.Subtree) -> [UInt8] {
+        var writer = ByteWriter()
+        writeString(subtree.name, &writer)
+        writeString(subtree.path, &writer)
+        writer.write32(UInt32(subtree.label))
+        writer.write32(UInt32(subtree.owner))
+        write(subtree.place, &writer)
+        writer.write32(0)
+        writer.write64(subtree.quotaInNodes)
+        writer.write64(subtree.quotaInBytes)
+        writer.write64(subtree.ratePerSecond)
+        for members in [subtree.readers, subtree.writers] {
+            var set = Array(repeating: UInt8(0), count: 64)
+            for index in members where set.indices.contains(index / 8) {
+                set[index / 8] |= 1 << UInt8(index % 8)
+            }
+            writer.write(set)
+        }
+        return writer.bytes
+    }
+
+    private mutating func record(_ directory: SystemManifestModel.Directory) -> [UInt8] {
+        var writer = ByteWriter()
+        writeString(directory.path, &writer)
+        for number in [directory.channel, directory.writer, directory.reader, directory.label] {
+            writer.write32(UInt32(number))
+        }
+        return writer.bytes
+    }
+
+    private mutating func record(_ device: SystemManifestModel.Device) -> [UInt8] {
+        var writer = ByteWriter()
+        writeString(device.name, &writer)
+        writer.write32(UInt32(device.owner))
+        writer.write32((device.needsIOMMU ? 1 : 0) | (device.pciAddress == nil ? 0 : 2))
+        writer.write32(device.pciAddress ?? 0)
+        write(device.place, &writer)
+        return writer.bytes
+    }
+
+    /// The ranges of all devices, in rising order of kind and first number.
+    private static func ranges(of devices: [SystemManifestModel.Device]) -> [[UInt8]] {
+        let all = devices.enumerated().flatMap { index, device in
+            device.ranges.map { (index, $0) }
+        }
+        let sorted = all.sorted {
+            ($0.1.kind.rawValue, $0.1.first, $0.0) < ($1.1.kind.rawValue, $1.1.first, $1.0)
+        }
+        return sorted.map { index, range in
+            var writer = ByteWriter()
+            writer.write32(UInt32(index))
+            writer.write32(range.kind.rawValue)
+            writer.write64(range.first)
+            writer.write64(range.last)
+            return writer.bytes
+        }
+    }
+
+    private mutating func record(_ exemption: SystemManifestModel.Exemption) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.write32(UInt32(exemption.subject))
+        for link in [exemption.from, exemption.to] {
+            // Two numbers of 16 bits, then one of 32.
+            switch link {
+            case .channel(let index): writer.write32s(1, UInt32(index))
+            case .use(let service, let user):
+                writer.write32s(2 | service.rawValue << 16, UInt32(user))
+            case .subtree(let index): writer.write32s(3, UInt32(index))
+            }
+        }
+        write(exemption.place, &writer)
+        writeString(exemption.reason, &writer)
         return writer.bytes
     }
 
@@ -146,5 +257,11 @@ private struct ManifestWriter {
         }
         writer.write32(place.0)
         writer.write32(place.1)
+    }
+}
+
+extension ByteWriter {
+    fileprivate mutating func write32s(_ values: UInt32...) {
+        for value in values { write32(value) }
     }
 }

@@ -57,10 +57,30 @@ public struct SystemManifestModel: Equatable, Sendable {
         public var memoryInBytes: UInt64
         /// The number of virtual CPUs.
         public var vcpuCount: UInt32
+        /// Whether it starts with the machine.
+        public var startsAutomatically = true
+        /// Whether it has a console.
+        public var hasConsole = true
+        /// What it does for others; nil for a compartment that is no service.
+        public var service: ServiceKind?
+        /// The services that it uses.
+        public var uses: [ServiceKind] = []
+        /// Whether it may load a policy.
+        public var mayLoadPolicy = false
+        /// Whether it may relabel.
+        public var mayRelabel = false
+        /// When it runs.
+        public var schedule = ScheduleRecord.automatic
+        /// How often it is started again after it failed.
+        public var restartLimit: UInt32 = 0
+        /// Those of lower rank start before it.
+        public var startRank: UInt32 = 0
+        /// How far it can be relied on.
+        public var integrityRank: UInt32 = 0
         /// Where it is declared.
         public var place: SourceReference
 
-        /// Creates a compartment.
+        /// Creates a compartment that says nothing else.
         public init(
             name: String, commandLine: String, label: Int, kernel: Int, initrd: Int?,
             memoryInBytes: UInt64, vcpuCount: UInt32, place: SourceReference
@@ -84,10 +104,18 @@ public struct SystemManifestModel: Equatable, Sendable {
         public var from: Int
         /// The index of the receiving compartment.
         public var to: Int
+        /// How it carries information.
+        public var kind = ChannelKind.signal
+        /// Whether `to` sends to `from` as well.
+        public var isTwoWay = false
+        /// The pages of a ring.
+        public var pages: UInt32 = 0
+        /// The most messages a second; 0: no bound.
+        public var ratePerSecond: UInt64 = 0
         /// Where it is declared.
         public var place: SourceReference
 
-        /// Creates a channel.
+        /// Creates a signal that leads one way.
         public init(name: String, from: Int, to: Int, place: SourceReference) {
             self.name = name
             self.from = from
@@ -112,6 +140,16 @@ public struct SystemManifestModel: Equatable, Sendable {
     public var compartments: [Compartment] = []
     /// The channels.
     public var channels: [Channel] = []
+    /// The shared subtrees of the store.
+    public var subtrees: [Subtree] = []
+    /// The directories of channels.
+    public var directories: [Directory] = []
+    /// The devices.
+    public var devices: [Device] = []
+    /// The exemptions.
+    public var exemptions: [Exemption] = []
+    /// Whether the certificate proves more than `never` without exceptions.
+    public var hasFurtherClaims = false
     /// The flow certificate; empty: none.
     public var certificate: [UInt8] = []
 

@@ -57,16 +57,18 @@ struct TypeNames {
         compartments = names.map {
             Compartment(subject: "\($0)-t", own: "\($0)-self", console: "\($0)-console")
         }
+        var ways: [[Bool]] = names.map { _ in names.map { _ in false } }
+        for channel in system.channels {
+            ways[channel.from][channel.to] = true
+            if channel.isTwoWay { ways[channel.to][channel.from] = true }
+        }
         var ends: [Channel] = []
         for owner in names.indices {
-            for peer in names.indices where owner != peer {
-                let sends = system.channels.contains { $0.from == owner && $0.to == peer }
-                let receives = system.channels.contains { $0.from == peer && $0.to == owner }
-                guard sends || receives else { continue }
+            for peer in names.indices where ways[owner][peer] || ways[peer][owner] {
                 ends.append(
                     Channel(
                         name: "\(names[owner])-to-\(names[peer])", owner: owner, peer: peer,
-                        sends: sends))
+                        sends: ways[owner][peer]))
             }
         }
         channels = ends

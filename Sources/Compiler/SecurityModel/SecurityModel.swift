@@ -66,7 +66,10 @@ public struct SecurityModel: Sendable {
     }
 
     private func hasChannel(_ from: Int, _ to: Int) -> Bool {
-        system.channels.contains { $0.from == from && $0.to == to }
+        system.channels.contains { channel in
+            channel.from == from && channel.to == to
+                || channel.isTwoWay && channel.from == to && channel.to == from
+        }
     }
 
     /// What every compartment may do to itself (`docs/abi/hypercalls.md`).

@@ -105,7 +105,7 @@ struct Build: ParsableCommand {
         var lock = LockFile(source: source, policy: proved.policy, found: resolved.locked)
         report.add(try lock.update(isLocked: locked))
         guard !report.isRefused else { throw try report.refused() }
-        let compiled = try compile(proved, source.file, resolved.modules)
+        let compiled = try compile(proved, [result.source] + result.modules, resolved.modules)
         let build: SignedBuild
         do throws(BuildRefusal) {
             build = try SignedBuild(
@@ -119,10 +119,10 @@ struct Build: ParsableCommand {
     }
 
     private func compile(
-        _ proved: ProvedSystem, _ source: SourceFile, _ modules: [CompartmentModules]
+        _ proved: ProvedSystem, _ sources: [SourceFile], _ modules: [CompartmentModules]
     ) throws -> CompiledSystem {
         do throws(CompilationError) {
-            return try CompiledSystem(proved, source: source, modules: modules)
+            return try CompiledSystem(proved, sources: sources, modules: modules)
         } catch {
             StandardError.write("casemate: `\(DiagnosticRenderer.harmless(system))`: ")
             switch error {
@@ -132,6 +132,8 @@ struct Build: ParsableCommand {
                 StandardError.write("a defect of the compiler: \(reason)\n")
             case .notEnforced(let code):
                 StandardError.write("the target does not enforce it: \(code)\n")
+            case .missingSource(let name):
+                StandardError.write("a defect of the compiler: `\(name)` was lost\n")
             case .wrongModuleCount:
                 StandardError.write("a defect of the compiler: modules were lost\n")
             }

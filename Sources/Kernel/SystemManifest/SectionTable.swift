@@ -7,6 +7,12 @@ enum SectionKind: UInt32 {
     case compartments
     case channels
     case certificate
+    case channelOrder
+    case subtrees
+    case directories
+    case devices
+    case deviceRanges
+    case exemptions
 
     /// The size of one record, in bytes.
     var recordSize: Int {
@@ -14,8 +20,14 @@ enum SectionKind: UInt32 {
         case .strings, .certificate: 1
         case .sources: 56
         case .labels: 88
-        case .modules, .compartments: 72
+        case .modules: 72
+        case .compartments: 104
         case .channels: 48
+        case .channelOrder: 4
+        case .subtrees: 192
+        case .directories, .deviceRanges: 24
+        case .devices: 32
+        case .exemptions: 40
         }
     }
 
@@ -23,9 +35,14 @@ enum SectionKind: UInt32 {
     var recordCounts: ClosedRange<Int> {
         switch self {
         case .strings, .certificate: 1...Int(maximumFileSize)
-        case .sources, .labels, .modules: 1...64
-        case .compartments: 1...32
-        case .channels: 0...512
+        case .sources: 1...64
+        case .labels: 1...16384
+        case .modules: 1...1024
+        case .compartments: 1...512
+        case .channels, .channelOrder: 0...4096
+        case .subtrees, .devices: 0...1024
+        case .directories: 0...8192
+        case .deviceRanges, .exemptions: 0...4096
         }
     }
 }
@@ -51,6 +68,12 @@ struct SectionTable {
     private(set) var compartments = Section()
     private(set) var channels = Section()
     private(set) var certificate = Section()
+    private(set) var channelOrder = Section()
+    private(set) var subtrees = Section()
+    private(set) var directories = Section()
+    private(set) var devices = Section()
+    private(set) var deviceRanges = Section()
+    private(set) var exemptions = Section()
 
     /// Reads the section directory.
     ///
@@ -75,7 +98,7 @@ struct SectionTable {
         }
         guard nextOffset == bytes.count else { throw .badSectionPlacement }
         try requireCounts()
-        let isCertified = bytes.littleEndian64(at: 24) & certificateFeature != 0
+        let isCertified = bytes.littleEndian64(at: 24) & ManifestFeature.certificate != 0
         guard isCertified == (certificate.count > 0) else { throw .certificateMismatch }
     }
 
@@ -116,13 +139,20 @@ struct SectionTable {
         case .compartments: compartments = section
         case .channels: channels = section
         case .certificate: certificate = section
+        case .channelOrder: channelOrder = section
+        case .subtrees: subtrees = section
+        case .directories: directories = section
+        case .devices: devices = section
+        case .deviceRanges: deviceRanges = section
+        case .exemptions: exemptions = section
         }
     }
 
-    /// Refuses a file in which a section from 1 to 6 is missing; offset 0 means just that.
+    /// Refuses a file in which a section from 1 to 6 is missing; offset 0 means just that. The
+    /// order of channels is as long as they are many.
     private func requireCounts() throws(SystemManifestError) {
         guard strings.offset > 0, sources.offset > 0, labels.offset > 0, modules.offset > 0,
-            compartments.offset > 0, channels.offset > 0
+            compartments.offset > 0, channels.offset > 0, channelOrder.count == channels.count
         else { throw .badRecordCount }
     }
 }

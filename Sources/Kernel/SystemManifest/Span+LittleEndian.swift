@@ -26,4 +26,20 @@ extension Span<UInt8> {
         for index in indices where self[index] != other[index] { return false }
         return true
     }
+
+    /// Returns how these bytes stand to `other`, which is before them.
+    func order(after other: Span<UInt8>) -> ByteOrder {
+        for index in 0..<Swift.min(count, other.count) where self[index] != other[index] {
+            return self[index] > other[index] ? .rising : .falling
+        }
+        if count == other.count { return .same }
+        return count > other.count ? .rising : .falling
+    }
+}
+
+/// How two sequences of bytes stand to each other.
+enum ByteOrder {
+    case rising
+    case same
+    case falling
 }

@@ -3,13 +3,13 @@ import SecurityLattice
 extension SystemManifest {
     /// The number of sources, 1 to 64.
     public var sourceCount: Int { sections.sources.count }
-    /// The number of labels, 1 to 64.
+    /// The number of labels, 1 to 16,384.
     public var labelCount: Int { sections.labels.count }
-    /// The number of modules, 1 to 64.
+    /// The number of modules, 1 to 1,024.
     public var moduleCount: Int { sections.modules.count }
-    /// The number of compartments, 1 to 32.
+    /// The number of compartments, 1 to 512.
     public var compartmentCount: Int { sections.compartments.count }
-    /// The number of channels, 0 to 512.
+    /// The number of channels, 0 to 4,096.
     public var channelCount: Int { sections.channels.count }
 
     /// Returns a source.
@@ -65,12 +65,7 @@ extension SystemManifest {
     /// - Precondition: `index` is below `channelCount`.
     @_lifetime(copy self)
     public func channel(at index: Int) -> ChannelRecord {
-        let offset = offset(of: index, in: sections.channels)
-        return ChannelRecord(
-            name: string(at: offset), from: Int(bytes.littleEndian32(at: offset + 8)),
-            to: Int(bytes.littleEndian32(at: offset + 12)),
-            kind: ChannelKind(rawValue: bytes.littleEndian32(at: offset + 16)) ?? .oneWaySignal,
-            source: sourceReference(at: offset + 24))
+        ChannelRecord(self, at: offset(of: index, in: sections.channels))
     }
 
     // MARK: Reading, also before everything is validated

@@ -54,9 +54,55 @@ extension SystemManifest {
             }
             try validateCompartmentIndices(at: offset)
             try validateResources(at: offset)
-            guard bytes.isZero(offset + 44..<offset + 48), bytes.isZero(offset + 60..<offset + 72)
-            else { throw .reservedNotZero }
+            try validateServices(at: offset)
+            guard schedule(at: offset + 72) != nil else { throw .badSchedule }
+            guard bytes.littleEndian32(at: offset + 100) == 0 else { throw .reservedNotZero }
             try validateSourceReference(at: offset + 48)
+        }
+        try validateProviders()
+    }
+
+    /// Checks flags, service, used services and powers of one compartment.
+    private func validateServices(at offset: Int) throws(SystemManifestError) {
+        let service = bytes.littleEndian32(at: offset + 60)
+        let used = bytes.littleEndian32(at: offset + 64)
+        guard bytes.littleEndian32(at: offset + 44) & ~CompartmentFlag.all == 0,
+            service == 0 || ServiceKind(rawValue: service) != nil,
+            used & ~ServiceKind.allBits == 0,
+            bytes.littleEndian32(at: offset + 68) & ~CompartmentPower.all == 0
+        else { throw .badService }
+    }
+
+    /// Checks that each service that is used is provided, by one compartment, and not by its user.
+    private func validateProviders() throws(SystemManifestError) {
+        var provided: UInt32 = 0
+        var used: UInt32 = 0
+        for index in 0..<compartmentCount {
+            let offset = offset(of: index, in: sections.compartments)
+            let bit = ServiceKind(rawValue: bytes.littleEndian32(at: offset + 60))?.bit ?? 0
+            let uses = bytes.littleEndian32(at: offset + 64)
+            guard provided & bit == 0, uses & bit == 0 else { throw .badService }
+            provided |= bit
+            used |= uses
+        }
+        guard used & ~provided == 0 else { throw .badService }
+    }
+
+    /// Returns the schedule at an offset; nil when it breaks a rule.
+    func schedule(at offset: Int) -> ScheduleRecord? {
+        let slot = bytes.littleEndian32(at: offset + 4)
+        let weight = bytes.littleEndian32(at: offset + 8)
+        let cap = bytes.littleEndian32(at: offset + 12)
+        switch bytes.littleEndian32(at: offset) {
+        case 0:
+            return slot == 0 && weight == 0 && cap == 0 ? .automatic : nil
+        case 1:
+            guard (100...1_000_000).contains(slot), weight == 0, cap == 0 else { return nil }
+            return .fixed(slotInMicroseconds: slot)
+        case 2:
+            guard slot == 0, (1...65_535).contains(weight), cap <= 800 else { return nil }
+            return .fair(weight: weight, capInPercent: cap)
+        default: return nil
         }
     }
 
@@ -81,18 +127,39 @@ extension SystemManifest {
     func validateChannels() throws(SystemManifestError) {
         for index in 0..<channelCount {
             let offset = offset(of: index, in: sections.channels)
-            try validateName(at: offset, index: index, in: sections.channels)
+            try validateString(at: offset, lengths: 1...maximumNameLength)
             let from = bytes.littleEndian32(at: offset + 8)
             let to = bytes.littleEndian32(at: offset + 12)
             guard from < UInt32(compartmentCount), to < UInt32(compartmentCount) else {
                 throw .badIndex
             }
-            guard from != to, ChannelKind(rawValue: bytes.littleEndian32(at: offset + 16)) != nil
+            let pages = bytes.littleEndian32(at: offset + 36)
+            guard from != to,
+                let kind = ChannelKind(rawValue: bytes.littleEndian32(at: offset + 16)),
+                bytes.littleEndian32(at: offset + 20) & ~channelTwoWayFlag == 0,
+                kind == .ring ? (1...256).contains(pages) : pages == 0
             else { throw .badChannel }
-            guard bytes.isZero(offset + 20..<offset + 24), bytes.isZero(offset + 36..<offset + 48)
-            else { throw .reservedNotZero }
             try validateSourceReference(at: offset + 24)
         }
+    }
+
+    /// Checks that the names of channels differ: in the given order they rise, so that no two are
+    /// the same and none is left out.
+    func validateChannelOrder() throws(SystemManifestError) {
+        for position in 0..<sections.channelOrder.count {
+            let index = channelIndex(at: position)
+            guard index < UInt32(channelCount) else { throw .badIndex }
+            guard position > 0 else { continue }
+            let order = string(at: offset(of: Int(index), in: sections.channels)).order(
+                after: string(
+                    at: offset(of: Int(channelIndex(at: position - 1)), in: sections.channels)))
+            guard order != .same else { throw .duplicateName }
+            guard order == .rising else { throw .badChannelOrder }
+        }
+    }
+
+    private func channelIndex(at position: Int) -> UInt32 {
+        bytes.littleEndian32(at: offset(of: position, in: sections.channelOrder))
     }
 
     // MARK: Parts of records
@@ -104,7 +171,7 @@ extension SystemManifest {
         return ModuleKind(rawValue: bytes.littleEndian32(at: offset + 64))
     }
 
-    private func validateString(
+    func validateString(
         at offset: Int, lengths: ClosedRange<Int>
     ) throws(SystemManifestError) {
         let start = UInt64(bytes.littleEndian32(at: offset))
@@ -123,7 +190,7 @@ extension SystemManifest {
     }
 
     /// Checks a name, and that no earlier record of the section has the same.
-    private func validateName(
+    func validateName(
         at offset: Int, index: Int, in section: Section
     ) throws(SystemManifestError) {
         try validateString(at: offset, lengths: 1...maximumNameLength)
@@ -134,7 +201,7 @@ extension SystemManifest {
         }
     }
 
-    private func validateSourceReference(at offset: Int) throws(SystemManifestError) {
+    func validateSourceReference(at offset: Int) throws(SystemManifestError) {
         let reference = sourceReference(at: offset)
         guard reference.source < sourceCount, reference.line > 0, reference.column > 0 else {
             throw .badSourceReference

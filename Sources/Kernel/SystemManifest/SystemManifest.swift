@@ -16,14 +16,20 @@ public struct SystemManifest: ~Escapable {
 
     /// Validates a manifest.
     ///
-    /// - Parameter bytes: the whole file.
+    /// - Parameters:
+    ///   - bytes: the whole file.
+    ///   - features: the required features that the reader enforces. A reader that enforces
+    ///     nothing, such as a verifier, passes `ManifestFeature.known`.
     /// - Throws: the first rule that does not hold, in the order header, directory, records.
     /// - Trust: none. The policy and the modules are *not* compared with their digests here.
-    /// - Complexity: linear in the file, and quadratic in modules, compartments and channels, of
-    ///   which there are at most 64, 32 and 512.
+    /// - Complexity: linear in the file, and quadratic in modules, compartments, subtrees and
+    ///   devices, of which there are at most 1,024, 512, 1,024 and 1,024.
     @_lifetime(copy bytes)
-    public init(validating bytes: Span<UInt8>) throws(SystemManifestError) {
-        try validateHeader(bytes)
+    public init(
+        validating bytes: Span<UInt8>,
+        accepting features: UInt64 = ManifestFeature.enforcedByHypervisor
+    ) throws(SystemManifestError) {
+        try validateHeader(bytes, accepting: features)
         let sections = try SectionTable(validating: bytes)
         self.bytes = bytes
         self.sections = sections
@@ -33,6 +39,13 @@ public struct SystemManifest: ~Escapable {
         try validateModules()
         try validateCompartments()
         try validateChannels()
+        try validateChannelOrder()
+        try validateSubtrees()
+        try validateDirectories()
+        try validateDevices()
+        try validateDeviceRanges()
+        try validateExemptions()
+        try validateFeatures()
     }
 }
 
@@ -41,12 +54,10 @@ public struct SystemManifest: ~Escapable {
 /// The size of the header, in bytes.
 let headerSize = 320
 /// The largest manifest, in bytes.
-let maximumFileSize: UInt64 = 1 << 20
-/// Feature bit 0: the file carries a flow certificate.
-let certificateFeature: UInt64 = 1
+let maximumFileSize: UInt64 = 8 << 20
 
 extension SystemManifest {
-    /// Must-understand feature bits; all of them are known to this reader.
+    /// Must-understand feature bits; all of them are among those that the reader accepts.
     public var requiredFeatures: UInt64 { bytes.littleEndian64(at: 24) }
 
     /// The first 16 bytes of SHA-384 over `casemate system ` and the system's name.
@@ -79,14 +90,18 @@ extension SystemManifest {
 }
 
 /// Checks every rule of the header that needs no other part of the file.
-private func validateHeader(_ bytes: Span<UInt8>) throws(SystemManifestError) {
+private func validateHeader(
+    _ bytes: Span<UInt8>, accepting features: UInt64
+) throws(SystemManifestError) {
     guard bytes.count >= headerSize else { throw .truncated }
     guard bytes.littleEndian64(at: 0) == 0x4554_414d_4553_4143 else { throw .badMagic }
     guard bytes.littleEndian32(at: 8) == 1 else { throw .unsupportedVersion }
     guard bytes.littleEndian32(at: 12) == UInt32(headerSize) else { throw .badHeaderSize }
     let size = bytes.littleEndian64(at: 16)
     guard size == UInt64(bytes.count), size <= maximumFileSize else { throw .badFileSize }
-    guard bytes.littleEndian64(at: 24) & ~certificateFeature == 0 else { throw .unknownFeature }
+    guard bytes.littleEndian64(at: 24) & ~(features & ManifestFeature.known) == 0 else {
+        throw .unknownFeature
+    }
     guard bytes.littleEndian64(at: 48) >= 1 else { throw .badSystemVersion }
     guard bytes.littleEndian16(at: 154) == 0, bytes.isZero(292..<320) else {
         throw .reservedNotZero

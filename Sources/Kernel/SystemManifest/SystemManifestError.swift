@@ -8,10 +8,12 @@ public enum SystemManifestError: Error, Equatable {
     case unsupportedVersion
     /// The header size is not 320.
     case badHeaderSize
-    /// The stated size is not the file's, or is above 1 MiB.
+    /// The stated size is not the file's, or is above 8 MiB.
     case badFileSize
-    /// A must-understand feature bit is set that this reader does not know.
+    /// A must-understand feature bit is set that this reader does not know, or does not enforce.
     case unknownFeature
+    /// The records call for a feature whose bit is not set, or the other way round.
+    case featureMismatch
     /// A reserved field, or padding between sections, is not zero.
     case reservedNotZero
     /// The system version is 0.
@@ -51,8 +53,28 @@ public enum SystemManifestError: Error, Equatable {
     case badMemorySize
     /// A compartment's vCPU count is outside 1 to 8.
     case badVirtualCPUCount
-    /// A channel's kind is unknown, or joins a compartment with itself.
+    /// A compartment's flags, service, used services or powers are unknown, it uses itself or a
+    /// service that nobody provides, or two provide the same.
+    case badService
+    /// A compartment's schedule is unknown, or a number of it is out of range or not in use.
+    case badSchedule
+    /// A channel's kind or flags are unknown, its pages do not go with its kind, or it joins a
+    /// compartment with itself.
     case badChannel
+    /// The order of channels does not name each of them once, in rising order of their names.
+    case badChannelOrder
+    /// A subtree's path is not absolute, or a set names a compartment that does not exist, or
+    /// leaves the owner out.
+    case badSubtree
+    /// A channel's directory is not in order, or its writer and reader are not the channel's.
+    case badDirectory
+    /// A device's flags are unknown, it has an address without having a PCI function, or another
+    /// device has the same function.
+    case badDevice
+    /// A device's ranges are not in rising order, overlap, or have another kind or bounds.
+    case badDeviceRange
+    /// An exemption names a link that does not exist.
+    case badExemption
     /// Two compartments or two channels share a name.
     case duplicateName
 
@@ -65,6 +87,7 @@ public enum SystemManifestError: Error, Equatable {
         case .badHeaderSize: "manifest: wrong header size"
         case .badFileSize: "manifest: wrong file size"
         case .unknownFeature: "manifest: unknown required feature"
+        case .featureMismatch: "manifest: features and records disagree"
         case .reservedNotZero: "manifest: reserved bytes are not zero"
         case .badSystemVersion: "manifest: system version is 0"
         case .protectionUnsupported: "manifest: unknown signature algorithm, or a rollback counter"
@@ -84,7 +107,15 @@ public enum SystemManifestError: Error, Equatable {
         case .badIndex: "manifest: index out of range"
         case .badMemorySize: "manifest: bad memory size"
         case .badVirtualCPUCount: "manifest: bad vCPU count"
+        case .badService: "manifest: bad service, use or power"
+        case .badSchedule: "manifest: bad schedule"
         case .badChannel: "manifest: bad channel"
+        case .badChannelOrder: "manifest: channels are not in order"
+        case .badSubtree: "manifest: bad subtree of the store"
+        case .badDirectory: "manifest: bad directory of a channel"
+        case .badDevice: "manifest: bad device"
+        case .badDeviceRange: "manifest: bad range of a device"
+        case .badExemption: "manifest: bad exemption"
         case .duplicateName: "manifest: a name appears twice"
         }
     }
