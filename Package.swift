@@ -234,6 +234,19 @@ let policyTests: [Target] = [
         ]),
 ]
 
+/// What `Tests/fuzz` builds with counters and runs; in an ordinary build it only says so.
+let fuzzing: [Target] = [
+    .target(name: "CCoverage", path: "Tests/CCoverage"),
+    .executableTarget(
+        name: "decoder-fuzzer",
+        dependencies: [
+            "CCoverage", "TestSupport", "CompilerTestSupport", "PolicyDatabase", "SystemManifest",
+            "FlowCertificate", "SecurityLattice", "PolicySyntax", "PolicySemantics", "PolicyChecks",
+            "PolicyDatabaseModel", "PolicyCompiler",
+        ],
+        path: "Tests/DecoderFuzzer", exclude: ["Corpus"], swiftSettings: strict),
+]
+
 let serviceTests: [Target] = [
     tests(
         "StoreCoreTests",
@@ -257,7 +270,7 @@ let serviceTests: [Target] = [
     tests("StoreDaemonTests", ["VirtualHardware", "casemate-xenstored"]),
 ]
 
-let moduleTests = measurementTests + policyTests + serviceTests
+let moduleTests = measurementTests + policyTests + fuzzing + serviceTests
 
 let package = Package(
     name: "Casemate",
@@ -268,6 +281,7 @@ let package = Package(
         .executable(name: "StoreService", targets: ["StoreService"]),
         .executable(name: "ConsoleService", targets: ["ConsoleService"]),
         .executable(name: "channel-demo", targets: ["channel-demo"]),
+        .executable(name: "decoder-fuzzer", targets: ["decoder-fuzzer"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),

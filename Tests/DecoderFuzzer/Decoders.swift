@@ -1,0 +1,242 @@
+import FlowCertificate
+import PolicyChecks
+import PolicyDatabase
+import PolicyDatabaseModel
+import PolicySemantics
+import PolicySyntax
+import SecurityLattice
+import SystemManifest
+
+extension Decoder {
+    /// Sources: parsed, printed and resolved; one in eight is also proved, which takes longest.
+    static func sources(_ seeds: [[UInt8]]) -> Decoder {
+        Decoder(name: "sources", seeds: seeds, most: 8192, change: SourceChanges.change) { bytes in
+            let source = SourceFile(name: "fuzz", bytes: bytes)
+            let parsed = Parser.parse(source)
+            guard parsed.diagnostics.count <= 101 else { return .broken("errors of form are few") }
+            guard areShown(parsed.diagnostics, DiagnosticRenderer(source: source), bytes.count)
+            else { return .broken("every diagnostic can be shown") }
+            guard parsed.diagnostics.isEmpty else { return .refused }
+            let printed = SourceFile(name: "fuzz", text: Printer.text(of: parsed.tree))
+            guard Parser.parse(printed).tree == parsed.tree else {
+                return .broken("parse, print, parse is the identity")
+            }
+            if bytes.reduce(0, &+) % 8 == 0 { return proved(source, bytes.count) }
+            let resolved = Resolver.resolve(parsed.tree, fileName: "fuzz")
+            guard areShown(resolved.diagnostics, DiagnosticRenderer(source: source), bytes.count)
+            else { return .broken("every diagnostic can be shown") }
+            guard let policy = resolved.policy else { return .refused }
+            for compartment in policy.compartments {
+                guard !policy.describe(compartment.range).isEmpty else {
+                    return .broken("every range can be shown")
+                }
+            }
+            return .accepted
+        }
+    }
+
+    private static func proved(_ source: SourceFile, _ count: Int) -> Outcome {
+        let module = SourceFile(name: "module", text: "categories module_category\n")
+        let result = CheckResult.check(source, strict: count.isMultiple(of: 2)) {
+            $0.utf8.count.isMultiple(of: 2) ? module : $0.hasPrefix("m") ? source : nil
+        }
+        guard (result.proved != nil) == !result.diagnostics.refuse else {
+            return .broken("what has no error is proved")
+        }
+        let renderer = DiagnosticRenderer(source: source, modules: result.modules)
+        guard result.diagnostics.allSatisfy({ renderer.text($0).hasSuffix("\n") }),
+            result.json(renderer).hasSuffix("}\n")
+        else { return .broken("every diagnostic can be shown") }
+        return result.proved == nil ? .refused : .accepted
+    }
+
+    private static func areShown(
+        _ diagnostics: [Diagnostic], _ renderer: DiagnosticRenderer, _ count: Int
+    ) -> Bool {
+        diagnostics.allSatisfy {
+            $0.span.start.offset <= $0.span.end.offset && $0.span.end.offset <= count
+                && renderer.text($0).hasSuffix("\n") && !renderer.json($0).text.isEmpty
+        }
+    }
+
+    /// Policies as the hypervisor reads them; then it is asked for decisions.
+    static func policies(_ seeds: [[UInt8]]) -> Decoder {
+        Decoder(name: "policies", seeds: seeds, most: 1 << 16, change: PolicyChanges.change) {
+            bytes in
+            do throws(PolicyDatabaseError) {
+                return judge(try PolicyDatabase(validating: bytes.span))
+            } catch {
+                return error.reason.utf8CodeUnitCount > 0
+                    ? .refused : .broken("a refusal has a reason")
+            }
+        }
+    }
+
+    private static func judge(_ policy: borrowing PolicyDatabase) -> Outcome {
+        let contexts = contexts(of: policy)
+        let prepared = contexts.compactMap { policy.prepare($0) }
+        guard prepared.count == contexts.count else {
+            return .broken("a valid label can be prepared")
+        }
+        var row = [UInt32](repeating: 1, count: prepared.count * PolicyDatabase.rowStride)
+        for source in prepared {
+            var span = row.mutableSpan
+            guard policy.computeRow(source: source, targets: prepared.span, into: &span) else {
+                return .broken("a row has the size that was asked for")
+            }
+            for (index, target) in prepared.enumerated() {
+                guard agrees(policy, source.context, target.context, row, index) else {
+                    return .broken("a row says what single decisions say")
+                }
+            }
+        }
+        var short = row.mutableSpan
+        let isComputed = policy.computeRow(
+            source: prepared[0], targets: prepared.span.extracting(first: 0), into: &short)
+        return isComputed ? .broken("a row of another size is refused") : .accepted
+    }
+
+    /// At most twelve valid labels: those of the initial SIDs, and others made from the first.
+    private static func contexts(of policy: borrowing PolicyDatabase) -> [SecurityContext] {
+        var found: [SecurityContext] = []
+        for number in 1...UInt32(14) {
+            guard let context = InitialSID(rawValue: number).flatMap({ policy.context(of: $0) })
+            else { continue }
+            if !found.contains(context), found.count < 6 { found.append(context) }
+        }
+        guard let model = found.last else { return [] }
+        let types = UInt32(clamping: policy.typeCount)
+        let roles = UInt32(clamping: policy.roleCount)
+        for step in 0..<UInt32(24) where found.count < 12 {
+            let context = SecurityContext(
+                user: step % 3 + 1, role: step % (roles + 2), type: types - min(types, step) + 1,
+                range: step % 2 == 0 ? model.range : SecurityRange(model.range.high))
+            if policy.isValid(context), !found.contains(context) { found.append(context) }
+        }
+        // The answer only says how denials are recorded; it must not trap.
+        if policy.hasAuditAllowRules { found.reverse() }
+        return found
+    }
+
+    private static func agrees(
+        _ policy: borrowing PolicyDatabase, _ source: SecurityContext, _ target: SecurityContext,
+        _ row: [UInt32], _ index: Int
+    ) -> Bool {
+        for number in 1...ObjectClass.count {
+            guard let objectClass = ObjectClass(number: number) else { continue }
+            let vector = policy.computeAccessVector(
+                source: source, target: target, class: objectClass)
+            if vector.bits != row[index * PolicyDatabase.rowStride + number] { return false }
+            let label = policy.computeTransition(
+                source: source, target: target, class: objectClass)
+            if let label, !policy.isValid(label) { return false }
+        }
+        return true
+    }
+
+    /// Policies as the compiler reads them, of every format; then each is written again.
+    static func policyFiles(_ seeds: [[UInt8]]) -> Decoder {
+        Decoder(name: "policy-files", seeds: seeds, most: 1 << 16, change: PolicyChanges.change) {
+            bytes in
+            guard let file = try? PolicyFile(validating: bytes) else { return .refused }
+            guard (try? file.encoded()) == bytes else {
+                return .broken("what was read is written byte for byte")
+            }
+            for xen in XenClassMap.all.suffix(1) { _ = file.objections(of: xen) }
+            for format in PolicyFormat.all where format != file.format {
+                var other = file
+                other.format = format
+                _ = try? other.encoded()
+            }
+            return .accepted
+        }
+    }
+
+    /// System manifests; then every record is read.
+    static func manifests(_ seeds: [[UInt8]]) -> Decoder {
+        Decoder(name: "manifests", seeds: seeds, most: 1 << 16, change: ManifestChanges.change) {
+            bytes in
+            do throws(SystemManifestError) {
+                return walk(try SystemManifest(validating: bytes.span))
+            } catch {
+                return error.reason.utf8CodeUnitCount > 0
+                    ? .refused : .broken("a refusal has a reason")
+            }
+        }
+    }
+
+    private static func walk(_ manifest: borrowing SystemManifest) -> Outcome {
+        var sum = 0
+        for index in 0..<manifest.sourceCount { sum &+= manifest.source(at: index).name.count }
+        for index in 0..<manifest.labelCount {
+            sum &+= Int(manifest.label(at: index).type) &+ manifest.labelBytes(at: index).count
+        }
+        for index in 0..<manifest.moduleCount { sum &+= manifest.module(at: index).name.count }
+        for index in 0..<manifest.compartmentCount {
+            let compartment = manifest.compartment(at: index)
+            sum &+= compartment.name.count &+ compartment.commandLine.count
+            sum &+= manifest.label(at: compartment.label).type > 0 ? 1 : 0
+            sum &+= manifest.module(at: compartment.kernel).name.count
+            if let initrd = compartment.initrd {
+                sum &+= manifest.module(at: initrd).name.count
+            }
+        }
+        for index in 0..<manifest.channelCount {
+            let channel = manifest.channel(at: index)
+            sum &+= manifest.compartment(at: channel.from).name.count
+            sum &+= manifest.compartment(at: channel.to).name.count
+        }
+        return sum >= 0 ? .accepted : .broken("sizes are not negative")
+    }
+
+    /// Certificates; then each is checked for the flows that it names, under several labels.
+    ///
+    /// - Parameter labels: the ranges of the systems that the seeds are for.
+    static func certificates(_ seeds: [[UInt8]], _ labels: [[SecurityRange]]) -> Decoder {
+        Decoder(name: "certificates", seeds: seeds, most: 1 << 15, change: WordChanges.change) {
+            bytes in
+            let count = bytes.count > 9 ? Int(bytes[8]) | Int(bytes[9]) << 8 : 0
+            do throws(FlowCertificateError) {
+                let certificate = try FlowCertificate(
+                    validating: bytes.span, compartmentCount: count)
+                let alike = SecurityRange(SecurityLevel(Sensitivity(rank: 0)))
+                let uniform = [SecurityRange](repeating: alike, count: count)
+                let isSound = [uniform] + labels.filter { $0.count == count }
+                return isSound.map { holds(certificate, $0) }.contains(true) ? .accepted : .refused
+            } catch {
+                return error.reason.utf8CodeUnitCount > 0
+                    ? .refused : .broken("a refusal has a reason")
+            }
+        }
+    }
+
+    /// Whether a certificate proves its claims for the flows that it names. It never does when one
+    /// more flow is observed, or a row is missing.
+    private static func holds(
+        _ certificate: borrowing FlowCertificate, _ labels: [SecurityRange]
+    ) -> Bool {
+        let width = FlowCertificate.rowWordCount(compartmentCount: certificate.compartmentCount)
+        var observed = [UInt32](repeating: 0, count: width * certificate.compartmentCount)
+        for index in 0..<certificate.edgeCount {
+            let edge = certificate.edge(at: index)
+            let place = edge.from * width + edge.to / 32
+            if place < observed.count { observed[place] |= 1 << UInt32(edge.to % 32) }
+        }
+        for index in 0..<certificate.exemptionCount { _ = certificate.exemption(at: index) }
+        let all = [UInt32](repeating: .max, count: observed.count)
+        _ = isChecked(certificate, labels, all)
+        _ = isChecked(certificate, labels.dropLast(), observed)
+        return isChecked(certificate, labels, observed)
+    }
+
+    private static func isChecked(
+        _ certificate: borrowing FlowCertificate, _ labels: [SecurityRange], _ flows: [UInt32]
+    ) -> Bool {
+        do throws(FlowCertificateError) {
+            try certificate.check(labels: labels.span, observedFlows: flows.span)
+            return true
+        } catch {
+            return error.reason.utf8CodeUnitCount == 0
+        }
+    }
+}
