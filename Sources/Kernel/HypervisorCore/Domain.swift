@@ -48,6 +48,8 @@ public struct Domain: BitwiseCopyable {
     public internal(set) var generation: UInt32 = 1
     /// Its event channels, by port.
     public internal(set) var channels: InlineArray<64, EventChannel>
+    /// Its event queues, if it uses them.
+    var queues = EventQueues()
     /// Its virtual processors, of which the first `cpuCount` exist.
     public internal(set) var cpus: InlineArray<8, VirtualCPU>
     /// How many virtual processors it has, 1 to 8.
@@ -141,6 +143,8 @@ public struct VirtualCPU: BitwiseCopyable {
     /// When a wait ends without an event; nil: never.
     /// - Units: nanoseconds of system time.
     public internal(set) var pollDeadline: UInt64?
+    /// The one port that it waits for; nil: for several, or none.
+    public internal(set) var polledPort: EventChannelPort?
     /// Where the guest wants `struct vcpu_runstate_info`; nil: nowhere.
     public internal(set) var runstateAddress: GuestVirtualAddress?
     /// Time spent running, runnable, blocked and offline.
@@ -161,6 +165,7 @@ public struct VirtualCPU: BitwiseCopyable {
         timerDeadline = nil
         isBlocked = false
         pollDeadline = nil
+        polledPort = nil
         runstateAddress = nil
         runstateTimes = InlineArray(repeating: 0)
         runstate = number == 0 ? 1 : 3

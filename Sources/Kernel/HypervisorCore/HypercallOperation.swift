@@ -13,6 +13,7 @@ public enum HypercallOperation: Equatable {
     case consoleWrite, consoleRead
     case bindVIRQ, bindIPI, close, unmask, bindVCPU
     case allocUnbound, bindInterdomain, send, status
+    case initControl, expandArray, setPriority
     case mapGrant, unmapGrant, copyGrant
     case setUpGrantTable, queryGrantSize, setGrantVersion
     case domainInfo, accessQuery
@@ -95,6 +96,9 @@ public enum HypercallOperation: Equatable {
         case 7: .bindIPI
         case 8: .bindVCPU
         case 9: .unmask
+        case 11: .initControl
+        case 12: .expandArray
+        case 13: .setPriority
         default: nil
         }
     }
@@ -139,7 +143,8 @@ public enum HypercallOperation: Equatable {
         case .consoleRead: .onHypervisor(XenPermission.readconsole)
         case .bindVIRQ: .onSelf(HypercallPermission.virq)
         case .bindIPI: .onSelf(HypercallPermission.ipi)
-        case .close, .unmask, .bindVCPU: .onSelf(HypercallPermission.port)
+        case .close, .unmask, .bindVCPU, .initControl, .expandArray, .setPriority:
+            .onSelf(HypercallPermission.port)
         case .allocUnbound, .bindInterdomain, .send, .status: .onEventChannel
         case .mapGrant, .unmapGrant, .copyGrant: .onGrant
         case .domainInfo: .onDomain
@@ -181,6 +186,9 @@ public enum HypercallOperation: Equatable {
         case .bindInterdomain: "EVTCHNOP_bind_interdomain"
         case .send: "EVTCHNOP_send"
         case .status: "EVTCHNOP_status"
+        case .initControl: "EVTCHNOP_init_control"
+        case .expandArray: "EVTCHNOP_expand_array"
+        case .setPriority: "EVTCHNOP_set_priority"
         case .mapGrant: "GNTTABOP_map_grant_ref"
         case .unmapGrant: "GNTTABOP_unmap_grant_ref"
         case .copyGrant: "GNTTABOP_copy"

@@ -16,6 +16,9 @@ extension HypervisorCore {
         var request = try arguments(address, 8, caller, machine)
         guard isCaller(request.u16(at: 0), caller) else { throw .notPermitted }
         let remote = resolve(request.u16(at: 2), caller)
+        if machine.omits(.publishAfterDecision) {
+            commit(caller, try freePort(of: caller), .unbound(remote: remote), .hypervisor)
+        }
         let label = try authorizeEnd(of: caller, to: remote, .allocUnbound, &machine)
         let port = try freePort(of: caller)
         request.set(u32: port.number, at: 4)
@@ -79,6 +82,10 @@ extension HypervisorCore {
         try authorizeVirtualInterrupt(number, cpu: cpu, caller, &machine)
         guard virtualInterruptPort(number, of: caller, cpu: cpu) == nil else {
             throw .alreadyExists
+        }
+        if machine.omits(.keepStateWhenFull), port(of: caller, boundTo: .free) == nil {
+            clearPending(caller, Domain.consolePort, machine)
+            commit(caller, Domain.consolePort, .free, .hypervisor)
         }
         let port = try freePort(of: caller)
         request.set(u32: port.number, at: 8)

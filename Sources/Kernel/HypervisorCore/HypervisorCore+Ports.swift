@@ -99,7 +99,8 @@ extension HypervisorCore {
             binding: binding, label: label, cpu: cpu)
     }
 
-    /// Sets a port's pending bit and, unless it is masked, makes the domain see it.
+    /// Sets a port's pending bit and, unless it is masked, makes the domain see it. A masked event
+    /// wakes nobody but a processor that polls for it.
     ///
     /// - Layout: `struct shared_info`: pending bits at 2,048, mask at 2,560; `struct vcpu_info`:
     ///   upcall pending (u8) at 0, selector (u64) at 8.
@@ -107,19 +108,29 @@ extension HypervisorCore {
         _ domain: DomainID, _ port: EventChannelPort, _ machine: inout M
     ) {
         guard let index = index(of: domain), domains[index].life == .running,
-            channelIndex(port) != nil
+            let number = channelIndex(port)
         else { return }
-        let page = domains[index].sharedInfo
-        let (word, bit) = position(port)
-        // ORDER: pending before mask before selector, as the guest's unmask does the reverse.
-        if machine.testAndSetBit(page, offset: 2048 + word * 8, bit: bit) { return }
-        let cpu = domains[index].channels[Int(port.number)].cpu
-        if machine.load64(page, offset: 2560 + word * 8) >> UInt64(bit) & 1 == 0 {
-            raiseUpcall(index, cpu, word, machine)
+        if domains[index].queues.isActive {
+            if ringQueued(index, number, machine) { return }
+        } else {
+            let page = domains[index].sharedInfo
+            let (word, bit) = position(port)
+            // ORDER: pending before mask before selector, as the guest's unmask does the reverse.
+            if machine.testAndSetBit(page, offset: 2048 + word * 8, bit: bit) { return }
+            let masks = machine.load64(page, offset: 2560 + word * 8)
+            if masks >> UInt64(bit) & 1 == 0 || machine.omits(.respectMask) {
+                raiseUpcall(index, domains[index].channels[number].cpu, word, machine)
+            }
         }
-        // A poll ends at the event itself, masked or not, whichever processor polls.
-        for number in 0..<domains[index].cpuCount
-        where domains[index].cpus[number].pollDeadline != nil {
+        wakePollers(index, port)
+    }
+
+    /// A poll ends at the event itself, masked or not, whichever processor polls.
+    private mutating func wakePollers(_ index: Int, _ port: EventChannelPort) {
+        for number in 0..<domains[index].cpuCount {
+            let cpu = domains[index].cpus[number]
+            guard cpu.pollDeadline != nil, cpu.polledPort == nil || cpu.polledPort == port
+            else { continue }
             wake(index, number)
         }
     }
@@ -135,24 +146,48 @@ extension HypervisorCore {
         wake(index, number)
     }
 
+    /// Tells a processor that it has events, and wakes it.
+    mutating func markEventsPending<M: Machine & ~Copyable>(
+        _ index: Int, _ number: Int, _ machine: borrowing M
+    ) {
+        let cpu = domains[index].cpus[number]
+        machine.store8(cpu.infoFrame, offset: cpu.infoOffset, 1)
+        wake(index, number)
+    }
+
+    /// Whether a port of a domain is pending.
+    func isPending<M: Machine & ~Copyable>(
+        _ index: Int, _ port: EventChannelPort, _ machine: borrowing M
+    ) -> Bool {
+        guard let number = channelIndex(port) else { return false }
+        if domains[index].queues.isActive { return isQueuedPending(index, number, machine) }
+        let (word, bit) = position(port)
+        let bits = machine.load64(domains[index].sharedInfo, offset: 2048 + word * 8)
+        return bits >> UInt64(bit) & 1 == 1
+    }
+
     /// Clears a port's mask and, if it is pending, makes the domain see it.
     mutating func deliverUnmasked<M: Machine & ~Copyable>(
         _ domain: DomainID, _ port: EventChannelPort, _ machine: borrowing M
     ) {
-        guard let index = index(of: domain) else { return }
+        guard let index = index(of: domain), let number = channelIndex(port) else { return }
+        if domains[index].queues.isActive { return unmaskQueued(index, number, machine) }
         let page = domains[index].sharedInfo
         let (word, bit) = position(port)
         guard machine.testAndClearBit(page, offset: 2560 + word * 8, bit: bit) else { return }
         if machine.load64(page, offset: 2048 + word * 8) >> UInt64(bit) & 1 == 1 {
-            raiseUpcall(index, domains[index].channels[Int(port.number)].cpu, word, machine)
+            raiseUpcall(index, domains[index].channels[number].cpu, word, machine)
         }
     }
 
     /// Clears a port's pending bit, so that the next owner of the port does not see it.
-    func clearPending<M: Machine & ~Copyable>(
+    mutating func clearPending<M: Machine & ~Copyable>(
         _ domain: DomainID, _ port: EventChannelPort, _ machine: borrowing M
     ) {
-        guard let index = index(of: domain) else { return }
+        guard let index = index(of: domain), let number = channelIndex(port),
+            !machine.omits(.forgetPending)
+        else { return }
+        if domains[index].queues.isActive { return clearQueued(index, number, machine) }
         let (word, bit) = position(port)
         _ = machine.testAndClearBit(domains[index].sharedInfo, offset: 2048 + word * 8, bit: bit)
     }

@@ -144,17 +144,18 @@ extension HypervisorCore {
         let count = request.u32(at: 8)
         guard count <= UInt32(Domain.portCount) else { throw .invalidArgument }
         let ports = request.u64(at: 0)
+        var polled: EventChannelPort?
         for number in 0..<UInt64(count) {
             // WRAPS: an address past the end is not mapped, and refused by the copy.
             let place = GuestVirtualAddress(ports &+ number &* 4)
             let port = try arguments(place, 4, caller.domain, machine).u32(at: 0)
             guard port < UInt32(Domain.portCount) else { throw .invalidArgument }
-            let word = machine.load64(
-                domains[index].sharedInfo, offset: 2048 + Int(port >> 6) * 8)
-            if word >> UInt64(port & 63) & 1 == 1 { return 0 }
+            polled = count == 1 ? EventChannelPort(number: port) : nil
+            if isPending(index, EventChannelPort(number: port), machine) { return 0 }
         }
         let timeout = request.u64(at: 16)
         domains[index].cpus[caller.number].isBlocked = true
+        domains[index].cpus[caller.number].polledPort = polled
         domains[index].cpus[caller.number].pollDeadline = timeout == 0 ? .max : timeout
         return 0
     }

@@ -97,6 +97,9 @@ public struct HypervisorCore: ~Copyable {
         case .unmask: return try unmask(argument, caller, &machine)
         case .send: return try send(argument, caller, &machine)
         case .status: return try status(argument, caller, &machine)
+        case .initControl: return try initializeControl(argument, caller, machine)
+        case .expandArray: return try expandArray(argument, caller, &machine)
+        case .setPriority: return try setPriority(argument, caller, machine)
         case .setUpGrantTable, .queryGrantSize:
             let count = request.arguments[2]
             return try grantTableOperation(operation, argument, count, caller, machine)

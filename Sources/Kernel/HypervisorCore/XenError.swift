@@ -15,17 +15,23 @@ public enum XenError: Error, Equatable {
     case alreadyExists
     /// `XEN_ETIME`: the moment has passed.
     case timeHasPassed
+    /// `XEN_ENOENT`: there is no such thing.
+    case notFound
+    /// `XEN_EOPNOTSUPP`: not in this state.
+    case notSupported
 
     /// What the guest finds in RAX.
     public var result: Int64 {
         switch self {
         case .notPermitted: -1
+        case .notFound: -2
         case .badAddress: -14
         case .alreadyExists: -17
         case .invalidArgument: -22
         case .noSpace: -28
         case .unknownOperation: -38
         case .timeHasPassed: -62
+        case .notSupported: -95
         }
     }
 }

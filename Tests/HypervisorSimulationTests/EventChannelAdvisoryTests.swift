@@ -1,0 +1,116 @@
+import CompilerTestSupport
+import HypervisorCore
+import PolicyDatabase
+import TestSupport
+import Testing
+
+/// What went wrong in Xen's event channels, by the number of the advisory. Domain 1 may signal to
+/// domain 2, and nothing else is allowed.
+@Suite struct EventChannelAdvisoryTests {
+    private func ports(_ simulation: borrowing Simulation, _ domain: UInt16) -> [String] {
+        (1..<UInt32(Domain.portCount)).map { "\(simulation.binding(domain, port: $0))" }
+    }
+
+    @Test("XSA-47: what the policy refuses leaves no port behind")
+    func xsa47() throws {
+        for fault in [FaultPoint?.none, .publishAfterDecision] {
+            var simulation = try Simulation(GrantWorld.system())
+            simulation.memory.fault = fault
+            let before = ports(simulation, 4)
+            let result = simulation.allocate(4, remote: 3).result
+            #expect(result == -1)
+            let isUnchanged = ports(simulation, 4) == before
+            #expect(isUnchanged == (fault == nil))
+        }
+    }
+
+    @Test("XSA-107, XSA-221, XSA-358, XSA-359: in every state every operation finds what it needs")
+    func xsa107() throws {
+        var simulation = try Simulation(TestSystem.minimal())
+        let far = simulation.allocate(2, remote: 1).port
+        let near = simulation.bind(1, remote: 2, port: far).port
+        // Before there are queues; with queues and no words; with words; on a processor without a
+        // control block: an event is neither lost nor does it stop anything.
+        var results = [simulation.send(1, port: near)]
+        results.append(simulation.call(32, 11, from: 2, [10, 0, 64, 0, 0, 0]))
+        results.append(simulation.send(1, port: near))
+        results.append(simulation.call(32, 9, from: 2, [far]))
+        results.append(simulation.call(32, 12, from: 2, [11, 0]))
+        results.append(simulation.call(32, 8, from: 2, [far, 3]))
+        let words = FakeMachine.firstFrame(DomainID(number: 2)) + 11
+        simulation.memory.setNumber(words, Int(far) * 4, 4, 0)
+        results.append(simulation.send(1, port: near))
+        #expect(results.allSatisfy { $0 == 0 })
+        let word = simulation.memory.number(words, Int(far) * 4, 4)
+        #expect(word == 1 << 31)
+        let told = simulation.isTold(DomainID(number: 2), cpu: 3)
+        #expect(!told)
+    }
+
+    @Test("XSA-338: a port that is valid stays so until it is closed")
+    func xsa338() throws {
+        var simulation = try Simulation(TestSystem.minimal())
+        let far = simulation.allocate(2, remote: 1).port
+        let near = simulation.bind(1, remote: 2, port: far).port
+        _ = QueueGuest(2).start(&simulation)
+        let status = simulation.call(32, 5, from: 2, [0x7ff0, far, 0, 0, 0, 0])
+        let kind = simulation.answer(2, of: 2)
+        let sent = simulation.send(1, port: near)
+        #expect([status, sent] == [0, 0])
+        #expect(kind == 2)
+    }
+
+    @Test("XSA-340: pending is set before the mask is looked at, and the selector after both")
+    func xsa340() throws {
+        // The order of the stores is written where they are (`ORDER:`). Here: an event that comes
+        // between the guest's unmask and its look at the pending bit is told exactly once.
+        var simulation = try Simulation(TestSystem.minimal())
+        let far = simulation.allocate(2, remote: 1).port
+        let near = simulation.bind(1, remote: 2, port: far).port
+        let page = FakeMachine.firstFrame(DomainID(number: 2)) + 16
+        simulation.memory.setNumber(page, 2560, 8, 1 << UInt64(far))
+        _ = simulation.send(1, port: near)
+        let masked = simulation.isTold(DomainID(number: 2), cpu: 0)
+        let unmasked = simulation.call(32, 9, from: 2, [far])
+        let told = simulation.isTold(DomainID(number: 2), cpu: 0)
+        #expect(unmasked == 0)
+        #expect([masked, told] == [false, true])
+    }
+
+    @Test("XSA-343, XSA-505: there is no reset that could race with anything")
+    func xsa343() {
+        #expect(HypercallOperation.decode(call: 32, subOperation: 10) == nil)
+    }
+
+    @Test("XSA-344: the end of a domain looks at each of its ports once")
+    func xsa344() throws {
+        var simulation = try Simulation(TestSystem.minimal())
+        var near: [UInt32] = []
+        for _ in 0..<60 {
+            let far = simulation.allocate(2, remote: 1).port
+            near.append(simulation.bind(1, remote: 2, port: far).port)
+        }
+        simulation.crash(2)
+        for port in near {
+            let binding = simulation.binding(1, port: port)
+            #expect(binding == .unbound(remote: DomainID(number: 2)))
+        }
+        let ended = (1..<UInt32(Domain.portCount)).allSatisfy {
+            simulation.binding(2, port: $0) == .free
+        }
+        #expect(ended)
+    }
+
+    @Test("XSA-496: a refusal for want of a port takes nothing away")
+    func xsa496() throws {
+        for fault in [FaultPoint?.none, .keepStateWhenFull] {
+            var simulation = try Simulation(TestSystem.minimal())
+            for _ in 0..<62 { _ = simulation.allocate(2, remote: 1) }
+            simulation.memory.fault = fault
+            let before = ports(simulation, 2)
+            let result = simulation.call(32, 1, from: 2, [0, 0, 0])
+            let isUnchanged = ports(simulation, 2) == before && result == -28
+            #expect(isUnchanged == (fault == nil))
+        }
+    }
+}
