@@ -307,7 +307,7 @@ let package = Package(
                 "HypervisorBootTests",
                 [
                     "CompilerTestSupport", "Digests", "ControlFrames", "EventLog", "PolicyCompiler",
-                    "SystemManifest", "VirtualHardware",
+                    "PolicyAuthority", "SystemManifest", "VirtualHardware",
                 ]),
             tests(
                 "HypervisorSimulationTests",

@@ -149,6 +149,58 @@ import Testing
         #expect(left == ["modules", "own.vmlinux", "system.casemate"])
     }
 
+    @Test("each stage can be listed, always the same, and nothing is built") func dumps() throws {
+        let folder = try prepare()
+        defer { folder.remove() }
+        let lines = [
+            "parse": [
+                "file system.casemate\n1:1-1:23 system small version 1\n",
+                "\n  8:5-8:18 kernel debian\n",
+            ],
+            "resolve": [
+                "system small version 1 target casemate @system.casemate:1:1\n",
+                "\ncompartment 1 two high:red,blue @system.casemate:14:13\n  kernel file own.",
+                "\nlink 0 up signal @system.casemate:20:9\n  0 -> 1\n",
+            ],
+            "check": ["rule POL-FLW-001 kept\n", "\nreach one: two\nd", "\nproved\n"],
+            "policy": [
+                "policy xen 30 multilevel\n", "\ndominance { low high }\n", "\ncategory red;\n",
+                "\nallow one-t one-to-two:event {",
+                "\nrange_transition one-t two-t:event high:red,blue;\n",
+                "\nconstrain event {",
+            ],
+        ]
+        for (stage, wanted) in lines.sorted(by: { $0.key < $1.key }) {
+            let run = try Command("build", folder.path(), "--dump", stage)
+            #expect(run.status == 0 && run.errors.isEmpty, "\(stage)")
+            for text in wanted { #expect(run.output.contains(text), "\(stage): \(text)") }
+            #expect(try Command("build", folder.path(), "--dump=\(stage)").output == run.output)
+        }
+        #expect(!FileManager.default.fileExists(atPath: folder.path("system.lock")))
+        #expect(try Command("build", folder.path(), "--dump", "link").status == 64)
+        #expect(try Command("build", folder.path(), "--dump", "parse", "-o", "x").status == 64)
+        #expect(try Command("build", folder.path()).status == 64)
+        let guarded = try Command("build", "policy/systems/workstation", "--dump", "resolve")
+        #expect(guarded.status == 0 && guarded.output.contains("\ndevice 0 "))
+    }
+
+    @Test("the policy's listing is of its bytes: a rule more in the source is a rule more in it")
+    func policyListing() throws {
+        let folder = try prepare()
+        defer { folder.remove() }
+        func rules() throws -> Set<Substring> {
+            Set(try Command("build", folder.path(), "--dump=policy").output.split(separator: "\n"))
+        }
+        let before = try rules()
+        _ = try folder.write(
+            Self.source.replacing("channel up: one -> two signal\n", with: ""),
+            to: "system.casemate")
+        let after = try rules()
+        let gone = before.subtracting(after)
+        #expect(gone.contains { $0.hasPrefix("allow one-t one-to-two:event { ") })
+        #expect(after.subtracting(before).allSatisfy { $0.contains("no_channel_t") })
+    }
+
     @Test("with --json one document tells the digests") func json() throws {
         let folder = try prepare()
         defer { folder.remove() }

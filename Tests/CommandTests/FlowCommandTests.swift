@@ -81,6 +81,77 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: folder.path("out")))
     }
 
+    @Test("a denial is explained from the command line, and each of a log once from standard input")
+    func denied() throws {
+        let system = "policy/systems/minimal"
+        let sentence =
+            "audit 1: denied event { send } from collector to sensor by EVTCHNOP_send; "
+            + "system.casemate:24: channel readings goes from sensor to collector"
+        let run = try Command("explain", system, "--denied", sentence)
+        #expect(run.status == 0 && run.errors.isEmpty)
+        #expect(run.output.contains("  channel …: collector -> sensor signal\n"))
+        #expect(run.output.contains("policy/systems/minimal/system.casemate:24:9: `readings`"))
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let log = try folder.write(
+            "boot\n(casemate) \(sentence)\r\n(sensor) noise\n(casemate) \(sentence)\r\n", to: "log")
+        let piped = try ToolRun(
+            "/bin/sh",
+            [
+                "-c", "exec \"$0\" explain \(system) --json --denied - < '\(log)'",
+                Command.program.path(percentEncoded: false),
+            ])
+        #expect(piped.status == 0 && piped.errors.isEmpty)
+        let document =
+            try JSONSerialization.jsonObject(with: Data(piped.output.utf8)) as? [String: Any]
+        let denials = document?["denials"] as? [[String: Any]]
+        #expect(denials?.count == 1 && denials?.first?["from"] as? String == "collector")
+        #expect(denials?.first?["placeDecides"] as? Bool == true)
+        let none = try Command("explain", system, "--denied", "hello")
+        #expect(none.status == 1 && none.errors.contains("it holds no denial"))
+        let unknown = try Command(
+            "explain", system, "--denied", "denied event { send } from x to sensor by X")
+        #expect(unknown.status == 1 && unknown.errors.contains("`x`, which the system has not"))
+        #expect(try Command("explain", system, "sensor").status == 64)
+        #expect(try Command("explain", system, "a", "b", "--denied", "x").status == 64)
+    }
+
+    @Test("with --json flows, explain and diff are documents of their format") func json() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let leak = try leaking(folder)
+        let runs = [
+            (["flows", Self.system, "--from", "control"], "casemate-flows-1", Int32(0)),
+            (["explain", Self.system, "red_app", "black_app"], "casemate-explain-1", 0),
+            (["explain", Self.system, "audit", "black_app"], "casemate-explain-1", 1),
+            (["diff", Self.system, leak], "casemate-diff-1", 1),
+            (["diff", Self.system, Self.system], "casemate-diff-1", 0),
+            (["check", Self.system], "casemate-check-1", 0),
+        ]
+        for (arguments, format, status) in runs {
+            let run = try Command(arguments: arguments + ["--json"], programsIn: nil)
+            #expect(run.status == status && run.errors.isEmpty, "\(arguments)")
+            let document =
+                try JSONSerialization.jsonObject(with: Data(run.output.utf8)) as? [String: Any]
+            #expect(document?["format"] as? String == format)
+        }
+    }
+
+    @Test("graph draws every system, with a band for each sensitivity that is used") func drawings()
+        throws
+    {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        for system in ["factory", "guard", "minimal", "tenants", "workstation"] {
+            let text = try Command("graph", "policy/systems/\(system)").output
+            #expect(text.contains("subgraph cluster_") && text.contains("rankdir=BT"))
+            guard FileManager.default.isExecutableFile(atPath: "/usr/bin/dot") else { continue }
+            let drawn = try Command(
+                "graph", "policy/systems/\(system)", "--output", folder.path("\(system).svg"))
+            #expect(drawn.status == 0 && drawn.errors.isEmpty, "\(drawn.errors)")
+        }
+    }
+
     @Test("--strict refuses what a statement could bound") func strict() throws {
         let run = try Command("check", "--strict", Self.system)
         #expect(run.status == 1 && run.errors.contains("POL-RES-001"))

@@ -58,6 +58,20 @@ import Testing
         }
     }
 
+    @Test("every help fits 80 columns, and that of what can fail lists its exit statuses")
+    func form() throws {
+        for path in try commands() {
+            let text = try help(path)
+            // The parser writes each usage on one line, and breaks no word, such as a long default.
+            let prose = text.split(separator: "\n").filter { !$0.hasPrefix("USAGE:") }
+            let long = prose.filter { $0.count > 80 && $0.split(separator: " ").count > 1 }
+            #expect(long.isEmpty, "\(path)")
+            let isGroup = text.contains("SUBCOMMANDS:") && path.count > 1
+            #expect(text.contains("EXIT STATUS") || isGroup, "\(path)")
+            #expect(text.contains("EXAMPLE") || isGroup, "\(path)")
+        }
+    }
+
     @Test("every command line of the help is one that the program takes") func examples() throws {
         // Only the parser is asked: a wrong command line is told apart by its status.
         for path in try commands() {
@@ -76,9 +90,8 @@ import Testing
     func versionAndCompletion() throws {
         let version = try Command("--version")
         #expect(version.status == 0 && version.output.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil)
-        for (shell, word) in [
-            ("bash", "complete"), ("zsh", "#compdef casemate"), ("fish", "complete"),
-        ] {
+        let shells = [("bash", "complete"), ("zsh", "#compdef casemate"), ("fish", "complete")]
+        for (shell, word) in shells {
             let run = try Command("--generate-completion-script", shell)
             #expect(run.status == 0 && run.output.contains(word))
             for command in ["verify-build", "explain"] { #expect(run.output.contains(command)) }

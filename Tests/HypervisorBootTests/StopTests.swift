@@ -2,6 +2,7 @@ import CompilerTestSupport
 import ControlFrames
 import Digests
 import Foundation
+import PolicyAuthority
 import PolicyCompiler
 import SystemManifest
 import TestSupport
@@ -58,6 +59,19 @@ import Testing
     func unbroken() throws {
         let parts = try Parts()
         try expect("guest: the kernel is no ELF image with a PVH entry", parts.bundle())
+    }
+
+    @Test("a signed system gets as far, whoever signed it; half a signature stops the machine")
+    func signed() throws {
+        let parts = try Parts()
+        let key = AuthorityPrivateKey()
+        let signed = try #require(SignedManifest.signed(parts.model.encoded, by: key))
+        try expect(
+            "guest: the kernel is no ELF image with a PVH entry", parts.bundle(manifest: signed))
+        var half = signed
+        for index in SystemManifest.keyIDPlace { half[index] = 0 }
+        try expect(
+            "manifest: signature fields contradict each other", parts.bundle(manifest: half))
     }
 
     @Test("a bundle that is no archive, or ends early, stops the machine")

@@ -122,9 +122,15 @@ import Testing
             #expect(text.contains("\"\(compartment.name)\" [label="))
         }
         let edges = policy.links.reduce(0) { $0 + $1.edges.count }
-        #expect(text.split(separator: "\n").count { $0.contains(" -> ") } == edges)
+        let arrows = text.split(separator: "\n").filter {
+            $0.contains("[label=") && $0.contains(" -> ")
+        }
+        #expect(arrows.reduce(0) { $0 + ($1.contains("dir=both") ? 2 : 1) } == edges)
         #expect(
             text.contains("\"content_guard\" -> \"black_app\" [label=\"from_guard\", color=red"))
+        // One band stands on the other: everyone below the point between them, or above it.
+        #expect(text.contains("-> \"|0\" -> {"))
+        #expect(text.contains("\"to_guard\"") && text.contains("style=dashed, constraint=false"))
         #expect(text.count { $0 == "{" } == text.count { $0 == "}" })
     }
 }

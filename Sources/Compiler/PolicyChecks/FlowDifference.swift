@@ -1,21 +1,53 @@
 public import PolicySemantics
+package import PolicySyntax
 
 /// Which flows differ between two systems: not which lines.
 ///
 /// Compartments are the same when their names are.
 public struct FlowDifference: Equatable, Sendable {
-    /// What is different, as lines that begin with `+` or `-`; empty for systems that permit the
-    /// same.
-    public let lines: [String]
+    /// Something that only one of the two systems permits or claims.
+    public struct Change: Equatable, Sendable {
+        /// Whether it is the new system's.
+        public let isAddition: Bool
+        /// What it is: `flow a -> b`, or a compartment, exemption, assertion or residual channel.
+        public let fact: String
+        /// How it comes about; empty when there is nothing to say.
+        public let how: String
+    }
+
+    /// What is different, by fact; empty for systems that permit the same.
+    public let changes: [Change]
+
+    /// The changes as lines that begin with `+` or `-`.
+    public var lines: [String] {
+        changes.map { change in
+            let mark = change.isAddition ? "+" : "-"
+            return "\(mark) \(change.fact)" + (change.how.isEmpty ? "" : ": \(change.how)")
+        }
+    }
 
     /// Compares two systems.
     public init(from old: SystemPolicy, to new: SystemPolicy) {
         let before = Side(old)
         let after = Side(new)
         let (gone, come) = (before.facts(against: after), after.facts(against: before))
-        lines = (gone.map { ($0.key, "-", $0.value) } + come.map { ($0.key, "+", $0.value) })
+        changes = (gone.map { ($0.key, "-", $0.value) } + come.map { ($0.key, "+", $0.value) })
             .sorted { ($0.0, $0.1) < ($1.0, $1.1) }
-            .map { fact, mark, how in "\(mark) \(fact)" + (how.isEmpty ? "" : ": \(how)") }
+            .map { fact, mark, how in Change(isAddition: mark == "+", fact: fact, how: how) }
+    }
+
+    /// The difference as a JSON document; docs/commands.md lists its members.
+    package var json: JSONValue {
+        let members = changes.map { change in
+            JSONValue.object([
+                ("change", .string(change.isAddition ? "added" : "removed")),
+                ("fact", .string(change.fact)), ("how", .string(change.how)),
+            ])
+        }
+        return .object([
+            ("format", .string("casemate-diff-1")), ("same", .bool(changes.isEmpty)),
+            ("changes", .array(members)),
+        ])
     }
 
     /// One of the two systems.

@@ -12,6 +12,12 @@ public struct FlowExplanation: Sendable {
         public let otherFlows: [String]
         /// The rules that the system would break then, each with its message.
         public let violations: [Diagnostic]
+
+        init(lines: [String], otherFlows: [String], violations: [Diagnostic]) {
+            self.lines = lines
+            self.otherFlows = otherFlows
+            self.violations = violations
+        }
     }
 
     /// Whose information it is about.
@@ -60,14 +66,15 @@ public struct FlowExplanation: Sendable {
                     + "\(policy.links[exemption.from].name) -> "
                     + "\(policy.links[exemption.to].name) reason \"…\""
             }
-            return edit(lines, changing: policy, graph, to: policy.adding(missing), (from, to))
+            return Edit(
+                adding: lines, to: policy, graph, giving: policy.adding(missing), asked: (from, to))
         }
         let ends = "\(policy.compartments[from].name) -> \(policy.compartments[to].name)"
         let channel = SystemPolicy.Channel(
             name: "…", from: from, to: to, kind: .signal, source: policy.source)
-        return edit(
-            ["channel …: \(ends) signal"], changing: policy, graph, to: policy.adding(channel),
-            (from, to))
+        return Edit(
+            adding: ["channel …: \(ends) signal"], to: policy, graph,
+            giving: policy.adding(channel), asked: (from, to))
     }
 
     private static func missingExemptions(
@@ -79,27 +86,6 @@ public struct FlowExplanation: Sendable {
                 subject: network.wires[next].from, from: network.wires[wire].link,
                 to: network.wires[next].link, reason: "…", source: policy.source)
         }
-    }
-
-    private static func edit(
-        _ lines: [String], changing policy: SystemPolicy, _ graph: FlowGraph,
-        to changed: SystemPolicy, _ asked: (Int, Int)
-    ) -> Edit {
-        let after = FlowGraph(of: changed)
-        var others: [String] = []
-        for from in policy.compartments.indices {
-            for to in after.reach[from].indices
-            where !graph.reach[from].contains(to) && (from, to) != asked {
-                others.append(
-                    "\(policy.compartments[from].name) -> \(policy.compartments[to].name)")
-            }
-        }
-        let before = PolicyCheck.all.flatMap { $0.violations(policy, graph) }
-        let broken = PolicyCheck.all.flatMap { $0.violations(changed, after) }
-            .filter { found in
-                !before.contains { $0.code == found.code && $0.message == found.message }
-            }
-        return Edit(lines: lines, otherFlows: others, violations: broken)
     }
 
     /// Returns the explanation as text, for a person.
@@ -127,15 +113,75 @@ public struct FlowExplanation: Sendable {
             text += "  the integrities forbid it\n"
         }
         text += "the smallest edit that would let it come:\n"
-        text += edit.lines.map { "  \($0)\n" }.joined()
+        return text + edit.text(in: policy)
+    }
+
+    /// Returns the explanation as a JSON document; docs/commands.md lists its members.
+    ///
+    /// - Parameter renderer: shows the places of the source.
+    package func json(_ renderer: DiagnosticRenderer) -> JSONValue {
+        .object([
+            ("format", .string("casemate-explain-1")),
+            ("from", .string(policy.compartments[from].name)),
+            ("to", .string(policy.compartments[to].name)), ("flows", .bool(chain != nil)),
+            ("chain", policy.json(chain ?? [], renderer)),
+            ("cut", cut.map { .array($0.map(renderer.json)) } ?? .null),
+            ("edit", edit?.json(renderer) ?? .null),
+        ])
+    }
+}
+
+extension FlowExplanation.Edit {
+    /// Finds out what an edit does.
+    ///
+    /// - Parameters:
+    ///   - lines: what is added, in the source's words.
+    ///   - policy: the system before, and its graph.
+    ///   - changed: the system after.
+    ///   - asked: the pair that the edit is for, which is not among its other flows.
+    init(
+        adding lines: [String], to policy: SystemPolicy, _ graph: FlowGraph,
+        giving changed: SystemPolicy, asked: (Int, Int)
+    ) {
+        let after = FlowGraph(of: changed)
+        var others: [String] = []
+        for from in policy.compartments.indices {
+            for to in after.reach[from].indices
+            where !graph.reach[from].contains(to) && (from, to) != asked {
+                others.append(
+                    "\(policy.compartments[from].name) -> \(policy.compartments[to].name)")
+            }
+        }
+        let before = PolicyCheck.all.flatMap { $0.violations(policy, graph) }
+        let broken = PolicyCheck.all.flatMap { $0.violations(changed, after) }
+            .filter { found in
+                !before.contains { $0.code == found.code && $0.message == found.message }
+            }
+        self.init(lines: lines, otherFlows: others, violations: broken)
+    }
+
+    /// The edit as lines of text: what it adds, what it lets flow besides, what it breaks.
+    func text(in policy: SystemPolicy) -> String {
+        var text = lines.map { "  \($0)\n" }.joined()
         text += "it would let flow besides:\n"
-        text += edit.otherFlows.isEmpty ? "  nothing\n" : ""
-        text += edit.otherFlows.map { "  \($0)\n" }.joined()
+        text += otherFlows.isEmpty ? "  nothing\n" : otherFlows.map { "  \($0)\n" }.joined()
         text += "it would break:\n"
-        text += edit.violations.isEmpty ? "  nothing\n" : ""
-        text += edit.violations.map {
-            "  \($0.code.id), \(policy.line($0.span)): \($0.message)\n"
+        text += violations.isEmpty ? "  nothing\n" : ""
+        text += violations.map { violation in
+            // What was added stands where the system is named, since it has no line yet.
+            let place =
+                violation.span == policy.source ? "the added line" : policy.line(violation.span)
+            return "  \(violation.code.id), \(place): \(violation.message)\n"
         }.joined()
         return text
+    }
+
+    /// The edit as a JSON object; docs/commands.md lists its members.
+    func json(_ renderer: DiagnosticRenderer) -> JSONValue {
+        .object([
+            ("lines", .array(lines.map { .string($0) })),
+            ("otherFlows", .array(otherFlows.map { .string($0) })),
+            ("violations", .array(violations.map(renderer.json))),
+        ])
     }
 }

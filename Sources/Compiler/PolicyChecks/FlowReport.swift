@@ -307,15 +307,35 @@ extension FlowReport {
 
     private func json(
         _ chain: [FlowGraph.Step], _ renderer: DiagnosticRenderer
+    ) -> JSONValue { policy.json(chain, renderer) }
+
+    /// Returns flows as a JSON array; docs/language.md lists the members of each.
+    ///
+    /// - Parameters:
+    ///   - sources: only flows from these compartments.
+    ///   - targets: only flows to these.
+    package func flowsJSON(
+        _ renderer: DiagnosticRenderer, from sources: CompartmentSet? = nil,
+        to targets: CompartmentSet? = nil
     ) -> JSONValue {
+        let wanted = flows.filter {
+            sources?.contains($0.from) != false && targets?.contains($0.to) != false
+        }
+        return .array(wanted.map { json($0, renderer) })
+    }
+}
+
+extension SystemPolicy {
+    /// Returns a chain as a JSON array; docs/language.md lists the members of each step.
+    func json(_ chain: [FlowGraph.Step], _ renderer: DiagnosticRenderer) -> JSONValue {
         .array(
             chain.map { step in
                 .object([
-                    ("channel", .string(policy.links[step.link].name)),
-                    ("from", .string(policy.compartments[step.from].name)),
-                    ("to", .string(policy.compartments[step.to].name)),
+                    ("channel", .string(links[step.link].name)),
+                    ("from", .string(compartments[step.from].name)),
+                    ("to", .string(compartments[step.to].name)),
                     ("exempt", .bool(step.exemption != nil)),
-                    ("place", renderer.json(policy.links[step.link].source)),
+                    ("place", renderer.json(links[step.link].source)),
                 ])
             })
     }

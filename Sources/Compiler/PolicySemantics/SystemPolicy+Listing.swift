@@ -6,7 +6,8 @@ extension SystemPolicy {
     ///
     /// - Source: docs/commands.md, the stage `resolve`.
     public var listing: String {
-        var lines = ["system \(name) version \(version) target \(target.rawValue) \(at(source))"]
+        let target = self.target.rawValue + (further.targetVersion.map { " \($0)" } ?? "")
+        var lines = ["system \(name) version \(version) target \(target) \(at(source))"]
         lines += sensitivities.enumerated().map {
             "sensitivity \($0) \($1.name) \(at($1.source))"
         }

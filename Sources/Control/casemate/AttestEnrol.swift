@@ -30,8 +30,17 @@ struct AttestEnrol: ParsableCommand {
 struct EnrolRequest: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "request",
-        abstract:
-            "On the machine: write its TPM's public keys, and show the endorsement key's name.")
+        abstract: "On the machine: write its TPM's public keys; show the endorsement key's name.",
+        discussion: """
+            EXIT STATUS
+              0   the request was written
+              1   the TPM refused
+              64  the command line is wrong
+              74  the socket or the file could not be used
+
+            EXAMPLE
+              casemate attest enrol request --tpm run/tpm --output request.json
+            """)
 
     @Option(help: "The Unix socket of the TPM.", completion: .file())
     var tpm: String
@@ -57,7 +66,18 @@ struct EnrolRequest: ParsableCommand {
 struct EnrolChallenge: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "challenge",
-        abstract: "At the verifier: make a challenge for the machine of a known endorsement key.")
+        abstract: "At the verifier: make a challenge for the machine of a known endorsement key.",
+        discussion: """
+            EXIT STATUS
+              0   both files were written
+              1   the request is malformed, or is not of that endorsement key
+              64  the command line is wrong
+              74  a file could not be read or written
+
+            EXAMPLE
+              casemate attest enrol challenge --request request.json \\
+                --endorsement-key 000c… --pending pending.json --output challenge.json
+            """)
 
     @Option(help: "The machine's request.", completion: .file())
     var request: String
@@ -85,7 +105,18 @@ struct EnrolChallenge: ParsableCommand {
 /// `casemate attest enrol respond`.
 struct EnrolRespond: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "respond", abstract: "On the machine: let its TPM read the challenge.")
+        commandName: "respond", abstract: "On the machine: let its TPM read the challenge.",
+        discussion: """
+            EXIT STATUS
+              0   the response was written
+              1   the challenge is malformed, or the TPM refused it
+              64  the command line is wrong
+              74  the socket or a file could not be used
+
+            EXAMPLE
+              casemate attest enrol respond --tpm run/tpm \\
+                --challenge challenge.json --output response.json
+            """)
 
     @Option(help: "The Unix socket of the TPM.", completion: .file())
     var tpm: String
@@ -112,7 +143,18 @@ struct EnrolRespond: ParsableCommand {
 struct EnrolAccept: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "accept",
-        abstract: "At the verifier: judge the response, and write the key's file.")
+        abstract: "At the verifier: judge the response, and write the key's file.",
+        discussion: """
+            EXIT STATUS
+              0   the key is enrolled
+              1   a file is malformed, or the response does not fit the challenge
+              64  the command line is wrong
+              74  a file could not be read or written
+
+            EXAMPLE
+              casemate attest enrol accept --pending pending.json \\
+                --response response.json --output key.json
+            """)
 
     @Option(help: "What `challenge` wrote.", completion: .file())
     var pending: String

@@ -19,6 +19,10 @@ struct AttestQuote: ParsableCommand {
               1   the TPM refused
               64  the command line is wrong
               74  the socket or a file could not be read or written
+
+            EXAMPLE
+              casemate attest quote --tpm run/tpm --event-log run/event-log --nonce 5eed \\
+                --output evidence.json
             """
     )
 

@@ -22,6 +22,10 @@ struct AttestVerify: ParsableCommand {
               1   refused; each reason on standard error
               64  the command line is wrong
               74  a file could not be read, or the reference values are malformed
+
+            EXAMPLE
+              casemate attest verify --evidence evidence.json --nonce 5eed \\
+                --reference-values out/reference-values.json
             """
     )
 

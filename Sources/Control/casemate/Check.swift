@@ -22,6 +22,9 @@ struct Check: ParsableCommand {
               1   the source has errors, or an assertion is refuted
               64  the command line is wrong
               74  the source could not be read
+
+            EXAMPLE
+              casemate check policy/systems/guard
             """
     )
 

@@ -20,15 +20,24 @@ enum CompartmentName {
 
     /// Reads a system and resolves its names, whatever its proof says.
     ///
+    /// - Parameter json: whether a refused source is answered with a document.
     /// - Throws: the status of an unreadable or refused source, after that was said.
     static func policy(
-        of system: String
+        of system: String, json: Bool = false
     ) throws -> (policy: SystemPolicy, result: CheckResult, renderer: DiagnosticRenderer) {
         let source = try SystemSource.read(system)
         let result = source.check()
         let renderer = source.renderer(of: result)
         if let policy = result.policy { return (policy, result, renderer) }
-        Diagnostics.show(result.diagnostics, renderer)
+        guard json else {
+            Diagnostics.show(result.diagnostics, renderer)
+            throw ExitStatus.refused
+        }
+        let document = JSONValue.object([
+            ("format", .string("casemate-diagnostics-1")),
+            ("diagnostics", .array(result.diagnostics.map { renderer.json($0) })),
+        ])
+        try StandardOutput.write(document.text)
         throw ExitStatus.refused
     }
 }

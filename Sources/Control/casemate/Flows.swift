@@ -1,6 +1,7 @@
 import ArgumentParser
 import PolicyChecks
 import PolicySemantics
+import PolicySyntax
 
 /// `casemate flows`: which compartment's information comes to which other, and how.
 struct Flows: ParsableCommand {
@@ -13,8 +14,11 @@ struct Flows: ParsableCommand {
             EXIT STATUS
               0   the list is complete
               1   the source has errors of form or of names
-              64  the command line is wrong
+              64  the command line is wrong, or a compartment is unknown
               74  the source could not be read
+
+            EXAMPLE
+              casemate flows policy/systems/guard --to black_net
             """
     )
 
@@ -29,8 +33,11 @@ struct Flows: ParsableCommand {
     @Option(help: "Only flows to this compartment.")
     var to: String?
 
+    @Flag(help: "Write one JSON document to standard output.")
+    var json = false
+
     func run() throws {
-        let (policy, result, renderer) = try CompartmentName.policy(of: system)
+        let (policy, result, renderer) = try CompartmentName.policy(of: system, json: json)
         let sources = try from.map {
             CompartmentSet(index: try CompartmentName.resolve($0, in: policy))
         }
@@ -38,6 +45,14 @@ struct Flows: ParsableCommand {
             CompartmentSet(index: try CompartmentName.resolve($0, in: policy))
         }
         guard let report = result.report else { return }
-        print(report.flowsText(renderer, from: sources, to: targets), terminator: "")
+        guard json else {
+            return try StandardOutput.write(
+                report.flowsText(renderer, from: sources, to: targets))
+        }
+        let document = JSONValue.object([
+            ("format", .string("casemate-flows-1")), ("system", .string(policy.name)),
+            ("flows", report.flowsJSON(renderer, from: sources, to: targets)),
+        ])
+        try StandardOutput.write(document.text)
     }
 }

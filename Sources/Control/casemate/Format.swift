@@ -16,6 +16,9 @@ struct Format: ParsableCommand {
               1   the source has errors of form, or with --check another layout
               64  the command line is wrong
               74  the source could not be read or written
+
+            EXAMPLE
+              casemate format --check policy/systems/guard
             """
     )
 

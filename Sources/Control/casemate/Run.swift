@@ -24,6 +24,9 @@ struct Run: ParsableCommand {
               1   the machine stopped for a reason, or a verdict is not ok
               64  the command line is wrong
               74  a file could not be read, or a program could not be started
+
+            EXAMPLE
+              casemate run policy/systems/minimal --build out --check
             """
     )
 
