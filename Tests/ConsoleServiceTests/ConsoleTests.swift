@@ -94,16 +94,17 @@ final class TestConsole {
     var server: ConsoleServer
 
     init() throws {
-        let users = ["console", "red", "blue"].map {
-            "compartment \($0) at low {\n    kernel debian\n    memory 64 MiB\n    vcpus 1\n}\n"
+        let parts = ["service console", "compartment red", "compartment blue"].map {
+            "\($0) at low {\n    kernel debian\n    memory 64 MiB\n    vcpus 1\n"
+                + ($0 == "service console" ? "" : "    uses console\n") + "}\n"
         }
         let system = try TestSystem(
-            "system desk version 1\ntarget casemate\n\nlevels low < high\n\n"
-                + users.joined(separator: "\n"))
+            "system desk version 1\ntarget casemate\n\nlevels low\n\n"
+                + parts.joined(separator: "\n"))
         let bytes = system.compiled.manifest
         let manifest = try SystemManifest(validating: bytes.span)
         var arena = BootArena(hostSizeInBytes: ConsoleServer.arenaSizeInBytes(manifest))
-        server = try ConsoleServer(manifest, own: 0, arena: &arena)
+        server = try ConsoleServer(manifest, arena: &arena)
         slot = terminal
         terminal.addDomain(2)
         terminal.addDomain(3)

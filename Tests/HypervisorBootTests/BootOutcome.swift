@@ -23,8 +23,11 @@ struct BootOutcome {
         }.last
     }
 
-    /// Boots a bundle until the machine ends, for at most a minute.
-    static func boot(_ bundle: [UInt8]) throws -> BootOutcome {
+    /// Boots a bundle until the machine ends, or has shown all of some texts, for at most a minute,
+    /// or as long as said.
+    static func boot(
+        _ bundle: [UInt8], until texts: [String] = [], seconds: Double = 60
+    ) throws -> BootOutcome {
         guard let image = ProcessInfo.processInfo.environment["CASEMATE_HYPERVISOR"] else {
             throw Failure(message: "CASEMATE_HYPERVISOR names no image: run Tests/run")
         }
@@ -38,7 +41,7 @@ struct BootOutcome {
                 diesWithThread: false))
         defer { machine.end() }
         var outcome = BootOutcome()
-        let deadline = Date(timeIntervalSinceNow: 60)
+        let deadline = Date(timeIntervalSinceNow: seconds)
         while Date() < deadline {
             for event in try machine.wait(timeoutInMilliseconds: 500).events {
                 switch event {
@@ -47,6 +50,9 @@ struct BootOutcome {
                 case .brokenControlLine(let error): throw error
                 case .ended: return outcome
                 }
+            }
+            if !texts.isEmpty, texts.allSatisfy({ outcome.console.contains($0) }) {
+                return outcome
             }
         }
         throw Failure(message: "the machine did not stop:\n" + outcome.console)

@@ -3,8 +3,7 @@ import HypervisorCore
 import PolicyDatabase
 import Testing
 
-/// The calls by which a service asks about others. In the systems of these tests nobody is a
-/// service, so each of them is refused.
+/// The calls by which a service asks about others.
 @Suite struct ServiceCallTests {
     private let denied: Int64 = -1
     private let invalid: Int64 = -22
@@ -60,5 +59,93 @@ import Testing
         let result = simulation.call(18, 1, from: 1, second: 64)
         #expect(result == denied)
         #expect(simulation.memory.denials.last?.permission == XenPermission.readconsole)
+    }
+
+    /// Domain 1 is the store, 2 the console, 3 uses both, 4 neither.
+    private static func served() throws -> TestSystem {
+        let fields = "    kernel debian\n    memory 64 MiB\n    vcpus 1\n"
+        let parts = [
+            "service store at low {\n\(fields)}", "service console at low {\n\(fields)}",
+            "compartment user at low {\n\(fields)    uses store, console\n}",
+            "compartment other at low {\n\(fields)}",
+        ]
+        return try TestSystem(
+            "system served version 1\ntarget casemate\n\nlevels low\n\n"
+                + parts.joined(separator: "\n\n"))
+    }
+
+    @Test("the store is told what its users may do, in the numbers of the policy")
+    func permittedQuery() throws {
+        var simulation = try Simulation(ServiceCallTests.served())
+        // SID 4 is the user's: n + 2 for compartment n.
+        let own = simulation.call(27, 0x1000, from: 1, [6, 1, 4, 4, 14, 0, 0, 0, 0, 0])
+        #expect(own == 0)
+        let allowed = simulation.answer(6, of: 1)
+        #expect(allowed == 0x7f)
+        _ = simulation.call(27, 0x1000, from: 1, [6, 1, 5, 4, 14, 0, 0, 0, 0, 0])
+        let others = simulation.answer(6, of: 1)
+        #expect(others == 0)
+        for query: [UInt32] in [
+            [6, 1, 0, 4, 14, 0], [6, 1, 4, 99_999, 14, 0], [6, 1, 4, 4, 0, 0],
+            [6, 1, 4, 4, 16, 0], [6, 2, 4, 4, 14, 0],
+        ] {
+            let result = simulation.call(27, 0x1000, from: 1, query + [0, 0, 0, 0])
+            #expect(result == invalid)
+        }
+        let load = simulation.call(27, 0x1000, from: 1, [1, 1, 4, 4, 14, 0, 0, 0, 0, 0])
+        #expect(load == unknown)
+        // The console decides nothing.
+        let console = simulation.call(27, 0x1000, from: 2, [6, 1, 4, 4, 14, 0, 0, 0, 0, 0])
+        #expect(console == denied)
+    }
+
+    @Test("a service is told of the lives of its users, and of nobody else's")
+    func permittedInfo() throws {
+        var simulation = try Simulation(ServiceCallTests.served())
+        for service: UInt16 in [1, 2] {
+            let result = simulation.call(36, 0x1000, from: service, [5, 0x15, 3])
+            #expect(result == 0)
+            let flags = simulation.answer(5, of: service)
+            #expect(flags == 0x22)
+            let generation = simulation.answer(23, of: service)
+            #expect(generation == 1)
+            for subject: UInt32 in [1, 2, 4, 5] {
+                let refused = simulation.call(36, 0x1000, from: service, [5, 0x15, subject])
+                #expect(refused == denied)
+            }
+            let bound = simulation.call(32, 1, from: service, [3, 0, 0])
+            #expect(bound == 0)
+        }
+        // An end is announced to both.
+        let ports = [simulation.answer(2, of: 1), simulation.answer(2, of: 2)]
+        simulation.core.announceLives(&simulation.machine)
+        let first = simulation.isPending(1, port: ports[0])
+        let second = simulation.isPending(2, port: ports[1])
+        #expect(first && second)
+    }
+
+    @Test("what is typed comes to the console in its order, once, and rings it")
+    func typed() throws {
+        var simulation = try Simulation(ServiceCallTests.served())
+        simulation.core.consoleService = DomainID(number: 2)
+        _ = simulation.call(32, 1, from: 2, [2, 0, 0])
+        let port = simulation.answer(2, of: 2)
+        for byte in UInt8(0)...255 {
+            let isTaken = simulation.core.offerTyped(byte, &simulation.machine)
+            #expect(isTaken)
+        }
+        let isTaken = simulation.core.offerTyped(1, &simulation.machine)
+        #expect(!isTaken)
+        let isPending = simulation.isPending(2, port: port)
+        #expect(isPending)
+        let first = simulation.call(18, 1, from: 2, second: 64)
+        #expect(first == 64)
+        let word = simulation.answer(1, of: 2)
+        #expect(word == 0x0706_0504)
+        var taken = first
+        for _ in 0..<10 { taken += simulation.call(18, 1, from: 2, second: 1000) }
+        #expect(taken == 256)
+        let user = simulation.call(18, 1, from: 3, second: 64)
+        #expect(user == denied)
     }
 }

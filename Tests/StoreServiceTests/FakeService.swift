@@ -147,9 +147,9 @@ final class TestService {
         system shop version 1
         target casemate
 
-        levels low < high
+        levels low
 
-        compartment store at low {
+        service store at low {
             kernel debian
             memory 64 MiB
             vcpus 1
@@ -159,23 +159,25 @@ final class TestService {
             kernel debian
             memory 64 MiB
             vcpus 2
+            uses store
         }
 
-        compartment collector at high {
+        compartment collector at low {
             kernel debian
             memory 64 MiB
             vcpus 1
+            uses store
         }
 
         compartment other at low {
             kernel debian
             memory 64 MiB
             vcpus 1
+            uses store
         }
 
         channel readings: sensor -> collector signal
 
-        assert never high -> low
         """
 
     init(prepare: (FakeMachine) -> Void = { _ in }) throws {

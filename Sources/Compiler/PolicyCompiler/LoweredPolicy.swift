@@ -10,10 +10,10 @@ import SecurityLattice
 /// generated and why.
 ///
 /// - Invariant (declared): every permission of one compartment on another, or on the end of a
-///   channel to it, comes from a channel between the two.
+///   channel to it, comes from a channel between the two, or from the use of a service.
 public struct LoweredPolicy: Equatable, Sendable {
     /// The policy.
-    public private(set) var database = PolicyDatabaseModel()
+    public internal(set) var database = PolicyDatabaseModel()
     /// The labels of the compartments, in order.
     public private(set) var labels: [SecurityContext] = []
 
@@ -30,6 +30,7 @@ public struct LoweredPolicy: Equatable, Sendable {
         addOwnPermissions(system, names)
         addConsoles(system, names)
         addChannels(system, names)
+        addServices(system, names)
         addMissingChannels(names)
     }
 
@@ -81,7 +82,7 @@ public struct LoweredPolicy: Equatable, Sendable {
     }
 
     /// Returns the number of a type that was added; 0, which no policy has, for any other name.
-    private func number(of type: String) -> UInt32 { typeNumbers[type] ?? 0 }
+    func number(of type: String) -> UInt32 { typeNumbers[type] ?? 0 }
 
     /// One user for the system itself, and one for each range that compartments have, so that a
     /// user can have no other.

@@ -62,6 +62,12 @@ struct TypeNames {
             ways[channel.from][channel.to] = true
             if channel.isTwoWay { ways[channel.to][channel.from] = true }
         }
+        for (user, compartment) in system.compartments.enumerated() {
+            for use in compartment.uses where ServicePermissions.hasRing(use.service) {
+                ways[user][use.provider] = true
+                ways[use.provider][user] = true
+            }
+        }
         var ends: [Channel] = []
         for owner in names.indices {
             for peer in names.indices where ways[owner][peer] || ways[peer][owner] {

@@ -212,16 +212,8 @@
         _ base: UInt64
     ) -> (address: UInt64, size: UInt64)? {
         if let initrd = compartment.initrd { return place(initrd, bundle, base) }
-        guard compartment.isStore else { return nil }
+        guard compartment.service != nil else { return nil }
         return (base + UInt64(bundle.manifest.offset), UInt64(bundle.manifest.size))
-    }
-
-    extension CompartmentRecord {
-        /// Whether it is the service `store`.
-        fileprivate var isStore: Bool {
-            name.count == 5 && name[0] == 0x73 && name[1] == 0x74 && name[2] == 0x6f
-                && name[3] == 0x72 && name[4] == 0x65
-        }
     }
 
     /// Machine address and size of a module.

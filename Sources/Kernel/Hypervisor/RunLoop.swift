@@ -22,6 +22,7 @@
         for index in core.domains.indices {
             core.start(core.domains[index].id, wallClockSeconds: startedAt, machine)
         }
+        attachServices(&core, &machine, manifest)
         machine.console.line("compartments: running")
         var loop = RunLoop()
         while isAnyRunning(core) {
@@ -241,6 +242,13 @@
             for _ in 0..<16 {
                 guard let byte = waiting ?? SerialPort.first.read() else { return }
                 waiting = nil
+                if core.consoleService != nil {
+                    guard core.offerTyped(byte, &machine) else {
+                        waiting = byte
+                        return
+                    }
+                    continue
+                }
                 if byte == 0x1d {
                     index = (index + 1) % core.domains.count
                     machine.console.begin()

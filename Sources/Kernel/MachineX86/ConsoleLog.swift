@@ -15,6 +15,8 @@
             var length = 0
             /// How much of the line has been shown already, because it did not end for a while.
             var shown = 0
+            /// Whether it is the console's own compartment, which writes the names itself.
+            var isTransparent = false
             /// Whether an escape sequence of the terminal has begun, and how far it is.
             var escape = Escape.none
 
@@ -48,6 +50,12 @@
                 lines[index].name[position] = ConsoleLog.printable(name[position])
             }
             lines[index].nameLength = length
+        }
+
+        /// Lets a domain write lines without its name before them: the one that is the console for
+        /// all others, and writes their names. Control characters do not pass for it, either.
+        public mutating func makeTransparent(_ domain: DomainID) {
+            if let index = index(domain) { lines[index].isTransparent = true }
         }
 
         private func index(_ domain: DomainID) -> Int? {
@@ -109,12 +117,7 @@
         private mutating func show(_ index: Int) {
             if open != index {
                 if open != nil { newLine() }
-                port.write(0x28)
-                for position in 0..<lines[index].nameLength {
-                    port.write(lines[index].name[position])
-                }
-                port.write(0x29)
-                port.write(0x20)
+                if !lines[index].isTransparent { writeName(index) }
                 lines[index].shown = 0
                 open = index
             }
@@ -122,6 +125,15 @@
                 port.write(lines[index].text[position])
             }
             lines[index].shown = lines[index].length
+        }
+
+        private func writeName(_ index: Int) {
+            port.write(0x28)
+            for position in 0..<lines[index].nameLength {
+                port.write(lines[index].name[position])
+            }
+            port.write(0x29)
+            port.write(0x20)
         }
 
         private mutating func newLine() {

@@ -70,6 +70,10 @@ private struct Direction {
             backwardOnly = GrantPermission.mapRead.mask
         case .mmu:
             backwardOnly = MMUPermission.mapRead.mask | MMUPermission.stat.mask
+        case .xenstore:
+            backwardOnly =
+                XenstorePermission.read.mask | XenstorePermission.list.mask
+                | XenstorePermission.watch.mask
         case .argo:
             forwardOnly = ArgoPermission.send.mask
         default: break

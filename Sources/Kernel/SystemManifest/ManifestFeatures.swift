@@ -69,7 +69,9 @@ public enum ManifestFeature {
 
     /// What this version of the hypervisor enforces. It refuses a manifest with any other bit, and
     /// `casemate build` refuses the statements that would set one.
-    public static var enforcedByHypervisor: UInt64 { certificate | twoWaySignals }
+    public static var enforcedByHypervisor: UInt64 {
+        certificate | twoWaySignals | storeService | consoleService
+    }
 }
 
 /// The most memory of a compartment that needs no feature bit: 3,840 MiB, what a guest's map has

@@ -53,17 +53,17 @@ package struct ConsoleServer: ~Copyable {
 
     /// Makes the console of a system.
     ///
-    /// - Parameter own: the index of the console's own compartment.
     /// - Throws: as the arena, of which `arenaSizeInBytes(_:)` suffices.
     package init(
-        _ manifest: borrowing SystemManifest, own: Int, arena: inout BootArena
+        _ manifest: borrowing SystemManifest, arena: inout BootArena
     ) throws(BootArenaError) {
-        let count = manifest.compartmentCount - 1
+        let count = manifest.userCount(of: .console)
         var users = try arena.reserve(count: count, repeating: User())
         var screen = try ConsoleScreen(count: count, arena: &arena)
         var next = 0
-        for index in 0..<manifest.compartmentCount where index != own {
+        for index in 0..<manifest.compartmentCount {
             let record = manifest.compartment(at: index)
+            guard record.uses(.console) else { continue }
             users[next].domain = record.domainID
             screen.setName(record.name, of: next)
             next += 1

@@ -28,16 +28,16 @@
         _ manifest: borrowing SystemManifest, _ memory: GuestMemory,
         _ machine: inout GuestMachine
     ) {
-        guard let own = manifest.serviceIndex("console"), var arena = memory.takeArena() else {
+        guard manifest.index(of: .console) != nil, var arena = memory.takeArena() else {
             GuestMachine.stop(ServiceText("(console) stopped: the manifest names no console"))
         }
-        guard machine.followDomains(count: manifest.compartmentCount), machine.followConsole()
+        guard machine.followUsers(of: .console, manifest), machine.followConsole()
         else {
             GuestMachine.stop(
                 ServiceText("(console) stopped: the policy does not make it the console"))
         }
         do throws(BootArenaError) {
-            var server = try ConsoleServer(manifest, own: own, arena: &arena)
+            var server = try ConsoleServer(manifest, arena: &arena)
             arena.seal()
             _ = server.serveRound(&machine)
             var text = ServiceText("(console) ready, serves ")

@@ -2,6 +2,7 @@
 
     import CService
     public import PolicyDatabase
+    public import SystemManifest
 
     /// A compartment's view of Casemate: hypercalls by VMMCALL, events by polling their pending
     /// bits after `SCHEDOP_block`.
@@ -15,7 +16,7 @@
         /// What the hypervisor last said about the domains from 1 on.
         private var lives = InlineArray<64, DomainLife>(
             repeating: DomainLife(generation: 0, isRunning: false))
-        private var watchedCount: UInt16 = 0
+        private var isFollowed = InlineArray<64, Bool>(repeating: false)
         /// How much of the console's text is not passed on yet.
         private var textCount: UInt64 = 0
         /// What was typed and is not taken yet: how much of it, and how much there was.
@@ -88,19 +89,23 @@
             return random != 0 ? random : service_rdtsc() &* 0x9e37_79b9_7f4a_7c15
         }
 
-        /// Follows the lives of the domains from 1 to `count`, of which at most 64 are followed.
+        /// Follows the lives of the domains that use a service; of those beyond 64 none.
         ///
         /// - Returns: false when the hypervisor does not let the service.
-        public mutating func followDomains(count: Int) -> Bool {
-            watchedCount = UInt16(clamping: min(count, 64))
+        public mutating func followUsers(
+            of service: ServiceKind, _ manifest: borrowing SystemManifest
+        ) -> Bool {
             guard let port = bindVirtualInterrupt(3) else { return false }
             lifePort = port
+            for index in 0..<min(manifest.compartmentCount, 64) {
+                isFollowed[index] = manifest.compartment(at: index).uses(service)
+            }
             refreshLives()
             return true
         }
 
         private mutating func refreshLives() {
-            for index in 0..<Int(watchedCount) {
+            for index in 0..<64 where isFollowed[index] {
                 lives[index] = askLife(of: UInt16(truncatingIfNeeded: index + 1))
             }
         }
@@ -229,7 +234,7 @@
 
         /// What the hypervisor said when the life of some domain last changed.
         public func life(of domain: UInt16) -> DomainLife {
-            guard domain >= 1, domain <= watchedCount else {
+            guard domain >= 1, domain <= 64 else {
                 return DomainLife(generation: 0, isRunning: false)
             }
             return lives[Int(domain) - 1]

@@ -28,7 +28,7 @@
         _ manifest: borrowing SystemManifest, _ memory: GuestMemory,
         _ machine: inout GuestMachine
     ) {
-        guard machine.followDomains(count: manifest.compartmentCount) else {
+        guard machine.followUsers(of: .store, manifest) else {
             GuestMachine.stop(ServiceText("store: stopped: the policy does not make it the store"))
         }
         guard var arena = memory.takeArena() else {

@@ -12,8 +12,13 @@ extension StoreServer {
     mutating func declareUsers(
         _ manifest: borrowing SystemManifest, own: Int
     ) throws(StoreServiceError) {
+        // The names of channels are nobody's to list.
+        begin(.makeDirectory)
+        add("/channel")
+        try label(UInt16(truncatingIfNeeded: own + 1))
         var next = 0
-        for compartment in 0..<manifest.compartmentCount where compartment != own {
+        for compartment in 0..<manifest.compartmentCount
+        where manifest.compartment(at: compartment).uses(.store) {
             let domain = manifest.compartment(at: compartment).domainID
             rings[next].domain = domain
             rings[next].compartment = compartment

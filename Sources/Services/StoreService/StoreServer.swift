@@ -32,8 +32,6 @@ package struct StoreServer: ~Copyable {
     package static var userPort: UInt32 { 2 }
     /// `GNTTAB_RESERVED_XENSTORE`: the reference by which each user's ring is granted.
     package static var ringReference: UInt32 { 1 }
-    /// The name of the compartment that is the store.
-    static var name: StaticString { "store" }
 
     /// Makes the store of a system. No user is joined yet: the first rounds do that.
     ///
@@ -47,7 +45,7 @@ package struct StoreServer: ~Copyable {
         for manifest: borrowing SystemManifest, secret: UInt64, _ machine: inout M,
         arena: inout BootArena
     ) throws(StoreServiceError) -> StoreServer {
-        guard let own = manifest.serviceIndex(name) else { throw .noStore }
+        guard let own = manifest.index(of: .store) else { throw .noStore }
         var server = StoreServer(try makeParts(manifest, secret: secret, &machine, &arena))
         try server.declareUsers(manifest, own: own)
         return server
@@ -78,7 +76,7 @@ package struct StoreServer: ~Copyable {
         _ manifest: borrowing SystemManifest, secret: UInt64, _ machine: inout M,
         _ arena: inout BootArena
     ) throws(StoreServiceError) -> Parts {
-        let users = manifest.compartmentCount - 1
+        let users = manifest.userCount(of: .store)
         let size = StoreRing.messageSize
         do throws(BootArenaError) {
             var core = try StoreCore(
@@ -131,7 +129,7 @@ package struct StoreServer: ~Copyable {
     }
 
     static func capacity(_ manifest: borrowing SystemManifest) -> StoreCapacity {
-        let users = manifest.compartmentCount - 1
+        let users = manifest.userCount(of: .store)
         return StoreCapacity(
             domains: users, quota: userQuota, administrator: administratorQuota(manifest),
             clients: users + 1, labels: manifest.compartmentCount + 1,
