@@ -24,7 +24,7 @@ import Testing
         return (result, (result.report?.text(renderer) ?? "") + answer)
     }
 
-    /// The code that a file's name begins with, which newer files also say in their first line.
+    /// The code that a file's name begins with, which its first line also says.
     private func code(of file: URL) -> String {
         "POL-" + file.lastPathComponent.prefix(7).uppercased()
     }
@@ -66,6 +66,25 @@ import Testing
 
     /// What a hypervisor enforces that has nothing but one-way signals.
     private let leastFeatures = ManifestFeature.certificate
+
+    @Test("the first line of every source to reject says its code and where it stands")
+    func firstLines() throws {
+        for file in try sources(in: "reject") {
+            let (result, _) = try check(file)
+            let name = file.lastPathComponent
+            let bytes = result.source.bytes.prefix { $0 != 10 }
+            let line = String(decoding: bytes, as: UTF8.self)
+            let places = result.diagnostics.filter { $0.code.id == code(of: file) }.map {
+                let (start, end) = ($0.span.start, $0.span.end)
+                let isShort = start.line == end.line
+                let inFile = $0.span.file == name ? "" : " of \($0.span.file)"
+                return "// \($0.code.id) at \(start.line):\(start.column)-"
+                    + (isShort ? "\(end.column)" : "\(end.line):\(end.column)") + inFile
+            }
+            let isSaid = places.contains { line.replacing("\u{feff}", with: "").hasPrefix($0) }
+            #expect(isSaid, "\(name): \(line), \(places)")
+        }
+    }
 
     @Test("every source of `target` is proved, and refused for the least hypervisor as expected")
     func target() throws {
