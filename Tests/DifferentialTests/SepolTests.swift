@@ -13,8 +13,23 @@ enum Systems {
     static let seeds: [UInt64] = [1, 2, 3, 4, 5]
 
     static func all() throws -> [TestSystem] {
-        try [TestSystem.minimal(), TestSystem.generated(compartments: 12, seed: 99)]
+        try [TestSystem.minimal(), served(), TestSystem.generated(compartments: 12, seed: 99)]
             + seeds.map { try TestSystem.generated(compartments: Int($0) + 2, seed: $0) }
+    }
+
+    /// Store and console, users of both, of one and of none, and channels between them.
+    static func served() throws -> TestSystem {
+        let fields = "    kernel debian\n    memory 64 MiB\n    vcpus 1\n"
+        let parts = [
+            "service store at basic", "service console at basic", "compartment a at basic",
+            "compartment b at basic", "compartment c at basic", "compartment d at inner",
+        ]
+        let uses = ["", "", "    uses store, console\n", "    uses store\n", "", ""]
+        return try TestSystem(
+            "system served version 1\ntarget casemate\n\nlevels basic < inner\n\n"
+                + zip(parts, uses).map { "\($0) {\n\(fields)\($1)}\n" }.joined(separator: "\n")
+                + "\nchannel x: a -> b signal\nchannel y: c -> b signal\nchannel z: a -> d signal\n"
+        )
     }
 }
 
