@@ -185,6 +185,9 @@ let policyTests: [Target] = [
             "ReferenceMonitor", "PolicySyntax", "PolicySemantics", "PolicyChecks", "PolicyCompiler",
         ],
         path: "Tests/CompilerTestSupport", swiftSettings: strict),
+    .executableTarget(
+        name: "policy-benchmark", dependencies: ["CompilerTestSupport", "PolicyDatabaseModel"],
+        path: "Tests/Benchmark", exclude: ["Peers"], swiftSettings: strict),
     tests("BootArenaTests", ["BootArena"]),
     tests(
         "PolicyDatabaseTests",
@@ -282,6 +285,7 @@ let package = Package(
         .executable(name: "ConsoleService", targets: ["ConsoleService"]),
         .executable(name: "channel-demo", targets: ["channel-demo"]),
         .executable(name: "decoder-fuzzer", targets: ["decoder-fuzzer"]),
+        .executable(name: "policy-benchmark", targets: ["policy-benchmark"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),

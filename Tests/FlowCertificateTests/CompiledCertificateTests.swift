@@ -182,6 +182,25 @@ import Testing
                 == .claimViolated)
     }
 
+    @Test("a large source is proved, and its certificate holds; with a channel down it does not")
+    func largeSource() throws {
+        let text = LargeSystem.source(compartments: 400, channels: 1_600, seed: 1)
+        let result = CheckResult.check(SourceFile(name: "s", text: text))
+        let proved = try #require(result.proved, "\(result.diagnostics.map(\.message).prefix(3))")
+        let judge = FlowJudge(proved.policy)
+        let bytes = proved.certificate
+        #expect(failure(of: bytes, labels: judge.labels, observed: judge.observed) == nil)
+        let leak = text + "channel leak: compartment30 -> compartment0 signal\n"
+        let leaking = CheckResult.check(SourceFile(name: "s", text: leak))
+        #expect(leaking.proved == nil)
+        #expect(leaking.diagnostics.contains { $0.code == .channelDown })
+        let policy = try #require(leaking.policy)
+        #expect(
+            failure(
+                of: certificate(of: policy), labels: judge.labels,
+                observed: FlowJudge(policy).observed) == .edgeAgainstLevels)
+    }
+
     // MARK: Mutations
 
     private static let systems = ["minimal", "guard", "tenants", "factory", "workstation"]

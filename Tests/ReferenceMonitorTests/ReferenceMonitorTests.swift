@@ -103,6 +103,7 @@ struct ReferenceMonitorTests {
                 UInt32(row.removing(index).word(at: 0))
             }
             #expect(observed == declared)
+            #expect(try system.compiled.permittedFlows().rows == observed)
             let certificate = try FlowCertificate(
                 validating: system.compiled.model.certificate.span, compartmentCount: 10)
             let ranges = system.proved.policy.compartments.map(\.range)
@@ -167,6 +168,30 @@ struct ReferenceMonitorTests {
                 found = error
             }
             #expect(found == .flowNotCertified)
+        }
+    }
+
+    @Test("rules read one by one permit what all decisions together do")
+    func rulesOneByOne() throws {
+        let system = try TestSystem.minimal()
+        let types = system.compiled.model.labels.map(\.type)
+        for objectClass in (1...ObjectClass.count).compactMap({ ObjectClass(number: $0) }) {
+            for bit in 0..<objectClass.permissionCount {
+                let permission = try #require(Permission(objectClass, at: bit))
+                var rules: [UInt32] = []
+                let observed = try ask { model in
+                    for index in model.classes.indices { model.classes[index].constraints = [] }
+                    let (sensor, collector) = ReferenceMonitorTests.types(model)
+                    model.allow(collector, sensor, [permission])
+                    guard let bytes = try? model.encoded(),
+                        let file = try? PolicyFile(validating: bytes)
+                    else { return }
+                    rules = PermittedFlows(of: file, types: types).rows
+                } _: { monitor in
+                    flows(monitor)
+                }
+                #expect(rules == observed, "\(objectClass.name) \(permission.name)")
+            }
         }
     }
 
