@@ -12,15 +12,16 @@ func fail(_ message: String) -> Never {
 
 let arguments = CommandLine.arguments.dropFirst()
 switch (arguments.first, arguments.count) {
-case ("generate", 4...5):
+case ("generate", 4...6):
     let numbers = arguments.dropFirst().prefix(3).compactMap { Int($0) }
     guard numbers.count == 3, numbers[0] >= 50, (1...numbers[0] * 10).contains(numbers[1]),
         let seed = UInt64(exactly: numbers[2])
-    else { fail("generate COMPARTMENTS CHANNELS SEED [changed]") }
+    else { fail("generate COMPARTMENTS CHANNELS SEED [guarded] [changed]") }
     print(
         LargeSystem.source(
             compartments: numbers[0], channels: numbers[1], seed: seed,
-            isChanged: arguments.count == 5), terminator: "")
+            hasGuards: arguments.contains("guarded"), isChanged: arguments.contains("changed")),
+        terminator: "")
 case ("read", 3):
     let words = Array(arguments)
     guard let data = FileManager.default.contents(atPath: words[1]), let count = Int(words[2])
@@ -34,5 +35,5 @@ case ("read", 3):
         print(Int(time / .microseconds(1)))
     }
 default:
-    fail("generate COMPARTMENTS CHANNELS SEED [changed] | read FILE COUNT")
+    fail("generate COMPARTMENTS CHANNELS SEED [guarded] [changed] | read FILE COUNT")
 }

@@ -9,18 +9,21 @@ public struct LargeSystem {
     private let count: Int
     private var random: SeededGenerator
     private var channels: [(from: Int, to: Int)] = []
-    private var guards: [Int] { Array(stride(from: 49, to: count, by: 50)) }
+    private let guards: [Int]
 
     /// Returns the source of a system.
     ///
     /// - Parameters:
     ///   - count: the number of compartments, at least 50.
     ///   - channelCount: the number of channels, at most 10 for each compartment.
+    ///   - hasGuards: whether some compartments send down by exemption.
     ///   - isChanged: whether one channel leads elsewhere, to have something to compare with.
     public static func source(
-        compartments count: Int, channels channelCount: Int, seed: UInt64, isChanged: Bool = false
+        compartments count: Int, channels channelCount: Int, seed: UInt64, hasGuards: Bool = true,
+        isChanged: Bool = false
     ) -> String {
-        var system = LargeSystem(count: count, random: SeededGenerator(seed: seed))
+        var system = LargeSystem(
+            count: count, hasGuards: hasGuards, random: SeededGenerator(seed: seed))
         system.addChannels(channelCount)
         if isChanged {
             let last = system.channels.removeLast()
@@ -29,8 +32,9 @@ public struct LargeSystem {
         return system.text
     }
 
-    private init(count: Int, random: SeededGenerator) {
+    private init(count: Int, hasGuards: Bool, random: SeededGenerator) {
         self.count = count
+        guards = hasGuards ? Array(stride(from: 49, to: count, by: 50)) : []
         self.random = random
     }
 

@@ -61,7 +61,7 @@ struct Refusal: CustomTestStringConvertible, Sendable {
             $0.categories = (0...256).map { PolicyDatabaseModel.NamedCategory(name: "k\($0)") }
         },
         Refusal("more types than are taken", .tooManySymbols) { model in
-            model.types += (0..<4096).map { PolicyDatabaseModel.TypeSymbol(name: "x\($0)") }
+            model.types += (0..<16_384).map { PolicyDatabaseModel.TypeSymbol(name: "x\($0)") }
         },
         Refusal("a constraint on a type that is missing", .badConstraint) {
             $0.classes[8].constraints.append(

@@ -3,9 +3,9 @@ package import PolicyDatabaseModel
 
 /// Which compartments a policy lets send to which, read from its rules one by one.
 ///
-/// For: replaying a certificate where the hypervisor's table of all decisions would be too large for
-/// a compiler: it grows with the square of the labels, and the rules do not. Constraints are left
-/// out, and they only forbid: what is permitted is here, and perhaps more. Not for: deciding.
+/// For: replaying a certificate where the hypervisor's table of all decisions would be too large
+/// for a compiler: it grows with the square of the labels, and the rules do not. Constraints are
+/// left out, and they only forbid: what is permitted is here, and perhaps more. Not for: deciding.
 ///
 /// - Source: which way information goes, Xen `xsm/flask/hooks.c`.
 package struct PermittedFlows {
@@ -70,7 +70,9 @@ package struct PermittedFlows {
         let isBackward = rule.data & ~direction.forwardOnly != 0
         for source in types(of: rule.source) {
             for target in types(of: rule.target) {
-                if objectClass == .event { add(rule.data, TypePair(source: source, target: target)) }
+                if objectClass == .event {
+                    add(rule.data, TypePair(source: source, target: target))
+                }
                 for one in compartments[source] {
                     for other in compartments[target] where one != other {
                         if isForward { insert(one, other) }

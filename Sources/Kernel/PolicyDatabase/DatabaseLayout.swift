@@ -17,7 +17,7 @@ enum SymbolKind: Int {
         case .commons: 0
         case .classes: ObjectClass.count
         case .roles, .booleans: 256
-        case .types: 4096
+        case .types: 16_384
         case .users: 1024
         case .levels: 1024
         case .categories: 512

@@ -6,28 +6,57 @@ extension PolicyDatabase {
         for index in 0..<8 {
             guard let kind = SymbolKind(rawValue: index) else { throw .badTableCount }
             let table = layout[kind]
-            var outer = cursor(at: table)
+            var symbols = cursor(at: table)
             var primaryCount = 0
-            for position in 0..<table.count {
-                let symbol = try outer.readSymbol(kind, version: version)
+            for _ in 0..<table.count {
+                let symbol = try symbols.readSymbol(kind, version: version)
                 guard symbol.value >= 1, symbol.value <= UInt32(table.primaryCount) else {
                     throw .badSymbolValue
                 }
                 if symbol.isPrimary { primaryCount += 1 }
-                var inner = cursor(at: table)
-                for _ in 0..<position {
-                    let earlier = try inner.readSymbol(kind, version: version)
-                    if symbol.isPrimary, earlier.isPrimary, symbol.value == earlier.value {
-                        throw .badSymbolValue
-                    }
-                    if name(symbol.name).hasSameBytes(as: name(earlier.name)) {
-                        throw .badSymbolName
-                    }
-                }
+            }
+            for first in stride(from: 0, to: table.count, by: SymbolWindow.capacity) {
+                try validateDistinct(kind, from: first)
             }
             // With no number given twice and none out of range, the count says that none misses.
             guard primaryCount == table.primaryCount else { throw .badSymbolValue }
         }
+    }
+
+    /// No symbol after one of the window that begins at `first` has its number or its name.
+    private func validateDistinct(
+        _ kind: SymbolKind, from first: Int
+    ) throws(PolicyDatabaseError) {
+        let table = layout[kind]
+        var symbols = cursor(at: table)
+        for _ in 0..<first { _ = try symbols.readSymbol(kind, version: version) }
+        var window = SymbolWindow()
+        for _ in first..<table.count {
+            let symbol = try symbols.readSymbol(kind, version: version)
+            let name = name(symbol.name)
+            let digest = fingerprint(name)
+            for index in 0..<window.count {
+                if symbol.isPrimary, window.values[index] == symbol.value {
+                    throw .badSymbolValue
+                }
+                if window.digests[index] == digest,
+                    self.name(window.names[index]).hasSameBytes(as: name)
+                {
+                    throw .badSymbolName
+                }
+            }
+            window.append(symbol, digest)
+        }
+    }
+
+    /// FNV-1a over bytes: it only finds candidates, which are then compared.
+    private func fingerprint(_ name: Span<UInt8>) -> UInt32 {
+        var digest: UInt32 = 0x811c_9dc5
+        for index in name.indices {
+            // WRAPS: the hash is defined modulo 2^32.
+            digest = (digest ^ UInt32(name[index])) &* 0x0100_0193
+        }
+        return digest
     }
 
     /// Classes and permissions are those of the class map; 14 and 15 may be absent.
@@ -164,5 +193,25 @@ extension Span<UInt8> {
         guard count == other.count else { return false }
         for index in indices where self[index] != other[index] { return false }
         return true
+    }
+}
+
+/// Some symbols of a table that stand together, to compare all later ones with.
+private struct SymbolWindow {
+    static let capacity = 128
+
+    private(set) var count = 0
+    /// The numbers; 0, which no symbol has, for another name.
+    private(set) var values = InlineArray<128, UInt32>(repeating: 0)
+    private(set) var digests = InlineArray<128, UInt32>(repeating: 0)
+    private(set) var names = InlineArray<128, NamePlace>(repeating: NamePlace(offset: 0, count: 0))
+
+    /// Adds a symbol while there is room.
+    mutating func append(_ symbol: Symbol, _ digest: UInt32) {
+        guard count < SymbolWindow.capacity else { return }
+        values[count] = symbol.isPrimary ? symbol.value : 0
+        digests[count] = digest
+        names[count] = symbol.name
+        count += 1
     }
 }

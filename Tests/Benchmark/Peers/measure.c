@@ -1,5 +1,5 @@
-/* Runs a command several times, its output thrown away, and prints for each run the wall time in
-   microseconds and the peak resident memory in KiB. Ends with 1 when a run ends with a status that
+/* Runs a command several times, its output thrown away, and prints for each run the wall time and
+   the processor time in microseconds and the peak resident memory in KiB. Ends with 1 when a run ends with a status that
    is not the one expected. */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -35,8 +35,10 @@ int main(int argc, char **argv) {
             fprintf(stderr, "%s ended with %d\n", argv[3], WEXITSTATUS(status));
             return 1;
         }
-        printf("%ld %ld\n",
+        printf("%ld %ld %ld\n",
                (end.tv_sec - start.tv_sec) * 1000000L + (end.tv_nsec - start.tv_nsec) / 1000,
+               (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000000L
+                   + usage.ru_utime.tv_usec + usage.ru_stime.tv_usec,
                usage.ru_maxrss);
     }
     return 0;
