@@ -89,10 +89,11 @@ public struct LargeSystem {
         let levels = ["open", "internal", "confidential", "secret"]
         for index in 0..<count {
             let suffix = ":project\(category(index))"
-            let level = levels[rank(index)] + suffix
+            let low = guards.contains(index) ? "open\(suffix).." : ""
+            let label = low + levels[rank(index)] + suffix
             text += """
 
-                compartment \(name(index)) at \(guards.contains(index) ? "open\(suffix).." : "")\(level) {
+                compartment \(name(index)) at \(label) {
                     kernel "kernel.elf"
                     memory 64 MiB
                     vcpus 1
