@@ -117,6 +117,10 @@ package struct PermittedFlows {
             case .event: forwardOnly = EventPermission.send.mask | EventPermission.create.mask
             case .grant: backwardOnly = GrantPermission.mapRead.mask
             case .mmu: backwardOnly = MMUPermission.mapRead.mask | MMUPermission.stat.mask
+            case .xenstore:
+                backwardOnly =
+                    XenstorePermission.read.mask | XenstorePermission.list.mask
+                    | XenstorePermission.watch.mask
             case .argo: forwardOnly = ArgoPermission.send.mask
             default: break
             }
