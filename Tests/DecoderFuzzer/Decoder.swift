@@ -37,7 +37,9 @@ struct Decoder {
             sources(try sourceSeeds()),
             policies(systems.map(\.compiled.policy) + (try files("policies"))),
             policyFiles(try files("files") + [systems[0].compiled.policy]),
-            manifests(systems.map(\.compiled.manifest)),
+            manifests(
+                systems.map(\.compiled.manifest) + [try WholeManifest.whole().encoded]
+                    + [try WholeManifest.signed()]),
             certificates(
                 proofs.map(\.certificate), proofs.map { $0.policy.compartments.map(\.range) }),
         ]

@@ -157,7 +157,8 @@ extension Decoder {
         Decoder(name: "manifests", seeds: seeds, most: 1 << 16, change: ManifestChanges.change) {
             bytes in
             do throws(SystemManifestError) {
-                return walk(try SystemManifest(validating: bytes.span))
+                return walk(
+                    try SystemManifest(validating: bytes.span, accepting: ManifestFeature.known))
             } catch {
                 return error.reason.utf8CodeUnitCount > 0
                     ? .refused : .broken("a refusal has a reason")
@@ -186,7 +187,33 @@ extension Decoder {
             sum &+= manifest.compartment(at: channel.from).name.count
             sum &+= manifest.compartment(at: channel.to).name.count
         }
-        return sum >= 0 ? .accepted : .broken("sizes are not negative")
+        return sum >= 0 && walkFurther(manifest) ? .accepted : .broken("sizes are not negative")
+    }
+
+    /// Reads what the hypervisor's first systems do not have.
+    private static func walkFurther(_ manifest: borrowing SystemManifest) -> Bool {
+        var sum = manifest.signature.count
+        for index in 0..<manifest.compartmentCount {
+            let compartment = manifest.compartment(at: index)
+            for service in [ServiceKind.store, .console, .tpm] where compartment.uses(service) {
+                sum &+= 1
+            }
+            for place in 0..<manifest.subtreeCount {
+                let subtree = manifest.subtree(at: place)
+                sum &+= subtree.isRead(by: index) || subtree.isWritten(by: index) ? 1 : 0
+            }
+        }
+        for index in 0..<manifest.directoryCount {
+            sum &+= manifest.directory(at: index).path.count
+        }
+        for index in 0..<manifest.deviceCount { sum &+= manifest.device(at: index).name.count }
+        for index in 0..<manifest.deviceRangeCount {
+            sum &+= manifest.deviceRange(at: index).first > 0 ? 1 : 0
+        }
+        for index in 0..<manifest.exemptionCount {
+            sum &+= manifest.exemption(at: index).reason.count
+        }
+        return sum >= 0
     }
 
     /// Certificates; then each is checked for the flows that it names, under several labels.
