@@ -23,10 +23,17 @@ struct BootOutcome {
         }.last
     }
 
-    /// Boots a bundle until the machine ends, or has shown all of some texts, for at most a minute,
-    /// or as long as said.
+    /// Boots a bundle until the machine ends, or has shown all of some texts, for at most two
+    /// minutes, or as long as said.
+    ///
+    /// - Parameters:
+    ///   - configure: changes what machine it is.
+    ///   - command: what to tell the emulator's monitor after the console has shown so much, and
+    ///     where its socket is.
     static func boot(
-        _ bundle: [UInt8], until texts: [String] = [], seconds: Double = 60
+        _ bundle: [UInt8], until texts: [String] = [], seconds: Double = 120,
+        _ configure: (inout MachineConfiguration) -> Void = { _ in },
+        command: (String) -> (socket: String, text: String)? = { _ in nil }
     ) throws -> BootOutcome {
         guard let image = ProcessInfo.processInfo.environment["CASEMATE_HYPERVISOR"] else {
             throw Failure(message: "CASEMATE_HYPERVISOR names no image: run Tests/run")
@@ -35,12 +42,14 @@ struct BootOutcome {
         defer { removeTemporaryDirectory(directory) }
         let path = directory + "/boot.bundle"
         try Data(bundle).write(to: URL(fileURLWithPath: path))
-        let machine = try VirtualMachine(
-            MachineConfiguration(
-                hypervisor: image, bundle: path, memoryInMebibytes: 1024, directory: directory,
-                diesWithThread: false))
+        var configuration = MachineConfiguration(
+            hypervisor: image, bundle: path, memoryInMebibytes: 1024, directory: directory,
+            diesWithThread: false)
+        configure(&configuration)
+        let machine = try VirtualMachine(configuration)
         defer { machine.end() }
         var outcome = BootOutcome()
+        var said = ""
         let deadline = Date(timeIntervalSinceNow: seconds)
         while Date() < deadline {
             for event in try machine.wait(timeoutInMilliseconds: 500).events {
@@ -53,6 +62,10 @@ struct BootOutcome {
             }
             if !texts.isEmpty, texts.allSatisfy({ outcome.console.contains($0) }) {
                 return outcome
+            }
+            if let (socket, text) = command(outcome.console), text != said {
+                said = text
+                try connectUnix(socket).writeAll([UInt8](text.utf8))
             }
         }
         throw Failure(message: "the machine did not stop:\n" + outcome.console)

@@ -8,8 +8,15 @@ public struct MachineConfiguration: Sendable {
     public var bundle: String
     /// The machine's memory.
     public var memoryInMebibytes: Int
+    /// How many processors the machine has.
+    public var processorCount: Int
     /// The machine's TPM.
     public var tpm: TPMModel
+    /// Whether time is counted in instructions, one for each nanosecond, on one thread: what the
+    /// machine does then depends on nothing but itself.
+    public var countsInstructions = false
+    /// Whether the machine starts again after a reset, and is stopped, not ended, by its own end.
+    public var survivesReset = false
     /// A private directory for the TPM's state, logs and the quote socket.
     public var directory: String
     /// Whether the machine dies with the calling thread; true where that is the process's first.
@@ -17,13 +24,14 @@ public struct MachineConfiguration: Sendable {
 
     /// Describes a machine.
     public init(
-        hypervisor: String, bundle: String, memoryInMebibytes: Int,
+        hypervisor: String, bundle: String, memoryInMebibytes: Int, processorCount: Int = 1,
         tpm: TPMModel = .twoPointZero, directory: String, diesWithThread: Bool
     ) {
         self.tpm = tpm
         self.hypervisor = hypervisor
         self.bundle = bundle
         self.memoryInMebibytes = memoryInMebibytes
+        self.processorCount = processorCount
         self.directory = directory
         self.diesWithThread = diesWithThread
     }
@@ -31,18 +39,25 @@ public struct MachineConfiguration: Sendable {
     /// QEMU's arguments. Inherited sockets: 3 is COM1, 4 is COM2, 5 is the TPM's control channel.
     ///
     /// `EPYC` is a processor with AMD-V and nested paging that the emulator (TCG) implements;
-    /// `isa-debug-exit` lets the hypervisor end the emulator when it has stopped.
+    /// `isa-debug-exit` lets the hypervisor end the emulator when it has stopped. A processor in each
+    /// socket has SeaBIOS name all of them in the table of the MultiProcessor Specification, which
+    /// the hypervisor reads: QEMU's loader puts the bundle where ACPI's tables were.
     var arguments: [String] {
-        [
-            "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
-            "-machine", "q35", "-accel", "tcg", "-cpu", "EPYC,+svm,+npt", "-smp", "1",
+        let counting = countsInstructions ? ["-icount", "shift=0,sleep=off"] : []
+        let ending =
+            survivesReset
+            ? ["-monitor", "unix:\(directory)/monitor.socket,server=on,wait=off"]
+            : ["-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=1"]
+        return counting + ending + [
+            "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-accel",
+            "tcg", "-cpu", "EPYC,+svm,+npt",
+            "-smp", "\(processorCount),sockets=\(processorCount),cores=1,threads=1",
             "-m", "\(memoryInMebibytes)",
             "-kernel", hypervisor, "-initrd", bundle,
             "-chardev", "socket,id=com1,fd=3", "-serial", "chardev:com1",
             "-chardev", "socket,id=com2,fd=4", "-serial", "chardev:com2",
             "-chardev", "socket,id=tpm,fd=5", "-tpmdev", "emulator,id=tpm0,chardev=tpm",
             "-device", "\(tpm.device),tpmdev=tpm0",
-            "-device", "isa-debug-exit,iobase=0xf4,iosize=1",
         ]
     }
 }

@@ -57,12 +57,18 @@ struct Run: ParsableCommand {
     @Option(help: "The machine's memory in MiB; what the compartments need and 512 unless said.")
     var memory: Int?
 
+    @Option(help: "How many processors the machine has.")
+    var processors = 1
+
     @Option(help: "How long --check waits for each boot, in seconds.")
     var timeout = 300
 
     func validate() throws {
         if let memory, !(64...65536).contains(memory) {
             throw ValidationError("the memory is from 64 to 65536 MiB")
+        }
+        guard (1...32).contains(processors) else {
+            throw ValidationError("a machine has from 1 to 32 processors")
         }
         guard (1...86400).contains(timeout) else {
             throw ValidationError("the timeout is from 1 to 86400 seconds")
@@ -106,7 +112,8 @@ struct Run: ParsableCommand {
         let guests = reference.compartments.reduce(0) { $0 + $1.memoryInBytes >> 20 }
         return MachineConfiguration(
             hypervisor: hypervisor, bundle: bundlePath,
-            memoryInMebibytes: memory ?? Int(clamping: guests + 512), tpm: tpm,
+            memoryInMebibytes: memory ?? Int(clamping: guests + 512),
+            processorCount: processors, tpm: tpm,
             directory: directory, diesWithThread: true)
     }
 }

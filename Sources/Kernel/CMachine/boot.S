@@ -1,6 +1,10 @@
 /* Entry from a PVH boot protocol: 32-bit protected mode, paging off, EBX = start info
  * (Xen public `arch-x86/hvm/start_info.h`). Builds an identity map of the first 4 GiB in 2 MiB
- * pages, enters long mode and calls Swift, which then takes away what nobody needs. */
+ * pages, enters long mode and calls Swift, which then takes away what nobody needs.
+ *
+ * The other processors start in real mode on a page below 1 MiB, to which the trampoline is copied.
+ * It runs with paging off only: no page table ever makes that page executable. They are started one
+ * at a time, so that the two words that say who comes next have one reader. */
 #if !defined(__linux__)
 
     .section .note.Xen, "a", @note
@@ -51,7 +55,7 @@ casemate_entry_pvh:
     orl $0x900, %eax                /* LME, NXE */
     wrmsr
     movl %cr0, %eax
-    andl $0xfffffff3, %eax          /* EM, TS clear */
+    andl $0x9ffffff3, %eax          /* CD, NW, EM, TS clear */
     orl $0x80010003, %eax           /* PG, WP, MP, PE */
     movl %eax, %cr0
     lgdt boot_gdt_descriptor
@@ -74,6 +78,73 @@ entry_long:
     hlt
     jmp 3b
 
+/* The rest of a processor's way from the trampoline: flat 32-bit segments, paging off. */
+    .section .text.boot, "ax", @progbits
+    .code32
+processor_entry:
+    movw $0x10, %ax
+    movw %ax, %ds
+    movw %ax, %es
+    movw %ax, %ss
+    movl $boot_root, %eax
+    movl %eax, %cr3
+    movl %cr4, %eax
+    orl $0x6a0, %eax                /* PAE, PGE, OSFXSR, OSXMMEXCPT */
+    movl %eax, %cr4
+    movl $0xc0000080, %ecx          /* EFER: LME, NXE before the tables that use it */
+    rdmsr
+    orl $0x900, %eax
+    wrmsr
+    movl %cr0, %eax
+    andl $0x9ffffff3, %eax          /* CD, NW, EM, TS clear */
+    orl $0x80010003, %eax           /* PG, WP, MP, PE */
+    movl %eax, %cr0
+    lgdt boot_gdt_descriptor
+    ljmp $0x08, $processor_entry_long
+
+    .code64
+processor_entry_long:
+    movw $0x10, %ax
+    movw %ax, %ds
+    movw %ax, %es
+    movw %ax, %ss
+    xorl %eax, %eax
+    movw %ax, %fs
+    movw %ax, %gs
+    movq processor_stack, %rsp
+    movq processor_argument, %rdi
+    xorl %ebp, %ebp
+    call casemate_start_processor
+4:  cli
+    hlt
+    jmp 4b
+
+/* Copied to TRAMPOLINE, where a startup interrupt begins in real mode. */
+    .set TRAMPOLINE, 0x8000
+    .section .rodata.trampoline, "a", @progbits
+    .code16
+    .globl processor_trampoline
+processor_trampoline:
+    cli
+    cld
+    movw %cs, %ax
+    movw %ax, %ds
+    lgdtl trampoline_gdt_descriptor - processor_trampoline
+    movl %cr0, %eax
+    orl $1, %eax
+    movl %eax, %cr0
+    ljmpl $0x08, $processor_entry
+    .align 8
+trampoline_gdt:
+    .quad 0
+    .quad 0x00cf9b000000ffff        /* 0x08: 32-bit code */
+    .quad 0x00cf93000000ffff        /* 0x10: data */
+trampoline_gdt_descriptor:
+    .word trampoline_gdt_descriptor - trampoline_gdt - 1
+    .long TRAMPOLINE + trampoline_gdt - processor_trampoline
+    .globl processor_trampoline_end
+processor_trampoline_end:
+
     .section .data
     .align 16
     .globl boot_gdt
@@ -81,12 +152,17 @@ boot_gdt:
     .quad 0
     .quad 0x00af9b000000ffff        /* 0x08: 64-bit code */
     .quad 0x00cf93000000ffff        /* 0x10: data */
-    .quad 0, 0                      /* 0x18: task state, written at start */
 boot_gdt_end:
     .globl boot_gdt_descriptor
 boot_gdt_descriptor:
     .word boot_gdt_end - boot_gdt - 1
     .quad boot_gdt
+/* The stack of the processor that starts next, and what Swift is given then. */
+    .align 8
+    .globl processor_stack
+processor_stack:        .quad 0
+    .globl processor_argument
+processor_argument:       .quad 0
 
     .section .bss
     .align 4096
@@ -95,14 +171,9 @@ boot_root:              .skip 4096
 boot_directory_pointers: .skip 4096
     .globl boot_directories
 boot_directories:       .skip 4 * 4096
-/* The guards are taken out of the map once Swift runs: a stack that is too deep faults. */
+/* The guard is taken out of the map once Swift runs: a stack that is too deep faults. */
     .globl boot_stack_guard
 boot_stack_guard:       .skip 4096
 boot_stack:             .skip 131072
 boot_stack_top:
-    .globl fault_stack_guard
-fault_stack_guard:      .skip 4096
-    .globl fault_stack_top
-fault_stack:            .skip 16384
-fault_stack_top:
 #endif

@@ -1,5 +1,6 @@
-/* Exception and interrupt entry. Exceptions end in Swift and never return; the timer's and the
- * spurious interrupt only acknowledge: their purpose is to have left the guest. */
+/* Exception and interrupt entry. Exceptions end in Swift and never return. Interrupts only
+ * acknowledge: their purpose is to have left the guest, or HLT. The timer's also leaves word in the
+ * processor's block (at GS), where the run loop sees that it has to be armed again. */
 #if !defined(__linux__)
 
     .macro exception number, has_code
@@ -62,6 +63,9 @@ exception_common:
     .align 16
     .globl interrupt_timer
 interrupt_timer:
+    movb $1, %gs:8
+    .globl interrupt_kick
+interrupt_kick:
     pushq %rax
     movl $0xfee000b0, %eax          /* local APIC, end of interrupt */
     movl $0, (%rax)

@@ -4,9 +4,14 @@
 
 #if !defined(__linux__)
 
+uint64_t machine_words[8 * 8] __attribute__((aligned(64)));
+
 void *memset(void *to, int value, size_t n) {
     void *start = to;
-    __asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(value) : "memory");
+    uint64_t word = (uint8_t)value * 0x0101010101010101ull;
+    size_t words = n >> 3, bytes = n & 7;
+    __asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"(word) : "memory");
+    __asm__ volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(word) : "memory");
     return start;
 }
 

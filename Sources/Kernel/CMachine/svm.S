@@ -79,4 +79,22 @@ svm_run:
     popq %rbx
     popq %rbp
     ret
+
+/* void extended_state_load(area in RDI, mask in RSI): gives the x87, SSE and AVX registers a guest's
+ * values. Processors of AMD leave the x87 error pointers alone when no exception is pending, so they
+ * are overwritten first: nothing of the last guest stays. */
+    .globl extended_state_load
+extended_state_load:
+    fnclex
+    ffree %st(7)
+    fildl scrub_word
+    movl %esi, %eax
+    movq %rsi, %rdx
+    shrq $32, %rdx
+    xrstor64 (%rdi)
+    ret
+
+    .section .rodata
+    .align 4
+scrub_word: .long 0
 #endif

@@ -19,6 +19,7 @@
     struct Platform: ~Copyable {
         var memory: BootMemory
         let processor: Processor
+        var processors: ArenaTable<PhysicalProcessor>
         let clock: Clock
         var console: ConsoleLog
         var line: ControlLine
@@ -33,8 +34,11 @@
         var memory = try findMemory(startInfo)
         let processor = try startProcessor(&memory)
         let lines = try reserveTable(count: 32, repeating: ConsoleLog.Line(), &memory)
+        let clock = Clock()
+        let processors = try findProcessors(processor, startInfo, &memory)
+        processors[0].start(processor)
         return Platform(
-            memory: memory, processor: processor, clock: Clock(),
+            memory: memory, processor: processor, processors: processors, clock: clock,
             console: ConsoleLog(port: .first, lines: lines), line: ControlLine(),
             bundle: StartInfo.module(startInfo))
     }
@@ -86,6 +90,8 @@
     func boot(_ startInfo: UInt64) throws(StopReason) {
         var platform = try makePlatform(startInfo)
         platform.console.line("Casemate, a separation kernel")
+        reportCrash(&platform.console)
+        try stopBusMasters(&platform.console)
         let logMemory: ArenaTable<UInt8> = try reserveTable(
             count: 1 << 17, repeating: 0, &platform.memory)
         var recorder = try startRecorder(platform.clock, logMemory)
@@ -97,6 +103,33 @@
         } catch {
             stop(error, &platform, &recorder)
         }
+    }
+
+    /// Has no device read or write memory by itself: there is nothing that would confine it.
+    ///
+    /// - Throws: `.busMaster` when one goes on.
+    private func stopBusMasters(_ console: inout ConsoleLog) throws(StopReason) {
+        let (count, unstopped) = PCIFunctions.stopBusMasters()
+        guard unstopped == 0 else { throw .busMaster }
+        console.begin()
+        console.text("PCI: no bus master among functions: ")
+        console.number(UInt64(count))
+        console.end()
+    }
+
+    /// Says how the last run ended, if it ended in a panic.
+    private func reportCrash(_ console: inout ConsoleLog) {
+        guard let (record, text, length) = CrashRecord.take() else { return }
+        console.begin()
+        console.text("the last run ended in a panic: ")
+        console.text(text.span.extracting(first: length))
+        for index in record.numbers.indices {
+            console.text(", ")
+            console.text(CrashRecord.names[index])
+            console.text(" ")
+            console.hexadecimal(record.numbers[index])
+        }
+        console.end()
     }
 
     private func startRecorder(
@@ -147,6 +180,9 @@
             manifest = try SystemManifest(validating: manifestBytes)
         } catch { throw .manifest(error) }
         guard manifest.policyDigest == policyDigest else { throw .policyDiffers }
+        guard manifest.compartmentCount <= 32, manifest.moduleCount <= 64 else {
+            throw .systemTooLarge
+        }
         let policy: PolicyDatabase
         do throws(PolicyDatabaseError) {
             policy = try PolicyDatabase(validating: policyBytes)
@@ -161,6 +197,7 @@
         platform.line.send(.eventLog, recorder.log)
         let system = try buildSystem(
             manifest, bundle, monitor: monitor, &arena, &platform)
+        try startProcessors(&platform)
         run(system, manifest, platform)
     }
 

@@ -22,12 +22,30 @@
         _ number: UInt64, _ code: UInt64, _ instruction: UInt64, _ stack: UInt64,
         _ address: UInt64
     ) {
-        Emergency.report("panic: exception ", number)
-        Emergency.report("panic: error code ", code)
-        Emergency.report("panic: instruction ", instruction)
-        Emergency.report("panic: stack ", stack)
-        Emergency.report("panic: address ", address)
-        Emergency.stop()
+        // Another processor's panic stops this one by the same interrupt.
+        if number == 2, Panic.hasBegun { Processor.halt() }
+        var record = CrashRecord()
+        record.numbers = [
+            Panic.processor, number, code, instruction, stack, address, Emergency.now(),
+        ]
+        Emergency.panic(exceptionName(number), record)
+    }
+
+    /// The exceptions' names (AMD64 APM volume 2, table 8-1).
+    private func exceptionName(_ number: UInt64) -> StaticString {
+        switch number {
+        case 0: "division by zero"
+        case 1, 3: "debug exception"
+        case 2: "non-maskable interrupt"
+        case 6: "a check of its own failed, or an invalid instruction"
+        case 8: "double fault"
+        case 10, 11, 12: "segment fault"
+        case 13: "general protection fault"
+        case 14: "page fault"
+        case 16, 19: "floating point exception"
+        case 18: "machine check"
+        default: "unexpected exception"
+        }
     }
 
     /// The last words of a machine: to the serial port, with no state that could be broken.
@@ -39,14 +57,31 @@
         }
 
         static func report(_ what: StaticString, _ number: UInt64) {
-            begin(what)
-            write("0x")
+            begin("panic: ")
+            write(what)
+            write(" 0x")
             for position in 0..<16 {
                 let digit = UInt8(number >> UInt64(60 - 4 * position) & 15)
                 SerialPort.first.write(digit < 10 ? 0x30 + digit : 0x57 + digit)
             }
             write("\r\n")
         }
+
+        /// Stops all processors for a reason, which the next boot prints, too.
+        static func panic(
+            _ reason: StaticString, _ record: CrashRecord = CrashRecord()
+        ) -> Never {
+            guard Panic.begin() else { Processor.halt() }
+            record.leave(reason)
+            report("panic: ", reason)
+            for index in record.numbers.indices {
+                report(CrashRecord.names[index], record.numbers[index])
+            }
+            stop()
+        }
+
+        /// The time-stamp counter: how far the machine came.
+        static func now() -> UInt64 { Panic.ticks }
 
         /// Ends the emulator, or stops for ever.
         static func stop() -> Never {

@@ -12,6 +12,10 @@
     enum StopReason: Error {
         /// The machine itself lacks something.
         case machine(BootFailure)
+        /// More compartments or modules than the hypervisor has room for.
+        case systemTooLarge
+        /// A device goes on reading and writing memory.
+        case busMaster
         /// The tables of the system do not fit.
         case arena(BootArenaError)
         /// The TPM or the log did not take a measurement.
@@ -37,6 +41,8 @@
         var text: StaticString {
             switch self {
             case .machine(let failure): failure.reason
+            case .systemTooLarge: "system: more than 32 compartments or 64 modules"
+            case .busMaster: "machine: a PCI function stays bus master"
             case .arena(let error): error.reason
             case .measurement(let error): error.reason
             case .manifest(let error): error.reason

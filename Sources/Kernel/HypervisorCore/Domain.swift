@@ -54,6 +54,9 @@ public struct Domain: BitwiseCopyable {
     public internal(set) var cpus: InlineArray<8, VirtualCPU>
     /// How many virtual processors it has, 1 to 8.
     public let cpuCount: Int
+    /// The processors that were woken, or have something new to see, since the scheduler was last
+    /// told: one bit for each.
+    var woken: UInt8 = 0
     /// The vector that events are delivered by, to each processor (`HVM_PARAM_CALLBACK_IRQ`); 0
     /// none.
     public internal(set) var callbackVector: UInt8
@@ -155,6 +158,8 @@ public struct VirtualCPU: BitwiseCopyable {
     /// When it came into that state.
     /// - Units: nanoseconds of system time.
     public internal(set) var runstateSince: UInt64
+    /// The physical processor that watches its deadlines, by number: the one it ran on last.
+    public internal(set) var home: Int
 
     /// Its record is where the shared page has room for it, until the guest moves it.
     init(infoFrame: MachineFrame, number: Int) {
@@ -170,5 +175,6 @@ public struct VirtualCPU: BitwiseCopyable {
         runstateTimes = InlineArray(repeating: 0)
         runstate = number == 0 ? 1 : 3
         runstateSince = 0
+        home = 0
     }
 }

@@ -192,12 +192,6 @@ extension HypervisorCore {
         _ = machine.testAndClearBit(domains[index].sharedInfo, offset: 2048 + word * 8, bit: bit)
     }
 
-    /// Ends a processor's wait.
-    mutating func wake(_ index: Int, _ number: Int) {
-        domains[index].cpus[number].isBlocked = false
-        domains[index].cpus[number].pollDeadline = nil
-    }
-
     private func position(_ port: EventChannelPort) -> (word: Int, bit: Int) {
         (Int(port.number >> 6), Int(port.number & 63))
     }

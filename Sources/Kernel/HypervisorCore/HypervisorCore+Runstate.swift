@@ -19,18 +19,27 @@ extension HypervisorCore {
     public mutating func enter<M: Machine & ~Copyable>(
         _ state: Runstate, _ processor: VirtualCPUID, _ machine: borrowing M
     ) {
+        note(state, processor, machine)
+        let cpu = domains[callerIndex(processor.domain)].cpus[processor.number]
+        if let address = cpu.runstateAddress {
+            showRunstate(processor, address, by: processor, machine)
+        }
+    }
+
+    /// Accounts for the time since the last change; the guest is shown when it next runs.
+    public mutating func note<M: Machine & ~Copyable>(
+        _ state: Runstate, _ processor: VirtualCPUID, _ machine: borrowing M
+    ) {
         let index = callerIndex(processor.domain)
         let number = processor.number
         let now = machine.systemTimeInNanoseconds()
         let cpu = domains[index].cpus[number]
+        // Two processors' clocks may differ by a hair: time does not go back.
+        let spent = now > cpu.runstateSince ? now - cpu.runstateSince : 0
         // WRAPS: nanoseconds fill 64 bits after 584 years.
-        domains[index].cpus[number].runstateTimes[Int(cpu.runstate & 3)] &+=
-            now &- cpu.runstateSince
+        domains[index].cpus[number].runstateTimes[Int(cpu.runstate & 3)] &+= spent
         domains[index].cpus[number].runstate = state.rawValue
         domains[index].cpus[number].runstateSince = now
-        if let address = cpu.runstateAddress {
-            showRunstate(processor, address, by: processor, machine)
-        }
     }
 
     /// `VCPUOP_register_runstate_memory_area`: the guest names, by virtual address, where it reads

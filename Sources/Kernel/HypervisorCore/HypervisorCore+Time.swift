@@ -26,6 +26,7 @@ extension HypervisorCore {
         case .setSingleshotTimer: return try setSingleshot(address, caller, machine)
         case .stopSingleshotTimer:
             domains[index].cpus[caller.number].timerDeadline = nil
+            noteDeadline()
             return 0
         case .stopPeriodicTimer: return 0
         default: throw .unknownOperation
@@ -116,6 +117,7 @@ extension HypervisorCore {
             throw .timeHasPassed
         }
         domains[callerIndex(caller.domain)].cpus[caller.number].timerDeadline = deadline
+        noteDeadline()
         return 0
     }
 
@@ -123,6 +125,7 @@ extension HypervisorCore {
     mutating func setTimer(deadline: UInt64, _ caller: VirtualCPUID) -> Int64 {
         let index = callerIndex(caller.domain)
         domains[index].cpus[caller.number].timerDeadline = deadline == 0 ? nil : deadline
+        noteDeadline()
         return 0
     }
 
@@ -157,6 +160,7 @@ extension HypervisorCore {
         domains[index].cpus[caller.number].isBlocked = true
         domains[index].cpus[caller.number].polledPort = polled
         domains[index].cpus[caller.number].pollDeadline = timeout == 0 ? .max : timeout
+        noteDeadline()
         return 0
     }
 
@@ -187,6 +191,7 @@ extension HypervisorCore {
             !domains[index].cpus[processor.number].isUp
         else { return false }
         domains[index].cpus[processor.number].isUp = true
+        wake(index, processor.number)
         return true
     }
 
@@ -198,6 +203,7 @@ extension HypervisorCore {
             return
         }
         domains[index].life = .shutDown(reason: 0)
+        tellAll(index)
     }
 
     /// `SCHEDOP_shutdown`: the domain stops, with a reason.
@@ -208,48 +214,16 @@ extension HypervisorCore {
         _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
     ) throws(XenError) -> Int64 {
         let reason = try arguments(address, 4, caller, machine).u32(at: 0)
-        domains[callerIndex(caller)].life = .shutDown(reason: reason)
+        let index = callerIndex(caller)
+        domains[index].life = .shutDown(reason: reason)
+        tellAll(index)
         return 0
     }
 
     /// Stops a domain whose state cannot be used.
     public mutating func crash(_ domain: DomainID) {
-        domains[callerIndex(domain)].life = .crashed
-    }
-
-    /// Rings the timers that are due and ends the polls whose time has come.
-    ///
-    /// - Complexity: one step for each processor of each domain.
-    public mutating func expireTimers<M: Machine & ~Copyable>(_ machine: inout M) {
-        let now = machine.systemTimeInNanoseconds()
-        for index in domains.indices {
-            let domain = domains[index].id
-            for number in 0..<domains[index].cpuCount {
-                let cpu = domains[index].cpus[number]
-                if let deadline = cpu.timerDeadline, deadline <= now {
-                    domains[index].cpus[number].timerDeadline = nil
-                    if let port = virtualInterruptPort(
-                        VirtualInterrupt.timer, of: domain, cpu: number)
-                    {
-                        setPending(domain, port, &machine)
-                    }
-                }
-                if let deadline = cpu.pollDeadline, deadline <= now { wake(index, number) }
-            }
-        }
-    }
-
-    /// The next moment at which `expireTimers` has something to do; nil: none.
-    ///
-    /// - Units: nanoseconds of system time.
-    public func nextDeadline() -> UInt64? {
-        var next: UInt64 = .max
-        for index in domains.indices where domains[index].life == .running {
-            for number in 0..<domains[index].cpuCount {
-                next = min(next, domains[index].cpus[number].timerDeadline ?? .max)
-                next = min(next, domains[index].cpus[number].pollDeadline ?? .max)
-            }
-        }
-        return next == .max ? nil : next
+        let index = callerIndex(domain)
+        domains[index].life = .crashed
+        tellAll(index)
     }
 }

@@ -52,6 +52,8 @@
         case badBundle
         /// A guest's kernel is not an ELF image for x86-64 with a PVH entry.
         case badKernel
+        /// A processor that the firmware names does not start.
+        case processorSilent
         /// More virtual processors than the processor has address space identifiers.
         case tooManyProcessors
         /// A guest's kernel, initrd and command line do not fit its memory.
@@ -66,6 +68,7 @@
             case .badStartInfo: "boot: no start info with one module"
             case .badBundle: "boot: the boot bundle is malformed"
             case .badKernel: "guest: the kernel is no ELF image with a PVH entry"
+            case .processorSilent: "machine: a processor does not start"
             case .tooManyProcessors: "machine: too few address space identifiers"
             case .guestTooSmall: "guest: kernel and initrd do not fit the memory"
             }

@@ -14,27 +14,30 @@
         public let frequency: UInt64
         private let timerTicksPerMillisecond: UInt64
 
-        private static var apic: UInt64 { 0xfee0_0000 }
-        /// The vector of the timer's interrupt.
-        static var timerVector: UInt32 { 0x50 }
+        /// What the processor that asks has its counter ahead of the first processor's.
+        private var skew: UInt64 = 0
 
         /// Switches the local APIC on and measures both counters for 20 ms.
         public init() {
             machine_out8(0x21, 0xff)
             machine_out8(0xa1, 0xff)
-            PhysicalMemory.store32(Clock.apic + 0xf0, 0x1ff)
-            PhysicalMemory.store32(Clock.apic + 0x80, 0)
-            PhysicalMemory.store32(Clock.apic + 0x3e0, 0xb)
-            PhysicalMemory.store32(Clock.apic + 0x320, 1 << 16)
-            PhysicalMemory.store32(Clock.apic + 0x380, .max)
+            LocalAPIC.start()
+            LocalAPIC.count(.max, interrupting: false)
             let before = machine_rdtsc()
             Clock.waitForPIT(ticks: 23_864)
             let after = machine_rdtsc()
-            let left = PhysicalMemory.load32(Clock.apic + 0x390)
+            let left = LocalAPIC.ticksLeft
             timerTicksPerMillisecond = max(1, UInt64(UInt32.max - left) / 20)
             frequency = max(1_000_000, (after &- before) * 50)
             origin = after
             (multiplier, shift) = Clock.scale(frequency)
+        }
+
+        /// The same clock, read on a processor whose counter is `skew` ticks ahead.
+        func ahead(by skew: UInt64) -> Clock {
+            var clock = self
+            clock.skew = skew
+            return clock
         }
 
         /// Waits until channel 2 has counted `ticks` down. Bounded: a PIT that never says so ends
@@ -68,12 +71,19 @@
             return product.high << 32 | product.low >> 32
         }
 
-        /// Nanoseconds since `origin`.
-        public func now() -> UInt64 { nanoseconds(machine_rdtsc() &- origin) }
+        /// Nanoseconds since `origin`. All processors agree.
+        public func now() -> UInt64 { nanoseconds(machine_rdtsc() &- skew &- origin) }
 
-        /// The record that lets a guest compute the same.
+        /// Waits, doing nothing.
+        func wait(microseconds: UInt64) {
+            let end = now() + microseconds * 1_000
+            while now() < end { machine_pause() }
+        }
+
+        /// The record that lets a guest compute the same. Guests read the first processor's counter
+        /// wherever they run, by way of their control block's offset.
         func record() -> TimeRecord {
-            let counter = machine_rdtsc()
+            let counter = machine_rdtsc() &- skew
             return TimeRecord(
                 tscTimestamp: counter, systemTime: nanoseconds(counter &- origin),
                 tscToSystemMultiplier: multiplier, tscShift: shift)
@@ -85,9 +95,8 @@
         public func arm(nanoseconds: UInt64) {
             let bounded = min(max(nanoseconds, 1_000), 1_000_000_000)
             let ticks = bounded * timerTicksPerMillisecond / 1_000_000
-            PhysicalMemory.store32(Clock.apic + 0x320, Clock.timerVector)
-            PhysicalMemory.store32(
-                Clock.apic + 0x380, UInt32(truncatingIfNeeded: min(max(ticks, 1), 0xffff_ffff)))
+            LocalAPIC.count(
+                UInt32(truncatingIfNeeded: min(max(ticks, 1), 0xffff_ffff)), interrupting: true)
         }
 
         /// Seconds since 1970 of the machine's real-time clock (MC146818, in UTC); 0 when it makes

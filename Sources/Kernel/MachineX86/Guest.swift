@@ -14,6 +14,8 @@
         let processorCount: Int
         /// How often its processors stopped running, and why.
         var exits = ExitCounts()
+        /// How often its tables changed what they had said before.
+        var generation: UInt64 = 0
 
         /// The domain's memory, for the ledger of frames.
         public var memory: OwnedFrames {
@@ -51,6 +53,12 @@
         var vectors: InlineArray<4, UInt64>
         /// Its task priority, as it last wrote it.
         var taskPriority: UInt64
+        /// Its debug address registers.
+        var debug = InlineArray<4, UInt64>(repeating: 0)
+        /// The physical processor that it ran on last, by number.
+        var lastProcessor: Int?
+        /// The generation of its space's tables that it last ran with.
+        var generation: UInt64 = 0
 
         /// The registers' places in the save area.
         enum Register: UInt64 {
@@ -127,14 +135,9 @@
             taskPriority = 0
         }
 
-        /// Has the processor forget the guest's translations when it next runs: its tables changed.
-        func flushOnNextEntry() {
-            PhysicalMemory.store8(control.address + 0x5c, 3)
-        }
-
-        /// The processor has done what `flushOnNextEntry` asked.
-        func flushIsDone() {
-            PhysicalMemory.store8(control.address + 0x5c, 0)
+        /// What the processor is to forget of translations when it next enters the guest.
+        func setFlush(_ command: UInt8) {
+            PhysicalMemory.store8(control.address + 0x5c, command)
         }
 
         /// Remembers a vector until the guest can take it. Vectors below 16 are not interrupts.
@@ -149,6 +152,27 @@
                 return UInt64(word * 64 + 63 - vectors[word].leadingZeroBitCount)
             }
             return nil
+        }
+    }
+
+    /// One stay of a guest on a processor: what runs without the kernel's lock.
+    public struct GuestEntry: BitwiseCopyable {
+        private let control: UInt64
+        private let registers: UInt64
+        private let processor: PhysicalProcessor
+
+        init(guest: Guest, processor: PhysicalProcessor) {
+            control = guest.control.address
+            registers = guest.registers
+            self.processor = processor
+        }
+
+        /// Runs the guest until it exits, and takes the interrupts that wait.
+        public func run() {
+            svm_run(control, registers, processor.hostBlock)
+            // ORDER: the guest's last access was before this.
+            processor.setInGuest(false)
+            Processor.takeInterrupts()
         }
     }
 
@@ -201,6 +225,8 @@
         case interrupted
         /// Something that the machine has dealt with; the guest can go on.
         case resumable
+        /// The machine found an error in itself while the guest ran.
+        case machineCheck
         /// It cannot go on: why, and a number that says more.
         case failed(StaticString, UInt64)
     }

@@ -2,91 +2,69 @@
 
     import CMachine
 
-    /// The processor's own set-up: exceptions, interrupt stack, and AMD-V.
+    /// What all processors of the machine have in common: their features, the interrupt table and
+    /// the page tables. `PhysicalProcessor` is one of them.
     public struct Processor: BitwiseCopyable {
-        /// The page that holds the hypervisor's own FS, GS, TR and system-call registers across a
-        /// world switch.
-        let hostBlock: UInt64
         /// The extended state that guests may use (bits of XCR0), and the size of its save area.
         let extendedState: UInt64
         let extendedStateSize: UInt64
         /// How many address space identifiers there are, the host's (0) included.
         let addressSpaceCount: UInt64
+        /// Where the interrupt table is.
+        let interruptTable: UInt64
+        /// Whether indirect branch predictions can be forgotten (`IBPB`, MSR 49).
+        let hasPredictorBarrier: Bool
+        /// How the control block has a guest's translations forgotten: its own (3), or all (1)
+        /// where the processor cannot tell them apart.
+        let flushCommand: UInt8
+        /// How many processors of one core share its caches and predictors, a power of two.
+        public let threadsPerCore: UInt32
 
-        /// Sets the processor up.
+        /// Looks at the processor that boots, and makes what all share.
         ///
         /// - Throws: `.noVirtualization`, `.noNestedPaging`, `.outOfMemory`.
         public init(_ memory: inout BootMemory) throws(BootFailure) {
-            try Processor.installExceptions(&memory)
-            try Processor.protectImage(&memory)
+            interruptTable = try Processor.makeInterruptTable(&memory)
+            try HostPages.protectImage(&memory)
             guard machine_cpuid(0x8000_0001, 0).ecx & 4 != 0,
-                machine_rdmsr(0xc001_0114) & 0x10 == 0
+                machine_rdmsr(0xc001_0114) & 0x10 == 0,
+                // XSAVE, so that a guest's extended state can be kept.
+                machine_cpuid(1, 0).ecx & 1 << 26 != 0
             else { throw .noVirtualization }
             guard machine_cpuid(0x8000_000a, 0).edx & 1 != 0 else { throw .noNestedPaging }
             addressSpaceCount = UInt64(machine_cpuid(0x8000_000a, 0).ebx)
-            let efer: UInt32 = 0xc000_0080
-            machine_wrmsr(efer, machine_rdmsr(efer) | 1 << 12)
-            machine_wrmsr(0xc001_0117, try memory.reserve(size: 4096))
-            hostBlock = try memory.reserve(size: 4096)
-            machine_vmsave(hostBlock)
-            // XSAVE, so that a guest's extended state can be kept; x87 and SSE at least.
-            if machine_cpuid(1, 0).ecx & 1 << 26 != 0 {
-                machine_set_cr4(machine_cr4() | 1 << 18)
-                extendedState = UInt64(machine_cpuid(0xd, 0).eax) & 7
-                machine_xsetbv(extendedState)
-                extendedStateSize = UInt64(machine_cpuid(0xd, 0).ebx)
-            } else {
-                throw .noVirtualization
-            }
+            hasPredictorBarrier = machine_cpuid(0x8000_0008, 0).ebx & 1 << 12 != 0
+            flushCommand = machine_cpuid(0x8000_000a, 0).edx & 1 << 6 != 0 ? 3 : 1
+            threadsPerCore = Processor.countThreads()
+            machine_set_cr4(machine_cr4() | 1 << 18)
+            extendedState = UInt64(machine_cpuid(0xd, 0).eax) & 7
+            machine_xsetbv(extendedState)
+            extendedStateSize = UInt64(machine_cpuid(0xd, 0).ebx)
         }
 
-        /// Maps everything as data, not executable, but for the image's text; read-only what is not
-        /// written; and nothing at page 0 and below the stacks. The image lies within the first
-        /// 2 MiB, which get 4 KiB pages.
-        private static func protectImage(_ memory: inout BootMemory) throws(BootFailure) {
-            let noExecute: UInt64 = 1 << 63
-            let table = try memory.reserve(size: 4096)
-            precondition(machine_image_end() <= 1 << 21, "the image leaves the first 2 MiB")
-            for page in 0..<UInt64(512) {
-                let address = page << 12
-                var entry = address | 3 | noExecute
-                if address >= machine_image_start(), address < machine_rodata_start() {
-                    entry = address | 1
-                } else if address >= machine_rodata_start(), address < machine_data_start() {
-                    entry = address | 1 | noExecute
-                }
-                let isGuard =
-                    address == 0 || address == machine_stack_guard()
-                    || address == machine_fault_stack_guard()
-                PhysicalMemory.store64(table + page * 8, isGuard ? 0 : entry)
-            }
-            let directories = machine_directories()
-            for index in 1..<UInt64(2048) {
-                let place = directories + index * 8
-                PhysicalMemory.store64(place, PhysicalMemory.load64(place) | noExecute)
-            }
-            PhysicalMemory.store64(directories, table | 3)
-            machine_set_cr3(machine_cr3())
+        /// The threads of a core (CPUID 8000_001E), rounded up to a power of two.
+        private static func countThreads() -> UInt32 {
+            guard machine_cpuid(0x8000_0000, 0).eax >= 0x8000_001e,
+                machine_cpuid(0x8000_0001, 0).ecx & 1 << 22 != 0
+            else { return 1 }
+            let count = machine_cpuid(0x8000_001e, 0).ebx >> 8 & 0xff
+            return count == 0 ? 1 : 1 << UInt32(32 - count.leadingZeroBitCount)
         }
 
-        /// One gate for each exception, on its own stack, and the timer's and spurious interrupts.
-        private static func installExceptions(_ memory: inout BootMemory) throws(BootFailure) {
+        /// One gate for each exception, and the interrupts. Faults, the non-maskable interrupt and
+        /// the machine check have a stack each, so that one can strike while another is handled.
+        private static func makeInterruptTable(
+            _ memory: inout BootMemory
+        ) throws(BootFailure) -> UInt64 {
             let table = try memory.reserve(size: 4096)
-            let task = try memory.reserve(size: 4096)
             for vector in 0..<32 {
-                let entry = machine_exception_entry(UInt32(vector))
-                setGate(table, vector, entry, stack: 1)
+                let stack: UInt64 = vector == 2 ? 2 : (vector == 18 ? 3 : 1)
+                setGate(table, vector, machine_exception_entry(UInt32(vector)), stack: stack)
             }
-            setGate(table, Int(Clock.timerVector), machine_timer_entry(), stack: 0)
+            setGate(table, Int(LocalAPIC.timerVector), machine_timer_entry(), stack: 0)
+            setGate(table, Int(LocalAPIC.kickVector), machine_kick_entry(), stack: 0)
             setGate(table, 0xff, machine_spurious_entry(), stack: 0)
-            PhysicalMemory.store64(task + 0x24, machine_fault_stack_top())
-            PhysicalMemory.store16(task + 0x66, 104)
-            let low =
-                UInt64(103) | (task & 0xff_ffff) << 16 | 0x89 << 40 | (task >> 24 & 0xff) << 56
-            machine_set_gdt_entry(3, low)
-            machine_set_gdt_entry(4, task >> 32)
-            machine_ltr(0x18)
-            machine_lidt(table, 4095)
+            return table
         }
 
         private static func setGate(
@@ -105,6 +83,9 @@
 
         /// Takes the interrupts that are pending.
         public static func takeInterrupts() { machine_take_interrupts() }
+
+        /// Says that the processor waits for another one.
+        public static func pause() { machine_pause() }
 
         /// Stops for ever.
         public static func halt() -> Never { machine_halt() }

@@ -24,7 +24,13 @@
             PhysicalMemory.bytes(at: module.address, count: Int(module.size))
         }
 
-        /// The largest range of RAM below 4 GiB that neither the hypervisor nor the module is in.
+        /// Where the loader says that ACPI's tables begin (`rsdp_paddr`); 0 when it does not.
+        public static func firmwareTables(_ address: UInt64) -> UInt64 {
+            isValid(address) ? PhysicalMemory.load64(address + 32) : 0
+        }
+
+        /// The largest range of RAM from 2 MiB, below which the hypervisor is, to 4 GiB that the
+        /// module is not in.
         ///
         /// - Throws: `.badStartInfo` when there is no memory map or no such range.
         public static func memory(_ address: UInt64) throws(BootFailure) -> BootMemory {
@@ -37,7 +43,7 @@
             for index in 0..<UInt64(count) {
                 let entry = map + index * 24
                 guard PhysicalMemory.load32(entry + 16) == 1 else { continue }
-                let start = max(PhysicalMemory.load64(entry), machine_image_end())
+                let start = max(PhysicalMemory.load64(entry), 1 << 21)
                 let end = min(
                     PhysicalMemory.load64(entry) &+ PhysicalMemory.load64(entry + 8),
                     PhysicalMemory.limit)

@@ -106,14 +106,6 @@
             spaces[Int(domain.number) - 1].tables.unmapForeign(frame)
         }
 
-        /// Has each virtual processor start with no translation when it next runs.
-        public mutating func flushTranslations(of domain: DomainID) {
-            let space = spaces[Int(domain.number) - 1]
-            for number in 0..<space.processorCount {
-                guests[space.firstProcessor + number].flushOnNextEntry()
-            }
-        }
-
         /// Copies within the machine's memory.
         public mutating func copy(
             from source: MachineFrame, offset: Int, to target: MachineFrame,
@@ -138,7 +130,7 @@
             PhysicalMemory.compareExchange32(place(frame, offset), expected: expected, value)
         }
 
-        /// Maps a shared page, and has the processor forget what it knew.
+        /// Maps a shared page, and has all processors forget what they knew.
         public mutating func map(
             _ domain: DomainID, _ machineFrame: MachineFrame, at frame: GuestFrame
         ) {

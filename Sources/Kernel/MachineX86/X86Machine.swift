@@ -4,55 +4,137 @@
     import CMachine
     public import HypervisorCore
 
-    /// AMD-V with nested paging, as the core's `Machine`: runs guests one at a time on one
-    /// processor.
+    /// AMD-V with nested paging, as the core's `Machine`.
     ///
-    /// - Invariant: *(state)* the extended registers hold the state of guest `loaded`, if any.
+    /// One processor at a time uses it: the one that holds the kernel's lock and said so by `enter`.
+    /// While a guest runs, its processor does not hold the lock, and nobody touches that guest's
+    /// control block and registers.
+    ///
+    /// - Invariant: *(state)* a processor's extended registers hold the state of guest `loaded`, if
+    ///   any, which is also in its save area once the processor has left it.
+    /// - Invariant: *(translations)* a guest enters with what processors remember of its tables only
+    ///   if it ran last on the same processor, with the same generation of the tables.
     public struct X86Machine: ~Copyable {
-        /// The processor.
+        /// What all processors share.
         public let processor: Processor
-        /// The clock.
-        public let clock: Clock
+        /// The clock, as the present processor reads it.
+        public private(set) var clock: Clock
         /// COM1.
         public var console: ConsoleLog
         var guests: ArenaTable<Guest>
         var spaces: ArenaTable<GuestSpace>
+        private var processors: ArenaTable<PhysicalProcessor>
+        /// The processor that uses the machine now.
+        private var present = 0
         /// The virtual processor in whose address space virtual addresses are read.
         private(set) var selected = 0
-        private var loaded: Int?
         private var denials = InlineArray<8, Denial?>(repeating: nil)
         private var denialCount = 0
         /// Denials that found no room to be kept.
         public private(set) var lostDenials: UInt64 = 0
 
-        /// Takes the spaces in the order of their domain numbers, and the virtual processors in the
-        /// order that the spaces say.
+        /// Takes the spaces in the order of their domain numbers, the virtual processors in the
+        /// order that the spaces say, and the processors, which have all started.
         public init(
             processor: Processor, clock: Clock, console: consuming ConsoleLog,
-            spaces: consuming ArenaTable<GuestSpace>, guests: consuming ArenaTable<Guest>
+            spaces: consuming ArenaTable<GuestSpace>, guests: consuming ArenaTable<Guest>,
+            processors: consuming ArenaTable<PhysicalProcessor>
         ) {
             self.spaces = spaces
             self.processor = processor
             self.clock = clock
             self.console = console
             self.guests = guests
+            self.processors = processors
         }
 
-        /// Names the virtual processor that is to run next, or whose exit is dealt with.
+        /// How many processors the machine has.
+        public var processorCount: Int { processors.count }
+
+        /// Says which processor uses the machine from now on: the one that has taken the lock.
+        public mutating func enter(_ number: Int) {
+            present = number
+            clock = clock.ahead(by: processors[number].skew)
+        }
+
+        /// Names the virtual processor whose address space is read.
         public mutating func select(_ processor: VirtualCPUID) { selected = index(processor) }
 
-        /// Runs a guest until something happens that the machine cannot deal with, or an interrupt.
-        public mutating func run(_ processorID: VirtualCPUID, upcall: UInt8) -> GuestExit {
+        /// Prepares a guest's next stay on the present processor.
+        ///
+        /// - Returns: what to run after the lock was given up; `finish` is to follow.
+        public mutating func prepare(_ processorID: VirtualCPUID, upcall: UInt8) -> GuestEntry {
             let index = self.index(processorID)
             selected = index
-            load(index)
-            prepareInterrupt(index, upcall: upcall)
+            let domain = processorID.domain.number
+            load(index, of: domain)
+            let generation = spaces[Int(domain) - 1].generation
+            let isFamiliar =
+                guests[index].lastProcessor == present && guests[index].generation == generation
             let guest = guests[index]
-            svm_run(guest.control.address, guest.registers, processor.hostBlock)
+            guest.setFlush(isFamiliar ? 0 : processor.flushCommand)
+            guest.control[.tscOffset] = 0 &- processors[present].skew
+            guests[index].lastProcessor = present
+            guests[index].generation = generation
+            prepareInterrupt(index, upcall: upcall)
+            // ORDER: said before the lock is given up; whoever changes the tables afterwards waits.
+            processors[present].running = index
+            processors[present].setInGuest(true)
+            return GuestEntry(guest: guest, processor: processors[present])
+        }
+
+        /// Deals with why a guest left, once the lock was taken again, on the same processor.
+        public mutating func finish(_ processorID: VirtualCPUID) -> GuestExit {
+            let index = self.index(processorID)
+            selected = index
             // QEMU 7.2 does not intercept XSETBV: what the guest wrote is in the register itself.
             guests[index].extendedControl = machine_xgetbv()
-            Processor.takeInterrupts()
             return answer(index, processorID.domain)
+        }
+
+        /// Keeps what the present processor's registers hold of a guest, which may go on elsewhere.
+        public mutating func leave(_ processorID: VirtualCPUID) {
+            let index = self.index(processorID)
+            guard processors[present].loaded == index else { return }
+            machine_xsetbv(processor.extendedState)
+            machine_xsave(guests[index].extendedArea, processor.extendedState)
+            machine_xsetbv(guests[index].extendedControl)
+            for number in 0..<4 { guests[index].debug[number] = machine_debug(UInt32(number)) }
+        }
+
+        /// Has a processor that runs a guest, or waits, have another look. Nothing happens to one
+        /// that is in the hypervisor: it looks before it goes on.
+        public func kick(_ number: Int) {
+            if number != present { processors[number].kick() }
+        }
+
+        /// Whether the present processor's timer rang since this was last asked.
+        public func takeTimer() -> Bool { processors[present].takeTimer() }
+
+        /// Has every processor forget what it knew of a domain's tables, and waits until those that
+        /// run it have left it: after this no processor uses what the tables said before.
+        ///
+        /// A processor in guest mode takes the kick at once, whatever its guest does; it then says
+        /// that it has left, and waits for the lock.
+        public mutating func flushTranslations(of domain: DomainID) {
+            let position = Int(domain.number) - 1
+            // WRAPS: 2^64 changes take longer than any machine lasts.
+            spaces[position].generation &+= 1
+            let space = spaces[position]
+            for number in processors.indices where number != present {
+                guard let running = processors[number].running,
+                    running >= space.firstProcessor,
+                    running < space.firstProcessor + space.processorCount,
+                    processors[number].isInGuest
+                else { continue }
+                processors[number].kick()
+                var polls = 0
+                while processors[number].isInGuest {
+                    polls += 1
+                    precondition(polls < 1_000_000_000, "a processor does not leave its guest")
+                    machine_pause()
+                }
+            }
         }
 
         /// The place of a virtual processor among the machine's.
@@ -66,16 +148,23 @@
             return space.firstProcessor + processor.number
         }
 
-        /// Gives the extended registers to a guest. Nothing of the last guest stays in them.
-        private mutating func load(_ index: Int) {
-            guard loaded != index else { return }
-            let all = processor.extendedState
-            machine_xsetbv(all)
-            if let loaded { machine_xsave(guests[loaded].extendedArea, all) }
-            machine_xrstor(guests[index].extendedArea, all)
-            machine_xsetbv(guests[index].extendedControl)
-            machine_wrmsr(0xc000_0103, guests[index].auxiliary)
-            loaded = index
+        /// Gives the extended and debug registers to a guest. Nothing of the last guest stays in
+        /// them, nor, between domains and where the processor can, in its branch predictors.
+        private mutating func load(_ index: Int, of domain: UInt16) {
+            if processors[present].lastDomain != domain {
+                if processor.hasPredictorBarrier { machine_wrmsr(0x49, 1) }
+                processors[present].lastDomain = domain
+            }
+            let isThere =
+                processors[present].loaded == index && guests[index].lastProcessor == present
+            guard !isThere else { return }
+            let guest = guests[index]
+            machine_xsetbv(processor.extendedState)
+            extended_state_load(guest.extendedArea, processor.extendedState)
+            machine_xsetbv(guest.extendedControl)
+            machine_wrmsr(0xc000_0103, guest.auxiliary)
+            for number in 0..<4 { machine_set_debug(UInt32(number), guest.debug[number]) }
+            processors[present].loaded = index
         }
 
         /// Injects what the guest can take now, and asks for an exit when it can take the rest.
@@ -113,14 +202,15 @@
         private mutating func answer(_ index: Int, _ domain: DomainID) -> GuestExit {
             let control = guests[index].control
             control[.eventInjection] = 0
-            guests[index].flushIsDone()
             spaces[Int(domain.number) - 1].exits.add(control[.exitCode])
             switch control[.exitCode] {
             case 0x60, 0x61: return .interrupted
             case 0x64: break
             case 0x41: control.injectException(1, errorCode: nil)
             case 0x51: control.injectException(17, errorCode: 0)
-            case 0x52: return .failed("machine check", control[.exitInfo1])
+            case 0x52:
+                // What the processor knows is wrong with it may be wrong with everything.
+                return .machineCheck
             case 0x6f, 0x76, 0x8a, 0x8b, 0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x8e:
                 // RDPMC, INVD, MONITOR, MWAIT, the instructions of AMD-V, RDPRU: not for guests.
                 control.injectException(6, errorCode: nil)

@@ -70,7 +70,8 @@ public enum ManifestFeature {
     /// What this version of the hypervisor enforces. It refuses a manifest with any other bit, and
     /// `casemate build` refuses the statements that would set one.
     public static var enforcedByHypervisor: UInt64 {
-        certificate | twoWaySignals | storeService | consoleService
+        certificate | twoWaySignals | storeService | consoleService | fairSchedule
+            | fixedSchedule
     }
 }
 

@@ -10,10 +10,14 @@
 #if !defined(__linux__)
 
 extern char image_start[], rodata_start[], data_start[], image_end[];
-extern char boot_stack_guard[], fault_stack_guard[], fault_stack_top[];
-extern uint64_t boot_gdt[], boot_root[], boot_directories[];
+extern char boot_stack_guard[], processor_trampoline[], processor_trampoline_end[];
+extern uint64_t boot_root[], boot_directories[], processor_stack, processor_argument;
 extern uint64_t exception_table[32];
+/* What all processors share: words that are accessed atomically, each in a line of its own. */
+extern uint64_t machine_words[8 * 8];
 void interrupt_timer(void);
+void interrupt_kick(void);
+void extended_state_load(uint64_t area, uint64_t mask);
 void interrupt_spurious(void);
 void svm_run(uint64_t guest_vmcb, uint64_t registers, uint64_t host_vmcb);
 
@@ -23,20 +27,35 @@ static inline uint64_t machine_data_start(void) { return (uint64_t)data_start; }
 static inline uint64_t machine_image_end(void) { return (uint64_t)image_end; }
 static inline uint64_t machine_directories(void) { return (uint64_t)boot_directories; }
 static inline uint64_t machine_stack_guard(void) { return (uint64_t)boot_stack_guard; }
-static inline uint64_t machine_fault_stack_guard(void) { return (uint64_t)fault_stack_guard; }
-static inline uint64_t machine_fault_stack_top(void) { return (uint64_t)fault_stack_top; }
+static inline uint64_t machine_trampoline(void) { return (uint64_t)processor_trampoline; }
+static inline uint64_t machine_trampoline_size(void) {
+    return (uint64_t)(processor_trampoline_end - processor_trampoline);
+}
+/* The stack that the next startup interrupt begins on, and what Swift is given then. */
+static inline void machine_set_next_processor(uint64_t argument, uint64_t stack) {
+    *(volatile uint64_t *)&processor_argument = argument;
+    *(volatile uint64_t *)&processor_stack = stack;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+static inline uint64_t machine_word(uint32_t n) { return (uint64_t)&machine_words[(n & 7) * 8]; }
 static inline uint64_t machine_exception_entry(uint32_t n) {
     return n < 32 ? exception_table[n] : 0;
 }
 static inline uint64_t machine_timer_entry(void) { return (uint64_t)&interrupt_timer; }
 static inline uint64_t machine_spurious_entry(void) { return (uint64_t)&interrupt_spurious; }
-static inline void machine_set_gdt_entry(uint32_t n, uint64_t v) { if (n < 5) boot_gdt[n] = v; }
+static inline uint64_t machine_kick_entry(void) { return (uint64_t)&interrupt_kick; }
 
 static inline uint8_t machine_in8(uint16_t port) {
     uint8_t v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v;
 }
 static inline void machine_out8(uint16_t port, uint8_t v) {
     __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port));
+}
+static inline uint32_t machine_in32(uint16_t port) {
+    uint32_t v; __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v;
+}
+static inline void machine_out32(uint16_t port, uint32_t v) {
+    __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port));
 }
 static inline uint64_t machine_rdmsr(uint32_t msr) {
     uint32_t lo, hi; __asm__ volatile("rdmsr" : "=a"(lo), "=d"(hi) : "c"(msr));
@@ -80,13 +99,13 @@ static inline void machine_xsave(uint64_t area, uint64_t mask) {
     __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
                      : "memory");
 }
-static inline void machine_xrstor(uint64_t area, uint64_t mask) {
-    __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32))
-                     : "memory");
-}
 struct machine_table { uint16_t limit; uint64_t base; } __attribute__((packed));
 static inline void machine_lidt(uint64_t base, uint16_t limit) {
     struct machine_table t = { limit, base }; __asm__ volatile("lidt %0" : : "m"(t));
+}
+/* Descriptors of the same selectors and meaning follow: no segment register need be loaded. */
+static inline void machine_lgdt(uint64_t base, uint16_t limit) {
+    struct machine_table t = { limit, base }; __asm__ volatile("lgdt %0" : : "m"(t));
 }
 static inline void machine_ltr(uint16_t selector) {
     __asm__ volatile("ltr %0" : : "r"(selector));
@@ -111,6 +130,39 @@ static inline void machine_store16(uint64_t a, uint16_t v) { *(volatile uint16_t
 static inline uint16_t machine_load16(uint64_t a) { return *(volatile uint16_t *)a; }
 static inline void machine_store32(uint64_t a, uint32_t v) { *(volatile uint32_t *)a = v; }
 static inline void machine_store64(uint64_t a, uint64_t v) { *(volatile uint64_t *)a = v; }
+/* The guest's debug address registers, which no world switch exchanges. */
+static inline uint64_t machine_debug(uint32_t n) {
+    uint64_t v;
+    switch (n) {
+    case 0: __asm__ volatile("movq %%dr0, %0" : "=r"(v)); break;
+    case 1: __asm__ volatile("movq %%dr1, %0" : "=r"(v)); break;
+    case 2: __asm__ volatile("movq %%dr2, %0" : "=r"(v)); break;
+    default: __asm__ volatile("movq %%dr3, %0" : "=r"(v)); break;
+    }
+    return v;
+}
+static inline void machine_set_debug(uint32_t n, uint64_t v) {
+    switch (n) {
+    case 0: __asm__ volatile("movq %0, %%dr0" : : "r"(v)); break;
+    case 1: __asm__ volatile("movq %0, %%dr1" : : "r"(v)); break;
+    case 2: __asm__ volatile("movq %0, %%dr2" : : "r"(v)); break;
+    default: __asm__ volatile("movq %0, %%dr3" : : "r"(v)); break;
+    }
+}
+/* What processors tell one another. An acquiring load sees all that was stored before the releasing
+ * store whose value it reads. */
+static inline uint64_t machine_fetch_add(uint64_t a, uint64_t v) {
+    return __atomic_fetch_add((uint64_t *)a, v, __ATOMIC_SEQ_CST);
+}
+static inline uint64_t machine_exchange(uint64_t a, uint64_t v) {
+    return __atomic_exchange_n((uint64_t *)a, v, __ATOMIC_SEQ_CST);
+}
+static inline uint64_t machine_acquire(uint64_t a) {
+    return __atomic_load_n((uint64_t *)a, __ATOMIC_ACQUIRE);
+}
+static inline void machine_release(uint64_t a, uint64_t v) {
+    __atomic_store_n((uint64_t *)a, v, __ATOMIC_RELEASE);
+}
 /* Atomic, because the guest changes the same word meanwhile. Returns the old value of the bit. */
 static inline uint8_t machine_test_and_set_bit(uint64_t a, uint8_t bit) {
     uint64_t mask = 1ull << (bit & 63);

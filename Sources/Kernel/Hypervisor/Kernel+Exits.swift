@@ -1,0 +1,141 @@
+#if hasFeature(Embedded)
+
+    import BootArena
+    import HypervisorCore
+    import MachineX86
+    import SystemManifest
+
+    /// What a guest's exits lead to.
+    extension Kernel {
+        /// Deals with why a virtual processor stopped running. What one of a domain that has stopped
+        /// meanwhile asked for is not done.
+        mutating func answerExit(
+            of runs: VirtualCPUID, _ processor: Int, _ manifest: borrowing SystemManifest
+        ) {
+            let index = Int(runs.domain.number) - 1
+            let exit = machine.finish(runs)
+            guard core.domains[index].life == .running else { return }
+            switch exit {
+            case .hypercall(let request):
+                let result = core.hypercall(request, from: runs, machine: &machine)
+                machine.completeHypercall(runs, result)
+                reportDenials(manifest)
+                if request.call == 29 && request.arguments[0] == 0 {
+                    works[processor].mustChoose = true
+                }
+            case .halted:
+                if !machine.hasWaitingVector(runs) { core.block(runs, machine) }
+            case .stopped:
+                core.takeDown(runs)
+            case .interprocessor(let targets):
+                for number in 0..<8 where targets >> UInt8(number) & 1 == 1 {
+                    core.interrupt(VirtualCPUID(domain: runs.domain, number: number))
+                }
+            case .startup(let number, let page):
+                start(VirtualCPUID(domain: runs.domain, number: number), page)
+            case .resumable, .interrupted:
+                break
+            case .machineCheck:
+                Emergency.panic("machine check while a guest ran")
+            case .failed(let reason, let number):
+                crash(runs, reason, number)
+            }
+        }
+
+        /// A startup interrupt: the processor starts, unless it is up already.
+        private mutating func start(_ started: VirtualCPUID, _ page: UInt8) {
+            guard core.bringUp(started) else { return }
+            machine.startUp(started, page: page)
+        }
+
+        private mutating func reportDenials(_ manifest: borrowing SystemManifest) {
+            for _ in 0..<8 {
+                guard let denial = machine.takeDenial() else { return }
+                audit.record(denial, manifest, now: machine.clock.now(), &machine.console)
+            }
+        }
+
+        /// A domain whose state cannot be used is stopped; the others go on.
+        private mutating func crash(
+            _ runs: VirtualCPUID, _ reason: StaticString, _ number: UInt64
+        ) {
+            machine.console.showUnfinished()
+            machine.console.begin()
+            machine.console.text("domain ")
+            machine.console.number(UInt64(runs.domain.number))
+            machine.console.text(" crashed: ")
+            machine.console.text(reason)
+            machine.console.text(" ")
+            machine.console.hexadecimal(number)
+            machine.console.text(" at ")
+            machine.console.hexadecimal(machine.instructionPointer(runs))
+            machine.console.end()
+            core.crash(runs.domain)
+        }
+
+        /// Ends what a stopped domain shares, and says once that it has shut itself down.
+        mutating func end(_ domain: DomainID) {
+            let index = Int(domain.number) - 1
+            guard ended >> UInt32(index) & 1 == 0 else { return }
+            ended |= 1 << UInt32(index)
+            reportEnd(of: domain)
+            core.retire(domain, &machine)
+        }
+
+        private mutating func reportEnd(of domain: DomainID) {
+            let index = Int(domain.number) - 1
+            guard case .shutDown(let reason) = core.domains[index].life else { return }
+            machine.console.showUnfinished()
+            machine.console.begin()
+            machine.console.text("domain ")
+            machine.console.number(UInt64(domain.number))
+            machine.console.text(" shut down, reason ")
+            machine.console.number(UInt64(reason))
+            machine.console.end()
+            reportExits(domain)
+        }
+
+        /// Says once that nothing is left to run, and ends the emulator, if there is one.
+        mutating func reportEnd() {
+            guard !hasEnded else { return }
+            hasEnded = true
+            machine.console.line("every compartment has stopped")
+            Processor.leaveEmulator(code: 0)
+        }
+
+        /// What the domain's life cost, for whoever compares hypervisors.
+        private mutating func reportExits(_ domain: DomainID) {
+            let counts = machine.exitCounts(domain)
+            machine.console.begin()
+            machine.console.text("domain ")
+            machine.console.number(UInt64(domain.number))
+            machine.console.text(" exits:")
+            for index in ExitCounts.names.indices {
+                machine.console.text(index == 0 ? " " : ", ")
+                machine.console.number(counts[index])
+                machine.console.text(" ")
+                machine.console.text(ExitCounts.names[index])
+            }
+            machine.console.end()
+            reportTime(domain)
+        }
+
+        /// How long the domain's processors ran, together, of the time since the machine started.
+        private mutating func reportTime(_ domain: DomainID) {
+            let index = Int(domain.number) - 1
+            var ran: UInt64 = 0
+            for number in 0..<core.domains[index].cpuCount {
+                ran += core.domains[index].cpus[number].runstateTimes[0]
+            }
+            machine.console.begin()
+            machine.console.text("domain ")
+            machine.console.number(UInt64(domain.number))
+            machine.console.text(" ran ")
+            machine.console.number(ran / 1_000)
+            machine.console.text(" us of ")
+            machine.console.number((machine.clock.now() - startedAt) / 1_000)
+            machine.console.end()
+        }
+    }
+
+#endif

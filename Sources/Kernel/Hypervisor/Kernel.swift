@@ -1,0 +1,188 @@
+#if hasFeature(Embedded)
+
+    import BootArena
+    import HypervisorCore
+    import MachineX86
+    import SystemManifest
+
+    /// What all processors share, and what one of them does between two stays of a guest.
+    ///
+    /// One lock covers all of it: taken when a guest has exited, given up before the next one is
+    /// entered (`SharedKernel`). Every method runs on the processor that holds the lock. It is the
+    /// simplest rule that is right: no two processors are in the hypervisor at the same time, so
+    /// all that was true of one processor is true of many, but for what guests do meanwhile.
+    struct Kernel: ~Copyable {
+        var core: HypervisorCore
+        var machine: X86Machine
+        var scheduler: Scheduler
+        var audit = AuditTrail()
+        private var input = ConsoleFocus()
+        private var lastShown: UInt64 = 0
+        /// When the first compartment could run.
+        let startedAt: UInt64
+        var works = InlineArray<32, Work>(repeating: Work())
+        /// The domains whose end was dealt with, by index: one bit for each.
+        var ended: UInt32 = 0
+        /// Whether the end of all was reported.
+        var hasEnded = false
+
+        /// What a processor is doing.
+        struct Work: BitwiseCopyable {
+            /// Whom it runs.
+            var runs: VirtualCPUID?
+            /// Until when.
+            var end: UInt64 = 0
+            /// Whether it is to choose anew, whatever the time.
+            var mustChoose = false
+            /// For when its timer is set; nil: it rang.
+            var armed: UInt64?
+            /// The next deadline that it watches, as it was when this was computed.
+            var deadline: UInt64 = 0
+            var deadlineChanges: UInt64 = .max
+            var domainInTurn: Int?
+        }
+
+        /// What a processor does next, without the lock.
+        enum Turn: BitwiseCopyable {
+            /// It runs a guest.
+            case run(GuestEntry)
+            /// It waits for an interrupt.
+            case wait
+            /// Nothing is left to run.
+            case end
+        }
+
+        init(
+            core: consuming HypervisorCore, machine: consuming X86Machine, scheduler: Scheduler
+        ) {
+            startedAt = machine.clock.now()
+            self.core = core
+            self.machine = machine
+            self.scheduler = scheduler
+        }
+
+        /// Deals with what happened since this processor's last turn, and decides what it does next.
+        mutating func turn(_ processor: Int, _ manifest: borrowing SystemManifest) -> Turn {
+            machine.enter(processor)
+            if let runs = works[processor].runs { answerExit(of: runs, processor, manifest) }
+            if machine.takeTimer() { works[processor].armed = nil }
+            var now = machine.clock.now()
+            watchDeadlines(processor, now)
+            passOnWakes(processor, now)
+            if let runs = works[processor].runs {
+                let goesOn =
+                    now < works[processor].end && !works[processor].mustChoose
+                    && core.isRunnable(runs)
+                if goesOn { return run(runs, processor, now) }
+                leave(runs, processor, now)
+            }
+            if processor == 0 {
+                input.poll(&core, &machine, manifest)
+                passOnWakes(processor, now)
+            }
+            works[processor].mustChoose = false
+            now = machine.clock.now()
+            // Whose time it is may have changed: their deadlines come before the choice.
+            watchDeadlines(processor, now)
+            passOnWakes(processor, now)
+            return choose(processor, now)
+        }
+
+        private mutating func choose(_ processor: Int, _ now: UInt64) -> Turn {
+            let assignment = scheduler.choose(
+                on: processor, at: now, among: core.runnableProcessors())
+            if assignment.runs == nil || now > lastShown + 200_000_000 {
+                machine.console.showUnfinished()
+                lastShown = now
+            }
+            works[processor].end = assignment.end
+            guard let place = assignment.runs else {
+                guard core.isAnyRunning else { return .end }
+                // The first processor also looks at the serial port.
+                let end = processor == 0 ? min(assignment.end, now + 10_000_000) : assignment.end
+                arm(processor, until: end, now)
+                return .wait
+            }
+            let chosen = VirtualCPUID(domain: core.domains[place.domain].id, number: place.number)
+            works[processor].runs = chosen
+            core.setHome(processor, of: chosen)
+            machine.select(chosen)
+            core.enter(.running, chosen, machine)
+            watchDeadlines(processor, now)
+            return run(chosen, processor, now)
+        }
+
+        private mutating func run(
+            _ chosen: VirtualCPUID, _ processor: Int, _ now: UInt64
+        ) -> Turn {
+            arm(processor, until: works[processor].end, now)
+            let index = Int(chosen.domain.number) - 1
+            let cpu = core.domains[index].cpus[chosen.number]
+            let isPending = machine.load8(cpu.infoFrame, offset: cpu.infoOffset) != 0
+            let upcall = isPending ? core.domains[index].callbackVector : 0
+            return .run(machine.prepare(chosen, upcall: upcall))
+        }
+
+        /// Has the timer ring at the end of what the processor does, or at the next deadline.
+        private mutating func arm(_ processor: Int, until end: UInt64, _ now: UInt64) {
+            let target = min(end, works[processor].deadline)
+            if let armed = works[processor].armed, armed == target { return }
+            machine.clock.arm(nanoseconds: target > now ? target - now : 0)
+            works[processor].armed = target
+        }
+
+        /// Rings what is due of the deadlines that this processor watches. Under a fixed frame they
+        /// are those of the domain whose time it is: another's cost it nothing.
+        private mutating func watchDeadlines(_ processor: Int, _ now: UInt64) {
+            let inTurn = scheduler.domainInTurn(at: now)
+            let isStale =
+                works[processor].deadlineChanges != core.deadlineChanges
+                || works[processor].domainInTurn != inTurn
+            guard isStale || now >= works[processor].deadline else { return }
+            core.expireTimers(home: processor, domain: inTurn, &machine)
+            works[processor].deadline = core.nextDeadline(home: processor, domain: inTurn) ?? .max
+            works[processor].deadlineChanges = core.deadlineChanges
+            works[processor].domainInTurn = inTurn
+        }
+
+        /// Tells processors of the virtual processors that were woken: the one that runs one, which
+        /// has something new to show it, or one that may run it now.
+        private mutating func passOnWakes(_ processor: Int, _ now: UInt64) {
+            // At most every virtual processor once: nothing here wakes another.
+            for _ in 0..<256 {
+                guard let woken = core.takeWoken() else { return }
+                let place = Scheduler.Place(
+                    domain: Int(woken.domain.number) - 1, number: woken.number)
+                if let other = scheduler.processor(of: place) {
+                    machine.kick(other)
+                    continue
+                }
+                guard core.isRunnable(woken) else { continue }
+                core.note(.runnable, woken, machine)
+                let runnable = core.runnableProcessors()[place.domain]
+                guard let chosen = scheduler.wake(place, at: now, runnable: runnable) else {
+                    continue
+                }
+                works[chosen].mustChoose = true
+                machine.kick(chosen)
+            }
+        }
+
+        /// The virtual processor leaves the processor.
+        private mutating func leave(_ left: VirtualCPUID, _ processor: Int, _ now: UInt64) {
+            let index = Int(left.domain.number) - 1
+            scheduler.release(processor, at: now)
+            works[processor].runs = nil
+            machine.leave(left)
+            guard core.domains[index].life == .running else {
+                core.note(.offline, left, machine)
+                return end(left.domain)
+            }
+            let cpu = core.domains[index].cpus[left.number]
+            let state: Runstate = cpu.isUp ? (cpu.isBlocked ? .blocked : .runnable) : .offline
+            machine.select(left)
+            core.enter(state, left, machine)
+        }
+    }
+
+#endif

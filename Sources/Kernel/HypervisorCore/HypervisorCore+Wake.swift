@@ -1,0 +1,154 @@
+import BootArena
+
+/// What the scheduler has to know: who can run, who was woken, and when time brings news.
+extension HypervisorCore {
+    /// Ends a processor's wait, and has whoever schedules look at it: even one that runs has
+    /// something new to see.
+    mutating func wake(_ index: Int, _ number: Int) {
+        domains[index].cpus[number].isBlocked = false
+        if domains[index].cpus[number].pollDeadline != nil {
+            domains[index].cpus[number].pollDeadline = nil
+            noteDeadline()
+        }
+        tell(index, number)
+    }
+
+    /// Has whoever schedules look at a processor.
+    private mutating func tell(_ index: Int, _ number: Int) {
+        domains[index].woken |= 1 << UInt8(number)
+        wokenDomains |= 1 << UInt32(index)
+    }
+
+    /// Has whoever schedules look at all processors of a domain: it has stopped.
+    mutating func tellAll(_ index: Int) {
+        for number in 0..<domains[index].cpuCount { tell(index, number) }
+    }
+
+    /// A deadline was set or taken back.
+    mutating func noteDeadline() {
+        // WRAPS: 2^64 changes take longer than any machine lasts.
+        deadlineChanges &+= 1
+    }
+
+    /// Takes one of the processors that were woken since they were last taken.
+    ///
+    /// - Returns: nil when there is none.
+    public mutating func takeWoken() -> VirtualCPUID? {
+        guard wokenDomains != 0 else { return nil }
+        let index = wokenDomains.trailingZeroBitCount
+        let number = domains[index].woken.trailingZeroBitCount
+        domains[index].woken &= domains[index].woken &- 1
+        if domains[index].woken == 0 { wokenDomains &= wokenDomains &- 1 }
+        return VirtualCPUID(domain: domains[index].id, number: number)
+    }
+
+    /// Whether a processor could run now.
+    public func isRunnable(_ processor: VirtualCPUID) -> Bool {
+        let index = callerIndex(processor.domain)
+        return domains[index].life == .running
+            && domains[index].cpus[processor.number].isRunnable
+    }
+
+    /// Who could run now: for each domain, by index, one bit for each of its processors.
+    ///
+    /// - Complexity: one step for each processor of each domain.
+    public func runnableProcessors() -> InlineArray<32, UInt8> {
+        var sets = InlineArray<32, UInt8>(repeating: 0)
+        for index in domains.indices where domains[index].life == .running {
+            for number in 0..<domains[index].cpuCount
+            where domains[index].cpus[number].isRunnable {
+                sets[index] |= 1 << UInt8(number)
+            }
+        }
+        return sets
+    }
+
+    /// Whether any domain has not stopped.
+    public var isAnyRunning: Bool {
+        for index in domains.indices where domains[index].life == .running { return true }
+        return false
+    }
+
+    /// Names the physical processor that watches a processor's deadlines from now on.
+    public mutating func setHome(_ home: Int, of processor: VirtualCPUID) {
+        let index = callerIndex(processor.domain)
+        guard domains[index].cpus[processor.number].home != home else { return }
+        domains[index].cpus[processor.number].home = home
+        noteDeadline()
+    }
+
+    /// Rings the timers that are due and ends the polls whose time has come.
+    ///
+    /// - Complexity: one step for each processor of each domain.
+    public mutating func expireTimers<M: Machine & ~Copyable>(_ machine: inout M) {
+        for index in domains.indices { expireTimers(of: index, home: nil, &machine) }
+    }
+
+    /// As `expireTimers`, for the deadlines that one physical processor watches.
+    ///
+    /// - Parameter domain: the index of the one domain whose time it is; nil: all.
+    public mutating func expireTimers<M: Machine & ~Copyable>(
+        home: Int, domain: Int?, _ machine: inout M
+    ) {
+        if let domain {
+            expireTimers(of: domain, home: home, &machine)
+        } else {
+            for index in domains.indices { expireTimers(of: index, home: home, &machine) }
+        }
+    }
+
+    private mutating func expireTimers<M: Machine & ~Copyable>(
+        of index: Int, home: Int?, _ machine: inout M
+    ) {
+        let now = machine.systemTimeInNanoseconds()
+        let domain = domains[index].id
+        for number in 0..<domains[index].cpuCount {
+            let cpu = domains[index].cpus[number]
+            if let home, cpu.home != home { continue }
+            if let deadline = cpu.timerDeadline, deadline <= now {
+                domains[index].cpus[number].timerDeadline = nil
+                noteDeadline()
+                if let port = virtualInterruptPort(
+                    VirtualInterrupt.timer, of: domain, cpu: number)
+                {
+                    setPending(domain, port, &machine)
+                }
+            }
+            if let deadline = cpu.pollDeadline, deadline <= now { wake(index, number) }
+        }
+    }
+
+    /// The next moment at which `expireTimers` has something to do; nil: none.
+    ///
+    /// - Units: nanoseconds of system time.
+    public func nextDeadline() -> UInt64? {
+        var next: UInt64 = .max
+        for index in domains.indices { next = min(next, deadline(of: index, home: nil)) }
+        return next == .max ? nil : next
+    }
+
+    /// As `nextDeadline`, among the deadlines that one physical processor watches.
+    ///
+    /// - Parameter domain: the index of the one domain whose time it is; nil: all.
+    public func nextDeadline(home: Int, domain: Int?) -> UInt64? {
+        var next: UInt64 = .max
+        if let domain {
+            next = deadline(of: domain, home: home)
+        } else {
+            for index in domains.indices { next = min(next, deadline(of: index, home: home)) }
+        }
+        return next == .max ? nil : next
+    }
+
+    private func deadline(of index: Int, home: Int?) -> UInt64 {
+        guard domains[index].life == .running else { return .max }
+        var next: UInt64 = .max
+        for number in 0..<domains[index].cpuCount {
+            let cpu = domains[index].cpus[number]
+            if let home, cpu.home != home { continue }
+            next = min(next, cpu.timerDeadline ?? .max)
+            next = min(next, cpu.pollDeadline ?? .max)
+        }
+        return next
+    }
+}

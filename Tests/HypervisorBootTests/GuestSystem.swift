@@ -1,0 +1,57 @@
+import CompilerTestSupport
+import Digests
+import PolicyCompiler
+import SystemManifest
+import TestSupport
+import VirtualHardware
+
+/// A system of programs that are a few instructions each, compiled from a source, with a boot bundle.
+struct GuestSystem {
+    /// The boot bundle.
+    let bundle: [UInt8]
+
+    /// Compiles a system whose compartments, `first`, `second` and so on, run these programs.
+    ///
+    /// - Parameter fields: what each compartment says besides kernel and memory.
+    init(_ programs: [GuestProgram], fields: [String]) throws {
+        let names = ["first", "second", "third", "fourth"]
+        let compartments = zip(names, fields).prefix(programs.count).map { name, fields in
+            """
+            compartment \(name) at low {
+                kernel debian
+                memory 32 MiB
+                \(fields)
+            }
+
+            """
+        }
+        let text = """
+            system guests version 1
+            target casemate
+
+            levels low
+
+            \(compartments.joined())
+            """
+        let system = try TestSystem(text)
+        var model = system.compiled.model
+        var modules: [[UInt8]] = []
+        model.modules = []
+        for (index, program) in programs.enumerated() {
+            let digest = SHA384.hash(program.image.span)
+            let known = model.modules.firstIndex { $0.digest == digest }
+            if known == nil {
+                model.modules.append(
+                    SystemManifestModel.Module(
+                        name: "program \(index)", kind: .kernel,
+                        sizeInBytes: UInt64(program.image.count), digest: digest))
+                modules.append(program.image)
+            }
+            model.compartments[index].kernel = known ?? model.modules.count - 1
+            model.compartments[index].initrd = nil
+        }
+        bundle = NewcArchive.archive(
+            [("policy", system.compiled.policy), ("manifest", model.encoded)]
+                + modules.enumerated().map { ("module/\($0)", $1) })
+    }
+}
