@@ -152,9 +152,14 @@ let control: [Target] = [
 
 let storeDaemon: [Target] = [
     .systemLibrary(name: "CEpoll", path: "Sources/Control/CEpoll"),
+    .systemLibrary(name: "CSELinux", path: "Sources/Control/CSELinux"),
     .executableTarget(
         name: "casemate-xenstored",
-        dependencies: ["BootArena", "StoreCore", "VirtualHardware", "CEpoll"],
+        dependencies: [
+            "SecurityLattice", "Digests", "BootArena", "PolicyDatabase", "SystemManifest",
+            "ReferenceMonitor", "StoreCore", "PolicyDatabaseModel", "VirtualHardware", "CEpoll",
+            "CSELinux",
+        ],
         path: "Sources/Control/StoreDaemon", swiftSettings: strict),
 ]
 
@@ -270,7 +275,14 @@ let serviceTests: [Target] = [
             "CompilerTestSupport", "BootArena", "ConsoleService", "GuestRuntime", "PolicyCompiler",
             "PolicyDatabase", "SystemManifest",
         ]),
-    tests("StoreDaemonTests", ["VirtualHardware", "casemate-xenstored"]),
+    .testTarget(
+        name: "StoreDaemonTests",
+        dependencies: [
+            "TestSupport", "CompilerTestSupport", "Digests", "PolicyDatabase",
+            "PolicyDatabaseModel", "PolicyCompiler", "StoreCore", "VirtualHardware",
+            "casemate-xenstored",
+        ],
+        path: "Tests/StoreDaemonTests", exclude: ["xenstub.c"], swiftSettings: strict),
 ]
 
 let moduleTests = measurementTests + policyTests + fuzzing + serviceTests

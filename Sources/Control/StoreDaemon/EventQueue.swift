@@ -1,10 +1,19 @@
-import BootArena
 import CEpoll
 import Glibc
 
-/// The binding to epoll, to sockets that do not wait, and to memory that starts as zeros.
+/// The binding to epoll, and to sockets that do not wait.
 /// - NOTE: unsafe to the compiler because `epoll_event` holds a union; only `data.fd` is used.
 @safe struct EventQueue {
+    /// What to be told of about a descriptor.
+    enum Interest {
+        /// Nothing but that it is gone.
+        case nothing
+        /// That there is something to read.
+        case input
+        /// That there is room to write.
+        case output
+    }
+
     private let descriptor: Int32
     private var ready = unsafe [epoll_event](repeating: epoll_event(), count: 64)
 
@@ -14,22 +23,27 @@ import Glibc
         if descriptor < 0 { return nil }
     }
 
-    /// Watches a descriptor, for the first time or anew: for input, or for room to write.
-    func watch(_ number: Int32, isNew: Bool, writes: Bool) -> Bool {
+    /// Watches a descriptor, for the first time or anew.
+    func watch(_ number: Int32, isNew: Bool, _ interest: Interest) -> Bool {
         var event = unsafe epoll_event()
-        unsafe event.events = writes ? EPOLLOUT.rawValue : EPOLLIN.rawValue
+        switch interest {
+        case .nothing: unsafe event.events = 0
+        case .input: unsafe event.events = EPOLLIN.rawValue
+        case .output: unsafe event.events = EPOLLOUT.rawValue
+        }
         unsafe event.data.fd = number
         // SAFETY: the event lives through the call.
         return unsafe epoll_ctl(
             descriptor, isNew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, number, &event) == 0
     }
 
-    /// Waits for something to happen; returns the descriptors at which it did.
-    mutating func wait() -> [Int32] {
+    /// Waits for something to happen, for ever if the time is negative; returns the descriptors at
+    /// which it did.
+    mutating func wait(timeoutInMilliseconds: Int32) -> [Int32] {
         let capacity = Int32(unsafe ready.count)
         // SAFETY: the buffer has room for as many events as are asked for.
         let count = unsafe ready.withUnsafeMutableBufferPointer { buffer in
-            unsafe epoll_wait(descriptor, buffer.baseAddress, capacity, -1)
+            unsafe epoll_wait(descriptor, buffer.baseAddress, capacity, timeoutInMilliseconds)
         }
         guard count > 0 else { return [] }
         return unsafe ready[..<Int(count)].map { unsafe $0.data.fd }
@@ -76,14 +90,12 @@ func writeWithoutWaiting(
     return count
 }
 
-/// An arena in fresh memory of the system, of which untouched pages cost nothing; nil when the
-/// system has not enough.
-func systemArena(sizeInBytes: Int) -> BootArena? {
-    let memory = unsafe mmap(
-        nil, sizeInBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-    guard unsafe memory != MAP_FAILED, let start = unsafe memory else { return nil }
-    // SAFETY: an anonymous mapping is page-aligned, zero, ours alone, and never unmapped.
-    return unsafe BootArena(unsafeMemory: start, sizeInBytes: sizeInBytes, isZero: true)
+/// The microseconds of a clock that does not go back.
+func monotonicMicroseconds() -> UInt64 {
+    var time = timespec()
+    // SAFETY: the record lives through the call.
+    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+    return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
 }
 
 /// Lets every signal do what it does: whoever started the program may have blocked some, and with
@@ -93,4 +105,23 @@ func unblockSignals() {
     // SAFETY: the set lives through both calls; nothing is to be returned.
     unsafe sigemptyset(&none)
     _ = unsafe sigprocmask(SIG_SETMASK, &none, nil)
+}
+
+/// All bytes of a file; nil when it cannot be read or has more than 64 MiB.
+func fileContents(_ path: String) -> [UInt8]? {
+    let file = unsafe open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return nil }
+    defer { closeDescriptor(file) }
+    var bytes: [UInt8] = []
+    var piece = [UInt8](repeating: 0, count: 1 << 16)
+    while bytes.count <= 64 << 20 {
+        // SAFETY: the buffer has room for `$0.count` bytes.
+        let count = unsafe piece.withUnsafeMutableBytes {
+            unsafe read(file, $0.baseAddress, $0.count)
+        }
+        guard count >= 0 else { return nil }
+        if count == 0 { return bytes }
+        bytes += piece.prefix(count)
+    }
+    return nil
 }

@@ -1,168 +1,312 @@
 import BootArena
 import StoreCore
+import VirtualHardware
 
-/// Serves one store to the clients of one Unix socket, all of which speak for domain 0.
+/// A socket that clients connect to.
+struct Listener {
+    /// The socket.
+    let descriptor: Int32
+    /// The compartment for which its clients speak; nil where their user id says it.
+    let name: String?
+}
+
+/// Serves one store to the clients of Unix sockets.
 ///
 /// A client gets no more served while it does not take its replies: then nothing of it is read, so
-/// what is kept for it is one input and one output buffer, and what its quotas allow.
+/// what is kept for it is `Connection.heldBytes`, and in the store what its quotas allow. In one
+/// turn a client gets at most `requestsPerTurn` requests served, and `Connection.outputBytes`.
 struct StoreServer: ~Copyable {
-    /// The bytes that are kept for a client in each direction.
-    private static let bufferSize = 32768
+    /// The most requests of one client that are served before the next client's turn.
+    static let requestsPerTurn = 32
 
-    private struct Connection {
-        let client: StoreClient
-        var input = [UInt8](repeating: 0, count: StoreServer.bufferSize)
-        var inputStart = 0
-        var inputEnd = 0
-        var output = [UInt8](repeating: 0, count: StoreServer.bufferSize)
-        var outputStart = 0
-        var outputEnd = 0
-        var isBlocked = false
-
-        /// Whether a reply and an event of any size fit.
-        var hasRoom: Bool { output.count - outputEnd >= 2 * 4112 }
-
-        mutating func append(_ bytes: Span<UInt8>) {
-            for index in bytes.indices { output[outputEnd + index] = bytes[index] }
-            outputEnd += bytes.count
-        }
-    }
-
-    private var core: StoreCore
+    var core: StoreCore
+    var policy: StorePolicy?
+    let options: DaemonOptions
+    let memory: SystemMemory
+    private(set) var listeners: [Int32: Listener] = [:]
+    /// By descriptor.
+    private(set) var connections: [Int32: Connection] = [:]
+    /// By what the store calls them.
+    private var clients: [UInt64: Connection] = [:]
     private var queue: EventQueue
-    private let listener: Int32
-    private var connections: [Int32: Connection] = [:]
+    /// Those that have something to be served that nothing announces.
+    private var ready: [Connection] = []
+    /// Those that wait for a time, in microseconds.
+    private var delayed: [(until: UInt64, connection: Connection)] = []
+    private var now: UInt64 = 0
+    private var log = RefusalLog()
+    /// Whether a successor has taken over.
+    var isReplaced = false
 
-    init(_ core: consuming StoreCore, queue: EventQueue, listener: Int32) {
+    init(
+        _ core: consuming StoreCore, policy: StorePolicy?, options: DaemonOptions,
+        memory: SystemMemory, queue: EventQueue
+    ) {
         self.core = core
+        self.policy = policy
+        self.options = options
+        self.memory = memory
         self.queue = queue
-        self.listener = listener
+        log.skip(to: self.core.lastRefusal.sequence)
     }
 
-    /// Serves as long as the socket can be watched: for ever.
+    /// Adds a socket to accept connections from; false if it cannot be watched.
+    mutating func add(_ listener: Listener) -> Bool {
+        guard queue.watch(listener.descriptor, isNew: true, .input) else { return false }
+        listeners[listener.descriptor] = listener
+        return true
+    }
+
+    /// Adds a connection; false if it cannot be watched.
+    mutating func add(_ connection: Connection) -> Bool {
+        guard queue.watch(connection.descriptor, isNew: true, .input) else { return false }
+        connections[connection.descriptor] = connection
+        clients[connection.client.token] = connection
+        makeReady(connection)
+        return true
+    }
+
+    /// Serves until a successor has taken over.
     mutating func run() {
-        let isWatched = queue.watch(listener, isNew: true, writes: false)
-        while isWatched {
-            for number in queue.wait() {
-                if number == listener { accept() } else { serve(number) }
+        while !isReplaced {
+            let found = queue.wait(timeoutInMilliseconds: timeout())
+            now = monotonicMicroseconds()
+            for event in found where !isReplaced {
+                if listeners[event] != nil {
+                    accept(event)
+                } else if let connection = connections[event] {
+                    turn(connection, isAnnounced: true)
+                }
             }
+            serveReady()
             // Whoever was told of a change gets it now, if there is room.
-            for (number, connection) in connections
-            where !connection.isBlocked && core.hasEvent(for: connection.client) {
-                flush(number)
+            while !isReplaced, let client = core.nextClientWithEvents() {
+                if let connection = clients[client.token] { flush(connection) }
             }
         }
     }
 
-    private mutating func accept() {
-        guard let number = acceptWithoutWaiting(listener) else { return }
-        let label = StoreLabel(index: 0)
-        guard let client = try? core.connect(domain: 0, label: label, isPrivileged: true),
-            queue.watch(number, isNew: true, writes: false)
-        else {
+    private func timeout() -> Int32 {
+        guard ready.isEmpty else { return 0 }
+        guard let first = delayed.map(\.until).min() else { return -1 }
+        return first > now ? Int32(min(1000, (first - now) / 1000 + 1)) : 0
+    }
+
+    private mutating func serveReady() {
+        if !delayed.isEmpty {
+            for waiting in delayed where waiting.until <= now { ready.append(waiting.connection) }
+            delayed.removeAll { $0.until <= now }
+        }
+        guard !ready.isEmpty else { return }
+        let turns = ready
+        ready.removeAll(keepingCapacity: true)
+        for connection in turns where connection.isOpen && !isReplaced {
+            connection.isReady = false
+            turn(connection, isAnnounced: false)
+        }
+    }
+
+    private mutating func makeReady(_ connection: Connection) {
+        guard !connection.isReady else { return }
+        connection.isReady = true
+        ready.append(connection)
+    }
+
+    // MARK: Clients
+
+    private mutating func accept(_ descriptor: Int32) {
+        guard let listener = listeners[descriptor], let number = acceptWithoutWaiting(descriptor)
+        else { return }
+        guard let connection = identify(number, listener), add(connection) else {
             closeDescriptor(number)
             return
         }
-        connections[number] = Connection(client: client)
+        connection.isReady = false
+        ready.removeLast()
     }
 
-    private mutating func close(_ number: Int32) {
-        guard let connection = connections.removeValue(forKey: number) else { return }
+    /// Returns the connection of a peer; nil for one that nobody named.
+    private mutating func identify(_ number: Int32, _ listener: Listener) -> Connection? {
+        guard hostPermits(number) else { return nil }
+        guard let policy else {
+            let label = StoreLabel(index: 0)
+            guard let client = try? core.connect(domain: 0, label: label, isPrivileged: true)
+            else { return nil }
+            return Connection(descriptor: number, client: client, compartment: nil)
+        }
+        let name = listener.name ?? peerUser(number).flatMap { options.peers[$0] }
+        guard let compartment = policy.compartments.first(where: { $0.name == name }) else {
+            return nil
+        }
+        let isPrivileged = policy.mayAdminister(compartment.label)
+        guard
+            let client = try? core.connect(
+                domain: compartment.domain, label: compartment.label, isPrivileged: isPrivileged)
+        else { return nil }
+        return Connection(descriptor: number, client: client, compartment: compartment.name)
+    }
+
+    mutating func close(_ connection: Connection) {
+        guard connection.isOpen else { return }
+        connection.isOpen = false
+        connections[connection.descriptor] = nil
+        clients[connection.client.token] = nil
         core.disconnect(connection.client)
-        closeDescriptor(number)
+        closeDescriptor(connection.descriptor)
     }
 
-    private mutating func serve(_ number: Int32) {
-        guard var connection = connections.removeValue(forKey: number) else { return }
-        var isOpen = true
-        if !connection.isBlocked { isOpen = receive(number, &connection) }
-        // What was read and found no room waits in the input, and nothing would announce it: go on
-        // until all is served or the client does not take more.
-        isOpen = isOpen && send(number, &connection)
-        var served = -1
-        while isOpen, !connection.isBlocked, served != connection.inputStart {
-            served = connection.inputStart
-            isOpen = handle(&connection) && send(number, &connection)
+    /// Closes the connections that the store has closed itself.
+    mutating func closeForgotten() {
+        for connection in connections.values where !core.isOpen(connection.client) {
+            close(connection)
         }
-        connections[number] = connection
-        if !isOpen { close(number) }
     }
 
-    private mutating func flush(_ number: Int32) {
-        guard var connection = connections.removeValue(forKey: number) else { return }
-        appendEvents(&connection)
-        let isOpen = send(number, &connection)
-        connections[number] = connection
-        if !isOpen { close(number) }
-    }
+    // MARK: A turn
 
-    private func receive(_ number: Int32, _ connection: inout Connection) -> Bool {
-        if connection.inputStart > 0 {
-            let count = connection.inputEnd - connection.inputStart
-            for index in 0..<count {
-                connection.input[index] = connection.input[connection.inputStart + index]
-            }
-            (connection.inputStart, connection.inputEnd) = (0, count)
+    private mutating func turn(_ connection: Connection, isAnnounced: Bool) {
+        if connection.isBlocked {
+            guard send(connection) else { return close(connection) }
+            if connection.isBlocked { return }
+            appendEvents(connection)
+        } else if isAnnounced {
+            guard receive(connection) else { return close(connection) }
         }
+        let isDelayed: Bool
+        switch handle(connection) {
+        case .close: return close(connection)
+        case .delayed: isDelayed = true
+        case .done: isDelayed = false
+        }
+        if isReplaced { return }
+        guard send(connection) else { return close(connection) }
+        if !connection.isBlocked, !isDelayed, connection.hasMessage { makeReady(connection) }
+        watch(connection, isDelayed: isDelayed)
+    }
+
+    private mutating func flush(_ connection: Connection) {
+        guard !connection.isBlocked else { return }
+        appendEvents(connection)
+        guard send(connection) else { return close(connection) }
+        watch(connection, isDelayed: false)
+        // What found no room follows in the next turn.
+        if !connection.isBlocked, core.hasEvent(for: connection.client) { makeReady(connection) }
+    }
+
+    private mutating func watch(_ connection: Connection, isDelayed: Bool) {
+        let interest: EventQueue.Interest =
+            connection.isBlocked ? .output : isDelayed || connection.isReady ? .nothing : .input
+        guard interest != connection.interest else { return }
+        connection.interest = interest
+        if !queue.watch(connection.descriptor, isNew: false, interest) { close(connection) }
+    }
+
+    private mutating func receive(_ connection: Connection) -> Bool {
+        connection.makeRoom()
         let start = connection.inputEnd
-        guard let count = readWithoutWaiting(number, into: &connection.input, from: start) else {
-            return true
-        }
+        guard start < connection.input.count else { return true }
+        guard
+            let count = readWithoutWaiting(
+                connection.descriptor, into: &connection.input, from: start)
+        else { return true }
         connection.inputEnd += count
         return count > 0
     }
 
-    /// Serves the whole messages that are there, while replies fit; false if the client broke the
-    /// protocol.
-    private mutating func handle(_ connection: inout Connection) -> Bool {
-        while connection.hasRoom {
-            guard let (order, size) = handleFirst(connection) else { return true }
-            connection.inputStart += size
-            switch order {
-            case .close: return false
-            case .eventsFirst:
-                appendEvents(&connection)
-                connection.append(core.replyMessage)
-            case .replyFirst:
-                connection.append(core.replyMessage)
-                appendEvents(&connection)
+    private enum TurnEnd { case done, delayed, close }
+
+    /// Serves the whole messages that are there, while replies fit.
+    private mutating func handle(_ connection: Connection) -> TurnEnd {
+        var served = 0
+        appendEvents(connection)
+        while served < StoreServer.requestsPerTurn, connection.hasRoom, connection.hasMessage,
+            !isReplaced
+        {
+            switch core.admit(connection.client, at: now) {
+            case .now: break
+            case .afterDelivery:
+                guard send(connection) else { return .close }
+                // Of what was taken at once the replies are delivered: the next may go on.
+                if connection.isBlocked || connection.waitingReplies > 0 { return .done }
+                if served == 0 { return .done }
+                served = StoreServer.requestsPerTurn
+                continue
+            case .after(let microseconds):
+                delayed.append((now + microseconds, connection))
+                return .delayed
             }
+            served += 1
+            guard handleFirst(connection) else { return .close }
         }
+        return .done
+    }
+
+    /// Serves the first message; false if the client broke the protocol.
+    private mutating func handleFirst(_ connection: Connection) -> Bool {
+        // Nothing writes to the input before this returns, so it is not copied.
+        let held = connection.input
+        let bytes = held.span.extracting(connection.inputStart..<connection.inputEnd)
+        guard let header = StoreMessageHeader(validating: bytes) else { return false }
+        let size = StoreMessageHeader.sizeInBytes + header.length
+        let message = bytes.extracting(first: size)
+        if header.type == StoreMessageType.control.rawValue,
+            let reply = control(message, header, connection)
+        {
+            if isReplaced { return true }
+            connection.append(reply.span)
+            connection.inputStart += size
+            connection.waitingReplies += 1
+            return true
+        }
+        var outcome = core.handle(message, from: connection.client)
+        if core.isWaitingForLabels {
+            if let policy { StoreSetUp.provideLabels(policy, &core) }
+            outcome = core.handle(message, from: connection.client)
+        }
+        if log.note(core.lastRefusal, now) {
+            StandardError.write(explanation(of: core.lastRefusal) + "\n")
+        }
+        connection.inputStart += size
+        switch outcome.order {
+        case .close: return false
+        case .eventsFirst:
+            appendEvents(connection)
+            connection.append(core.replyMessage)
+        case .replyFirst:
+            connection.append(core.replyMessage)
+            appendEvents(connection)
+        }
+        connection.waitingReplies += 1
         return true
     }
 
-    /// Serves the first message; returns its size, nil when it is not whole.
-    private mutating func handleFirst(
-        _ connection: Connection
-    ) -> (StoreOutcome.Order, size: Int)? {
-        let held = connection.inputEnd - connection.inputStart
-        guard held >= StoreMessageHeader.sizeInBytes else { return nil }
-        let bytes = connection.input.span.extracting(connection.inputStart..<connection.inputEnd)
-        guard let header = StoreMessageHeader(validating: bytes) else { return (.close, 0) }
-        let size = StoreMessageHeader.sizeInBytes + header.length
-        guard held >= size else { return nil }
-        let outcome = core.handle(bytes.extracting(first: size), from: connection.client)
-        return (outcome.order, size)
+    static func array(_ span: Span<UInt8>) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for index in span.indices { bytes.append(span[index]) }
+        return bytes
     }
 
-    private mutating func appendEvents(_ connection: inout Connection) {
+    private mutating func appendEvents(_ connection: Connection) {
         while connection.hasRoom, core.nextEvent(for: connection.client) {
             connection.append(core.eventMessage)
         }
     }
 
     /// Writes what there is; false if the client is gone.
-    private func send(_ number: Int32, _ connection: inout Connection) -> Bool {
+    private mutating func send(_ connection: Connection) -> Bool {
         let (start, end) = (connection.outputStart, connection.outputEnd)
         if start < end {
-            guard let count = writeWithoutWaiting(number, connection.output, from: start, to: end)
+            guard
+                let count = writeWithoutWaiting(
+                    connection.descriptor, connection.output, from: start, to: end)
             else { return false }
             connection.outputStart += count
         }
-        let isBlocked = connection.outputStart < end
-        if !isBlocked { (connection.outputStart, connection.outputEnd) = (0, 0) }
-        guard isBlocked != connection.isBlocked else { return true }
-        connection.isBlocked = isBlocked
-        return queue.watch(number, isNew: false, writes: isBlocked)
+        connection.isBlocked = connection.outputStart < end
+        guard !connection.isBlocked else { return true }
+        (connection.outputStart, connection.outputEnd) = (0, 0)
+        core.noteDelivered(connection.waitingReplies, to: connection.client)
+        connection.waitingReplies = 0
+        return true
     }
 }

@@ -29,6 +29,16 @@ struct BlockTable: ~Copyable {
         self.sharers = sharers
     }
 
+    /// The numbers that go with the tables.
+    var counters: StoreCounters {
+        get { [UInt64(firstFree), UInt64(unusedFrom), UInt64(usedCount), 0, 0] }
+        set {
+            firstFree = UInt32(truncatingIfNeeded: newValue[0])
+            unusedFrom = Int(truncatingIfNeeded: newValue[1])
+            usedCount = Int(truncatingIfNeeded: newValue[2])
+        }
+    }
+
     /// The number of blocks that `count` bytes take.
     static func blockCount(for count: Int) -> Int { (count + blockSize - 1) / blockSize }
 
@@ -101,7 +111,8 @@ struct BlockTable: ~Copyable {
             copyBytes(source.extracting(index..<index + part), into: &target, at: start)
             index += part
             position = 0
-            block = next[Int(block)]
+            // Only where something follows: each look at another table is a miss in a large store.
+            if index < source.count { block = next[Int(block)] }
         }
     }
 
@@ -125,7 +136,7 @@ struct BlockTable: ~Copyable {
             copyBytes(bytes.span.extracting(from..<from + part), into: &target, at: start + index)
             index += part
             position = 0
-            block = next[Int(block)]
+            if index < count { block = next[Int(block)] }
         }
     }
 
@@ -157,7 +168,7 @@ struct BlockTable: ~Copyable {
             for step in 0..<part where held[step] != expected[index + step] { return false }
             index += part
             position = 0
-            block = next[Int(block)]
+            if index < expected.count { block = next[Int(block)] }
         }
         return true
     }

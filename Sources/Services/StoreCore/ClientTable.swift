@@ -4,6 +4,20 @@ import BootArena
 public struct StoreClient: Equatable, Sendable, BitwiseCopyable {
     let index: UInt16
     let incarnation: UInt32
+
+    init(index: UInt16, incarnation: UInt32) {
+        self.index = index
+        self.incarnation = incarnation
+    }
+
+    /// The connection in one number, for an owner that hands its state to a successor.
+    public var token: UInt64 { UInt64(incarnation) << 16 | UInt64(index) }
+
+    /// Names the connection that had `token`; one that never was is as one that was closed.
+    public init(token: UInt64) {
+        index = UInt16(truncatingIfNeeded: token)
+        incarnation = UInt32(truncatingIfNeeded: token >> 16)
+    }
 }
 
 /// The number that the policy's labels have in the store.
@@ -24,20 +38,24 @@ struct ClientRecord: ZeroInitializable {
     var lastEvent: UInt32 = 0
     var overdueCount: UInt32 = 0
     var lastTransactionNumber: UInt32 = 0
+    /// Requests whose replies have not been delivered.
+    var outstanding: UInt32 = 0
     /// The index of its domain.
     var account: UInt16 = 0
     var label: UInt16 = 0
+    /// The next connection that its owner is to be told of, plus 1.
+    var nextSignalled: UInt16 = 0
+    var isSignalled = false
     var isOpen = false
     /// Xen's permissions do not bind it; the policy does.
     var isPrivileged = false
 }
 
 /// A domain that exists, with what it may use and uses.
-struct DomainRecord: BitwiseCopyable {
+struct DomainRecord: ZeroInitializable {
     var quota = StoreQuota()
     var domain: UInt16 = 0
-    /// The domain for which this one may act.
-    var target: UInt16?
+    private var targetNumber: UInt32 = 0
     var isUsed = false
     var isIntroduced = false
     var nodes = 0
@@ -49,7 +67,19 @@ struct DomainRecord: BitwiseCopyable {
     var events = 0
     var transactions = 0
     var accesses = 0
+    var outstanding = 0
+    /// The label of its connections; that of a domain without any is that of all.
+    var label: UInt16 = 0
+    /// Requests that it may make at once, in millionths, and when that was true.
+    var allowance: UInt64 = 0
+    var allowanceTime: UInt64 = 0
     var refusals = InlineArray<16, UInt32>(repeating: 0)
+
+    /// The domain for which this one may act.
+    var target: UInt16? {
+        get { targetNumber == 0 ? nil : UInt16(truncatingIfNeeded: targetNumber - 1) }
+        set { targetNumber = newValue.map { UInt32($0) + 1 } ?? 0 }
+    }
 }
 
 /// What a domain uses of the store; see `StoreQuota` for the words.
@@ -68,6 +98,8 @@ public struct StoreUsage: Equatable, Sendable {
     public let transactions: Int
     /// Nodes touched by open transactions.
     public let accesses: Int
+    /// Requests whose replies have not been delivered.
+    public let requests: Int
 
     init(_ record: DomainRecord) {
         nodes = record.nodes + record.reservedNodes
@@ -77,5 +109,6 @@ public struct StoreUsage: Equatable, Sendable {
         events = record.events
         transactions = record.transactions
         accesses = record.accesses
+        requests = record.outstanding
     }
 }

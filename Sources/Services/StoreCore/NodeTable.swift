@@ -73,6 +73,19 @@ struct NodeTable: ~Copyable {
         self.buckets = buckets
     }
 
+    /// The numbers that go with the tables.
+    var counters: StoreCounters {
+        get { [UInt64(firstFree), UInt64(unusedFrom), UInt64(count), 0, 0] }
+        set {
+            firstFree = UInt32(truncatingIfNeeded: newValue[0])
+            unusedFrom = Int(truncatingIfNeeded: newValue[1])
+            count = Int(truncatingIfNeeded: newValue[2])
+        }
+    }
+
+    /// The records that may be in use are those from 1 and before this one.
+    var endIndex: UInt32 { UInt32(truncatingIfNeeded: unusedFrom) }
+
     subscript(index: UInt32) -> NodeRecord {
         @inline(__always) get { records[Int(index)] }
         @inline(__always) set { records[Int(index)] = newValue }

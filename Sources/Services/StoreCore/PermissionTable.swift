@@ -76,6 +76,13 @@ struct PermissionList: BitwiseCopyable {
         entries[0] = entries[0] & 0x3_0000 | UInt32(domain)
     }
 
+    /// Returns the list with another access in one entry, which is not the first.
+    func changing(_ index: Int, to access: NodeAccess) -> PermissionList {
+        var list = self
+        list.entries[index] = entries[index] & ~0x3_0000 | (access.bits & 3) << 16
+        return list
+    }
+
     /// Marks the entries of a domain that is gone; returns whether there are any.
     mutating func markStale(_ domain: UInt16) -> Bool {
         var found = false
@@ -119,7 +126,7 @@ struct PermissionList: BitwiseCopyable {
 ///
 /// - Invariant (held): an index with holders names a list; index 0 names none.
 struct PermissionTable: ~Copyable {
-    private struct Row: BitwiseCopyable {
+    private struct Row: ZeroInitializable {
         var list: PermissionList
         var holders: UInt32
         var next: UInt32
@@ -131,13 +138,20 @@ struct PermissionTable: ~Copyable {
     private var unusedFrom = 1
 
     init(capacity: Int, arena: inout BootArena) throws(BootArenaError) {
-        let empty = Row(
-            list: PermissionList(owner: 0, others: .none), holders: 0, next: 0)
-        let rows = try arena.reserve(count: capacity + 1, repeating: empty)
-        let buckets = try arena.reserve(
-            count: bucketCount(for: capacity), repeating: UInt32(0))
+        let rows = try arena.reserveZeros(count: capacity + 1, of: Row.self)
+        let buckets = try arena.reserveZeros(
+            count: bucketCount(for: capacity), of: UInt32.self)
         self.rows = rows
         self.buckets = buckets
+    }
+
+    /// The numbers that go with the tables.
+    var counters: StoreCounters {
+        get { [UInt64(firstFree), UInt64(unusedFrom), 0, 0, 0] }
+        set {
+            firstFree = UInt32(truncatingIfNeeded: newValue[0])
+            unusedFrom = Int(truncatingIfNeeded: newValue[1])
+        }
     }
 
     subscript(index: UInt32) -> PermissionList { rows[Int(index)].list }

@@ -57,7 +57,8 @@ public struct MonitorAuthority: ~Copyable, StoreAuthority {
 
 /// The decisions of an authority, computed once, and the labels of paths.
 ///
-/// - Invariant (closed): before an authority is installed everything is denied.
+/// - Invariant (closed): before an authority is installed everything is denied; and always what has
+///   the label `none`, to which and for which nothing is permitted.
 struct LabelTable: ~Copyable {
     private var decisions: ArenaTable<UInt16>
     /// How often nodes of a label were changed: the source of generations.
@@ -70,8 +71,10 @@ struct LabelTable: ~Copyable {
     init(
         capacity: Int, rules ruleCapacity: Int, arena: inout BootArena
     ) throws(BootArenaError) {
-        let decisions = try arena.reserveZeros(count: capacity * capacity, of: UInt16.self)
-        let generations = try arena.reserveZeros(count: capacity, of: UInt64.self)
+        // One more than the policy has: the label of what the policy names no more.
+        let decisions = try arena.reserveZeros(
+            count: (capacity + 1) * (capacity + 1), of: UInt16.self)
+        let generations = try arena.reserveZeros(count: capacity + 1, of: UInt64.self)
         let rules = try arena.reserveZeros(count: ruleCapacity, of: LabelRule.self)
         self.decisions = decisions
         self.generations = generations
@@ -79,7 +82,19 @@ struct LabelTable: ~Copyable {
         self.capacity = capacity
     }
 
+    /// The numbers that go with the tables.
+    var counters: StoreCounters {
+        get { [UInt64(count), UInt64(ruleCount), 0, 0, 0] }
+        set {
+            count = Int(truncatingIfNeeded: newValue[0])
+            ruleCount = Int(truncatingIfNeeded: newValue[1])
+        }
+    }
+
     private static var secretBit: UInt16 { 1 << 15 }
+
+    /// The label of what the policy names no more: nobody may know that it is there.
+    var none: UInt16 { UInt16(truncatingIfNeeded: capacity) }
 
     /// Computes all decisions; false when the authority has more labels than there is room for.
     mutating func install<Authority: StoreAuthority & ~Copyable>(
@@ -87,12 +102,17 @@ struct LabelTable: ~Copyable {
     ) -> Bool {
         guard authority.labelCount >= 1, authority.labelCount <= capacity else { return false }
         count = authority.labelCount
+        for index in decisions.indices { decisions[index] = LabelTable.secretBit }
         for subject in 0..<count {
             for object in 0..<count {
-                decisions[subject * capacity + object] = LabelTable.vector(
+                decisions[subject * (capacity + 1) + object] = LabelTable.vector(
                     authority, subject: subject, object: object)
             }
         }
+        // Nodes may change from one label to another: no generation may come again.
+        var latest: UInt64 = 0
+        for index in generations.indices { latest = max(latest, generations[index]) }
+        for index in generations.indices { generations[index] = latest }
         return true
     }
 
@@ -114,13 +134,13 @@ struct LabelTable: ~Copyable {
 
     /// Whether `subject` may do all of `permissions` to nodes of label `object`.
     func allows(_ subject: UInt16, _ object: UInt16, _ permission: Permission) -> Bool {
-        let vector = decisions[Int(subject) * capacity + Int(object)]
+        let vector = decisions[Int(subject) * (capacity + 1) + Int(object)]
         return UInt32(vector) & permission.mask != 0
     }
 
     /// Whether `subject` may know that there is a node of label `object`.
     func mayKnow(_ subject: UInt16, _ object: UInt16) -> Bool {
-        let vector = decisions[Int(subject) * capacity + Int(object)]
+        let vector = decisions[Int(subject) * (capacity + 1) + Int(object)]
         return UInt32(vector) & XenstorePermission.read.mask != 0
             || vector & LabelTable.secretBit == 0
     }
@@ -130,6 +150,21 @@ struct LabelTable: ~Copyable {
         // WRAPS: it would take centuries.
         generations[Int(label)] &+= 1
         return generations[Int(label)]
+    }
+
+    /// Gives every rule's label its new number.
+    mutating func translateRules(_ translation: Span<UInt16>) {
+        for index in 0..<ruleCount {
+            rules[index].label = translated(rules[index].label, translation)
+        }
+    }
+
+    /// Returns the new number of a label: `none` if it has none.
+    func translated(_ label: UInt16, _ translation: Span<UInt16>) -> UInt16 {
+        guard Int(label) < translation.count, translation[Int(label)] < UInt16(count) else {
+            return none
+        }
+        return translation[Int(label)]
     }
 
     /// Gives new nodes at exactly `path` a label; those below inherit it. False when the table is

@@ -72,6 +72,10 @@ public struct StoreQuota: Equatable, Sendable, BitwiseCopyable {
     public var transactionNodes: Int
     /// Nodes that all its transactions may touch.
     public var accesses: Int
+    /// Requests whose replies have not been delivered.
+    public var requests: Int
+    /// Requests a second, over any second; 0: as many as there is time for.
+    public var requestsPerSecond: Int
 
     /// Creates the quota of a guest: Xen's numbers where Xen has them.
     public init(nodes: Int = 1000) {
@@ -85,6 +89,8 @@ public struct StoreQuota: Equatable, Sendable, BitwiseCopyable {
         transactions = 10
         transactionNodes = 1024
         accesses = 2048
+        requests = 20
+        requestsPerSecond = 20_000
     }
 
     /// Creates a quota for the domain that administers the store.
@@ -98,6 +104,8 @@ public struct StoreQuota: Equatable, Sendable, BitwiseCopyable {
         quota.transactions = 1024
         quota.transactionNodes = 8192
         quota.accesses = 16384
+        quota.requests = 1 << 16
+        quota.requestsPerSecond = 0
         return quota
     }
 
@@ -126,6 +134,7 @@ public struct StoreQuota: Equatable, Sendable, BitwiseCopyable {
         return isIn(nodes, most) && isIn(blocks, most) && isIn(permissionLists, most)
             && isIn(watches, most) && isIn(events, most) && isIn(transactions, 1 << 15)
             && isIn(accesses, most) && isIn(transactionNodes, most) && isIn(nodeSizeInBytes, most)
+            && isIn(requestsPerSecond, 1 << 30) && requests > 0 && isIn(requests, 1 << 30)
             && permissionEntries >= 1 && permissionEntries <= PermissionList.maximumCount
     }
 
@@ -135,7 +144,7 @@ public struct StoreQuota: Equatable, Sendable, BitwiseCopyable {
 }
 
 /// Why a request was refused or shortened; each is counted for each domain.
-public enum StoreRefusal: Int, Sendable {
+public enum StoreRefusal: Int, Sendable, BitwiseCopyable {
     /// The quota of nodes.
     case nodes
     /// The quota of blocks: memory.
@@ -162,7 +171,37 @@ public enum StoreRefusal: Int, Sendable {
     case malformed
     /// A transaction met a conflict.
     case conflict
+    /// Too many requests wait for their replies to be delivered: the next waits too.
+    case requests
+    /// Too many requests in a second: the next waits.
+    case rate
 
     /// The number of reasons; their raw values are 0 and on.
-    public static var count: Int { 13 }
+    public static var count: Int { 15 }
+}
+
+/// What was refused, for whoever explains it: a number for the request, who asked, and why.
+public struct StoreRefusalRecord: Equatable, Sendable, BitwiseCopyable {
+    /// How many refusals there were before, of all domains; nil reason: there was none at all.
+    public internal(set) var sequence: UInt64 = 0
+    /// The domain whose request it was.
+    public internal(set) var domain: UInt16 = 0
+    /// Why.
+    public internal(set) var reason: StoreRefusal?
+    /// For `.label`: what the client is.
+    public internal(set) var subject = StoreLabel(index: 0)
+    /// For `.label`: what the node is.
+    public internal(set) var object = StoreLabel(index: 0)
+    /// For `.label`: the mask of the permission of class `xenstore` that the policy does not give.
+    public internal(set) var permission: UInt32 = 0
+}
+
+/// Whether a client's next request is to be served now.
+public enum StoreAdmission: Equatable, Sendable {
+    /// It is.
+    case now
+    /// When replies were delivered: its domain has used up its quota of outstanding requests.
+    case afterDelivery
+    /// After so many microseconds: its domain has used up its rate.
+    case after(microseconds: UInt64)
 }

@@ -33,10 +33,13 @@ struct StorePath: ~Copyable {
     /// Takes over a path as given, relative to `domain`'s directory unless it starts with `/`.
     ///
     /// - Throws: `.invalid` if it is no path.
-    mutating func set(_ given: Span<UInt8>, domain: UInt16) throws(StoreError) {
+    mutating func set(
+        _ given: Span<UInt8>, domain: UInt16, maximum: Int = StorePath.maximumGiven,
+        mayEndWithSlash: Bool = false
+    ) throws(StoreError) {
         count = 0
         impliedCount = 0
-        guard given.count > 0, given.count <= StorePath.maximumGiven else { throw .invalid }
+        guard given.count > 0, given.count <= maximum else { throw .invalid }
         let first = given[0]
         if first != UInt8(ascii: "/"), first != UInt8(ascii: "@") {
             appendDirectory(of: domain)
@@ -45,7 +48,29 @@ struct StorePath: ~Copyable {
         }
         guard count + given.count <= StorePath.maximum else { throw .invalid }
         for index in given.indices { append(given[index]) }
-        guard StorePath.isValid(span) else { throw .invalid }
+        guard StorePath.isValid(span, mayEndWithSlash: mayEndWithSlash) else { throw .invalid }
+    }
+
+    /// Becomes the root.
+    mutating func setRoot() {
+        count = 1
+        impliedCount = 0
+        bytes[0] = UInt8(ascii: "/")
+    }
+
+    /// Becomes `length` slashes, for `place` to put names between; false if that is too long.
+    mutating func makeRoom(_ length: Int) -> Bool {
+        guard length <= StorePath.maximum else { return false }
+        count = length
+        for index in 0..<length { bytes[index] = UInt8(ascii: "/") }
+        return true
+    }
+
+    /// Puts the name at the start of a chain to `start`; it must fit.
+    mutating func place(
+        _ name: UInt32, _ nameLength: Int, at start: Int, in blocks: borrowing BlockTable
+    ) {
+        blocks.copy(name, from: 0, count: nameLength, to: &bytes, at: start)
     }
 
     /// Takes over a path that is known to be valid.
@@ -73,11 +98,15 @@ struct StorePath: ~Copyable {
         NameHash.of(span.extracting(first: length), secret: secret)
     }
 
-    /// Takes over a text that is a valid path.
-    mutating func set(_ text: PackedText) {
+    /// Takes over a text that is a valid path, and with a domain its variant for that one.
+    mutating func set(_ text: PackedText, domain: UInt16? = nil) {
         count = 0
         impliedCount = 0
         for index in 0..<text.count { append(text[index]) }
+        guard let domain else { return }
+        append(UInt8(ascii: "/"))
+        let digits = DecimalDigits(UInt64(domain))
+        for index in 0..<digits.count { append(digits[index]) }
     }
 
     private mutating func appendDirectory(of domain: UInt16) {
@@ -93,11 +122,8 @@ struct StorePath: ~Copyable {
         count += 1
     }
 
-    static func isValid(_ path: Span<UInt8>) -> Bool {
-        if path[0] == UInt8(ascii: "@") {
-            for index in path.indices where !isNameByte(path[index]) { return false }
-            return true
-        }
+    private static func isValid(_ path: Span<UInt8>, mayEndWithSlash: Bool) -> Bool {
+        if path[0] == UInt8(ascii: "@") { return isValidSpecial(path) }
         guard path[0] == UInt8(ascii: "/") else { return false }
         guard path.count > 1 else { return true }
         for index in 1..<path.count {
@@ -108,7 +134,24 @@ struct StorePath: ~Copyable {
                 return false
             }
         }
-        return path[path.count - 1] != UInt8(ascii: "/")
+        return mayEndWithSlash || path[path.count - 1] != UInt8(ascii: "/")
+    }
+
+    /// Whether it is one name, or `@introduceDomain` or `@releaseDomain` with a slash and the
+    /// decimal id of a domain.
+    private static func isValidSpecial(_ path: Span<UInt8>) -> Bool {
+        var end = 0
+        while end < path.count, path[end] != UInt8(ascii: "/") {
+            guard isNameByte(path[end]) else { return false }
+            end += 1
+        }
+        guard end < path.count else { return true }
+        let name = path.extracting(first: end)
+        guard PackedText.introduceDomain.equals(name) || PackedText.releaseDomain.equals(name)
+        else { return false }
+        let digits = path.extracting((end + 1)..<path.count)
+        guard DecimalDigits.read(digits, maximum: 0x7fef) != nil else { return false }
+        return digits.count == 1 || digits[0] != UInt8(ascii: "0")
     }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {

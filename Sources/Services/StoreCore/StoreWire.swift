@@ -69,8 +69,13 @@ public struct StoreMessageHeader: Equatable, Sendable {
     /// Reads a header; nil when there are fewer than 16 bytes, or more than `maximumPayload` are
     /// announced: then its sender has broken the protocol.
     public init?(validating bytes: Span<UInt8>) {
+        self.init(validating: bytes, losesUpperBits: false)
+    }
+
+    init?(validating bytes: Span<UInt8>, losesUpperBits: Bool) {
         guard bytes.count >= StoreMessageHeader.sizeInBytes else { return nil }
-        let announced = bytes.littleEndian32(at: 12)
+        var announced = bytes.littleEndian32(at: 12)
+        if losesUpperBits { announced &= 0x3fff_ffff }
         guard announced <= UInt32(StoreMessageHeader.maximumPayload) else { return nil }
         type = bytes.littleEndian32(at: 0)
         requestID = bytes.littleEndian32(at: 4)

@@ -121,6 +121,22 @@ struct TransactionTable: ~Copyable {
         self.buckets = buckets
     }
 
+    /// The numbers that go with the tables.
+    var counters: StoreCounters {
+        get {
+            [
+                UInt64(firstFree), UInt64(unusedFrom), UInt64(firstFreeAccess),
+                UInt64(unusedAccessFrom), 0,
+            ]
+        }
+        set {
+            firstFree = UInt32(truncatingIfNeeded: newValue[0])
+            unusedFrom = Int(truncatingIfNeeded: newValue[1])
+            firstFreeAccess = UInt32(truncatingIfNeeded: newValue[2])
+            unusedAccessFrom = Int(truncatingIfNeeded: newValue[3])
+        }
+    }
+
     /// The records that may be in use are those before this one.
     var endIndex: UInt32 { UInt32(truncatingIfNeeded: unusedFrom) }
 
@@ -132,6 +148,14 @@ struct TransactionTable: ~Copyable {
     subscript(index: UInt32) -> AccessRecord {
         @inline(__always) get { accesses[Int(index)] }
         @inline(__always) set { accesses[Int(index)] = newValue }
+    }
+
+    /// Gives the labels of all accesses their new numbers.
+    mutating func translateLabels(_ translation: Span<UInt16>, _ labels: borrowing LabelTable) {
+        for index in 1..<max(1, unusedAccessFrom) {
+            accesses[index].label = labels.translated(accesses[index].label, translation)
+            accesses[index].baseLabel = labels.translated(accesses[index].baseLabel, translation)
+        }
     }
 
     /// Opens a transaction.

@@ -18,6 +18,8 @@ struct WatchRecord: ZeroInitializable {
     var isUsed = false
     /// An event found no room: when there is, the watch reports its own path.
     var isOverdue = false
+    /// Before the last change of policy or label the policy let the client watch the node there.
+    var wasPermitted = false
 
     var blockCount: Int {
         BlockTable.blockCount(for: Int(pathLength)) + BlockTable.blockCount(for: Int(tokenLength))
@@ -52,6 +54,23 @@ struct WatchTable: ~Copyable {
         self.records = records
         self.events = events
         self.buckets = buckets
+    }
+
+    /// The numbers that go with the tables.
+    var counters: StoreCounters {
+        get {
+            [
+                UInt64(firstFree), UInt64(unusedFrom), UInt64(firstFreeEvent),
+                UInt64(unusedEventFrom), UInt64(count),
+            ]
+        }
+        set {
+            firstFree = UInt32(truncatingIfNeeded: newValue[0])
+            unusedFrom = Int(truncatingIfNeeded: newValue[1])
+            firstFreeEvent = UInt32(truncatingIfNeeded: newValue[2])
+            unusedEventFrom = Int(truncatingIfNeeded: newValue[3])
+            count = Int(truncatingIfNeeded: newValue[4])
+        }
     }
 
     /// The records that may be in use are those before this one.

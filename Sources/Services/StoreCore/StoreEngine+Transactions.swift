@@ -2,7 +2,7 @@ import BootArena
 
 /// Transactions: each works on what it saw at first access, and is committed only if none of that
 /// has changed.
-extension StoreCore {
+extension StoreEngine {
     /// Finds the open transaction of a client; 0 when there is none of that number.
     ///
     /// - Complexity: the client's open transactions.
@@ -62,6 +62,7 @@ extension StoreCore {
         var access = transactions[transaction: index].firstAccess
         while access != 0 {
             let record = transactions[access]
+            if Faults.has(.xsa206), record.removedClock != clock { return false }
             path.set(record.path, count: Int(record.pathLength), in: blocks)
             let now = treeView(path.count, outside)
             guard now.generation == record.baseGeneration,
@@ -203,7 +204,7 @@ extension StoreCore {
         domains[Int(clients[client].account)].transactions -= 1
     }
 
-    private mutating func releaseAccesses(_ index: UInt32) {
+    mutating func releaseAccesses(_ index: UInt32) {
         let client = Int(transactions[transaction: index].client)
         let account = Int(clients[client].account)
         while let record = transactions.removeFirst(of: index) {

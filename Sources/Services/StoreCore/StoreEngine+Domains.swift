@@ -1,24 +1,38 @@
 import BootArena
+import PolicyDatabase
 
 /// Requests about domains. All but one are the administrator's.
-extension StoreCore {
+extension StoreEngine {
     /// The highest domain id.
     private static var maximumDomain: UInt64 { 0x7fef }
 
     /// `XS_GET_DOMAIN_PATH`: `/local/domain/N`, whether or not it exists.
     mutating func domainPath(_ payload: Span<UInt8>) throws(StoreError) {
-        let (domain, end) = try number(payload, from: 0, maximum: StoreCore.maximumDomain)
+        let (domain, end) = try number(payload, from: 0, maximum: Self.maximumDomain)
         guard end == payload.count else { throw .invalid }
         append(text: .domainDirectory)
         append(number: domain)
         append(0)
     }
 
-    private mutating func requirePrivilege(_ requester: Requester) throws(StoreError) {
+    /// What administers the store takes Xen's privilege, and `setperms` on the root's label.
+    mutating func requirePrivilege(_ requester: Requester) throws(StoreError) {
         guard requester.isPrivileged else {
             refuse(.permission, requester.account)
             throw .accessDenied
         }
+        let root = nodes[NodeTable.root].label
+        guard labels.allows(requester.label, root, XenstorePermission.setperms) else {
+            throw denied(requester, root, XenstorePermission.setperms)
+        }
+    }
+
+    /// See `StoreCore.mayAdminister`.
+    package mutating func mayAdminister(_ client: StoreClient) -> Bool {
+        guard let index = clientIndex(client) else { return false }
+        let requester = requester(index)
+        do throws(StoreError) { try requirePrivilege(requester) } catch { return false }
+        return true
     }
 
     /// `XS_INTRODUCE`: domain, frame of its ring page, event-channel port. Again is no error.
@@ -26,7 +40,7 @@ extension StoreCore {
         _ payload: Span<UInt8>, _ requester: Requester
     ) throws(StoreError) -> StoreOutcome.Effect {
         try requirePrivilege(requester)
-        let (domain, second) = try number(payload, from: 0, maximum: StoreCore.maximumDomain)
+        let (domain, second) = try number(payload, from: 0, maximum: Self.maximumDomain)
         let (frame, third) = try number(payload, from: second, maximum: UInt64(Int64.max))
         let (port, end) = try number(payload, from: third, maximum: UInt64(UInt32.max))
         guard end == payload.count, port != 0 else { throw .invalid }
@@ -35,7 +49,8 @@ extension StoreCore {
         appendOK()
         guard !domains[index].isIntroduced, number != 0 else { return .none }
         domains[index].isIntroduced = true
-        fireSpecial(.introduceDomain, introducePermissions)
+        fireSpecial(
+            .introduceDomain, introducePermissions, domain: number, label: domains[index].label)
         return .introduced(
             domain: number, frame: frame, port: UInt32(truncatingIfNeeded: port))
     }
@@ -46,7 +61,7 @@ extension StoreCore {
     private func introducedDomain(
         _ payload: Span<UInt8>
     ) throws(StoreError) -> Int {
-        let (domain, end) = try number(payload, from: 0, maximum: StoreCore.maximumDomain)
+        let (domain, end) = try number(payload, from: 0, maximum: Self.maximumDomain)
         guard end == payload.count, domain != 0 else { throw .invalid }
         guard let index = domainIndex(UInt16(truncatingIfNeeded: domain)),
             domains[index].isIntroduced
@@ -61,8 +76,10 @@ extension StoreCore {
         try requirePrivilege(requester)
         let index = try introducedDomain(payload)
         guard index != requester.account else { throw .invalid }
+        let label = domains[index].label
         release(domainAt: index)
-        fireSpecial(.releaseDomain, releasePermissions)
+        fireSpecial(
+            .releaseDomain, releasePermissions, domain: domains[index].domain, label: label)
         appendOK()
         return .released(domain: domains[index].domain)
     }
@@ -81,8 +98,8 @@ extension StoreCore {
         _ payload: Span<UInt8>, _ requester: Requester
     ) throws(StoreError) {
         try requirePrivilege(requester)
-        let (domain, second) = try number(payload, from: 0, maximum: StoreCore.maximumDomain)
-        let (target, end) = try number(payload, from: second, maximum: StoreCore.maximumDomain)
+        let (domain, second) = try number(payload, from: 0, maximum: Self.maximumDomain)
+        let (target, end) = try number(payload, from: second, maximum: Self.maximumDomain)
         guard end == payload.count else { throw .invalid }
         let numbers = (UInt16(truncatingIfNeeded: domain), UInt16(truncatingIfNeeded: target))
         guard let index = domainIndex(numbers.0), domains[index].isIntroduced,

@@ -1,7 +1,7 @@
 import BootArena
 
 /// What must hold between requests.
-extension StoreCore {
+extension StoreEngine {
     /// Whether the accounts add up: nodes and blocks of all domains against the tables.
     ///
     /// - Complexity: nodes, watches and transactions of the store.

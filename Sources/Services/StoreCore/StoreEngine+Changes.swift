@@ -2,7 +2,7 @@ import BootArena
 import PolicyDatabase
 
 /// What requests change: in the tree, or in what a transaction has made of it.
-extension StoreCore {
+extension StoreEngine {
     /// The size of a node as Xen's C store counts it, in bytes.
     ///
     /// - Source: the record of Xen 4.17's store: 24 bytes, 8 for each permission, value, children.
@@ -121,7 +121,8 @@ extension StoreCore {
         let record = transactions[access]
         if Int(record.account) == account, record.reservesNode { return }
         let domain = domains[account]
-        guard domain.nodes + domain.reservedNodes < domain.quota.nodes else {
+        let isCounted = !Faults.has(.xsa421)
+        guard !isCounted || domain.nodes + domain.reservedNodes < domain.quota.nodes else {
             throw fail(requester, .nodes)
         }
         if record.reservesNode { domains[Int(record.account)].reservedNodes -= 1 }
@@ -148,11 +149,17 @@ extension StoreCore {
             above = try look(top, requester)
         }
         guard above.exists else { throw .accessDenied }
+        if asksForLabels, !hasOutsideLabels {
+            existingCount = top
+            throw .busy
+        }
         let firstEnd = path.nextLength(after: top)
         try checkLabels(above.label, from: top, requester)
-        if requester.transaction == 0, treeNode(path, firstEnd) != 0 {
-            refuse(.label, requester.account)
-            throw .accessDenied
+        if requester.transaction == 0 {
+            let hidden = treeNode(path, firstEnd)
+            if hidden != 0 {
+                throw denied(requester, nodes[hidden].label, XenstorePermission.create)
+            }
         }
         try checkNewSizes(above, from: top, value.count, requester)
         var list = permissions[above.permissions]
@@ -163,7 +170,7 @@ extension StoreCore {
             account = try chooseAccount(
                 owner: list.owner, nodes: levels, blocks: blockCount, requester)
         } catch {
-            if requester.transaction != 0 {
+            if requester.transaction != 0, !Faults.has(.xsa414) {
                 transactions[transaction: requester.transaction].hasFailed = true
             }
             throw error
@@ -195,6 +202,7 @@ extension StoreCore {
 
     /// The label of a new node at the first `length` bytes of the path.
     private func newLabel(_ length: Int, under parent: UInt16) -> UInt16 {
+        if hasOutsideLabels, outsideLabels[length] != 0 { return outsideLabels[length] - 1 }
         let part = path.span.extracting(first: length)
         return labels.rule(for: part, secret: secret, in: blocks) ?? parent
     }
@@ -202,19 +210,17 @@ extension StoreCore {
     private mutating func checkLabels(
         _ parent: UInt16, from top: Int, _ requester: Requester
     ) throws(StoreError) {
-        var isAllowed = labels.allows(requester.label, parent, XenstorePermission.write)
+        guard labels.allows(requester.label, parent, XenstorePermission.write) else {
+            throw denied(requester, parent, XenstorePermission.write)
+        }
         var label = parent
         var end = top
         while end < path.count {
             end = path.nextLength(after: end)
             label = newLabel(end, under: label)
-            if !labels.allows(requester.label, label, XenstorePermission.create) {
-                isAllowed = false
+            guard labels.allows(requester.label, label, XenstorePermission.create) else {
+                throw denied(requester, label, XenstorePermission.create)
             }
-        }
-        guard isAllowed else {
-            refuse(.label, requester.account)
-            throw .accessDenied
         }
     }
 
@@ -316,13 +322,12 @@ extension StoreCore {
         let parent = try look(length, requester)
         let tree = treeNode(path, path.count)
         // A parent that is gone was removed outside: the transaction will meet a conflict.
-        let mayTouchParent =
-            !parent.exists
-            || labels.allows(requester.label, parent.label, XenstorePermission.write)
-        guard mayTouchParent, tree == 0 || mayRemove(tree, requester) else {
-            refuse(.label, requester.account)
-            throw .accessDenied
+        if parent.exists,
+            !labels.allows(requester.label, parent.label, XenstorePermission.write)
+        {
+            throw denied(requester, parent.label, XenstorePermission.write)
         }
+        if tree != 0 { try checkRemoval(tree, requester) }
         if seen.access == 0 {
             fireRemoval(seen.node)
             removeTree(seen.node)
@@ -331,18 +336,19 @@ extension StoreCore {
         }
     }
 
-    /// Whether the policy lets the requester remove a node and all below it.
-    ///
+    /// - Throws: `.accessDenied` if the policy does not let the requester remove a node and all
+    ///   below it.
     /// - Complexity: one decision; only where labels differ below, the number of nodes there.
-    private func mayRemove(_ top: UInt32, _ requester: Requester) -> Bool {
+    private mutating func checkRemoval(
+        _ top: UInt32, _ requester: Requester
+    ) throws(StoreError) {
         var node = top
         while node != 0 {
             guard labels.allows(requester.label, nodes[node].label, XenstorePermission.remove)
-            else { return false }
-            guard nodes[top].hasMixedLabels else { return true }
+            else { throw denied(requester, nodes[node].label, XenstorePermission.remove) }
+            guard nodes[top].hasMixedLabels else { return }
             node = nodes.following(node, below: top)
         }
-        return true
     }
 
     private mutating func removeInTransaction(
@@ -403,7 +409,9 @@ extension StoreCore {
         _ list: PermissionList, of seen: NodeView, _ requester: Requester
     ) throws(StoreError) {
         let old = permissions[seen.permissions]
-        guard requester.isPrivileged || list.owner == old.owner else { throw .notPermitted }
+        guard requester.isPrivileged || list.owner == old.owner || Faults.has(.xsa352) else {
+            throw .notPermitted
+        }
         let held = try holdPermissions(list, requester)
         defer { releasePermissions(held) }
         try checkSize(

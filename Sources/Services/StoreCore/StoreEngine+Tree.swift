@@ -1,7 +1,7 @@
 import BootArena
 
 /// Changes of the tree itself. None of them can fail: what they need was checked before.
-extension StoreCore {
+extension StoreEngine {
     /// Notes a change of a node or of the list of its children.
     ///
     /// - Complexity: the depth of the node.
@@ -51,7 +51,7 @@ extension StoreCore {
     }
 
     /// Notes that labels differ, at all nodes above.
-    private mutating func noteMixture(above node: UInt32) {
+    mutating func noteMixture(above node: UInt32) {
         var above = nodes[node].parent
         while above != 0 {
             nodes[above].hasMixedLabels = true
@@ -89,7 +89,7 @@ extension StoreCore {
         var node = top
         while true {
             let child = nodes[node].firstChild
-            if child != 0 {
+            if child != 0, !leavesChildren(of: node) {
                 nodes.detach(child)
                 // Detached one by one from the front, a child keeps its way up.
                 node = child
@@ -104,9 +104,21 @@ extension StoreCore {
         touch(parent)
     }
 
+    /// Whether a fault keeps the walk from going further down.
+    private func leavesChildren(of node: UInt32) -> Bool {
+        Faults.has(.xsa415) || Faults.has(.xsa418) && depth(of: node) > 64
+    }
+
+    private func isOwnedLikeParent(_ record: NodeRecord) -> Bool {
+        let parent = nodes[record.parent].permissions
+        return permissions[record.permissions].owner == permissions[parent].owner
+    }
+
     private mutating func freeNode(_ node: UInt32) {
         let record = nodes[node]
-        domains[Int(record.account)].nodes -= 1
+        if !Faults.has(.xsa419) || isOwnedLikeParent(record) {
+            domains[Int(record.account)].nodes -= 1
+        }
         domains[Int(record.account)].blocks -= record.blockCount
         blocks.release(record.content)
         releasePermissions(record.permissions)

@@ -1,6 +1,6 @@
 import BootArena
 
-extension StoreCore {
+extension StoreEngine {
     // MARK: Domains
 
     /// Declares that a domain exists, and reserves its quota.
@@ -8,7 +8,7 @@ extension StoreCore {
     /// - Throws: `.invalidQuota`; `.wrongDomain` if it exists already; `.capacityExceeded` if the
     ///   reservation does not fit.
     /// - Complexity: the number of domains.
-    public mutating func declare(
+    package mutating func declare(
         domain: UInt16, quota: StoreQuota
     ) throws(StoreSetupError) {
         guard quota.isValid else { throw .invalidQuota }
@@ -18,7 +18,8 @@ extension StoreCore {
     }
 
     mutating func place(domain: UInt16, quota: StoreQuota, at index: Int) {
-        domains[index] = DomainRecord()
+        if !Faults.has(.xsa483) { domains[index] = DomainRecord() }
+        domains[index].label = nodes[NodeTable.root].label
         domains[index].quota = quota
         domains[index].domain = domain
         domains[index].isUsed = true
@@ -47,28 +48,37 @@ extension StoreCore {
     ///
     /// - Throws: `.wrongDomain` if it does not exist or is domain 0.
     /// - Complexity: the nodes of the store, if the domain owns any.
-    public mutating func remove(domain: UInt16) throws(StoreSetupError) {
+    package mutating func remove(domain: UInt16) throws(StoreSetupError) {
         guard domain != 0, let index = domainIndex(domain) else { throw .wrongDomain }
+        let label = domains[index].label
         release(domainAt: index)
         domains[index].isUsed = false
         domainIndices[Int(domain)] = 0
-        fireSpecial(.releaseDomain, releasePermissions)
+        fireSpecial(.releaseDomain, releasePermissions, domain: domain, label: label)
     }
 
     /// Says that a domain has shut down but is still there: `@releaseDomain` fires.
-    public mutating func noteShutdown() { fireSpecial(.releaseDomain, releasePermissions) }
+    package mutating func noteShutdown(of domain: UInt16) {
+        let label = domainIndex(domain).map { domains[$0].label }
+        fireSpecial(
+            .releaseDomain, releasePermissions, domain: domain,
+            label: label ?? nodes[NodeTable.root].label)
+    }
 
     /// Takes back all that a domain has.
     mutating func release(domainAt index: Int) {
         let domain = domains[index].domain
+        let kept = domains[index].nodes
         for client in clients.indices
         where clients[client].isOpen && Int(clients[client].account) == index {
+            if Faults.has(.xsa325), clients[client].firstEvent != 0 { continue }
             close(clientAt: client)
         }
         doomTransactions(touching: index)
-        removeNodes(ownedBy: domain)
+        if !Faults.has(.xsa417) { removeNodes(ownedBy: domain) }
         takeOverOrphans(of: domain)
-        permissions.markStale(domain)
+        if !Faults.has(.xsa322) { permissions.markStale(domain) }
+        if Faults.has(.xsa483) { domains[index].nodes = kept }
         for other in domains.indices where domains[other].target == domain {
             domains[other].target = nil
         }
@@ -91,15 +101,19 @@ extension StoreCore {
     /// Returns the list that takes the place of `index`: one of domain 0 if `domain` owned it.
     private mutating func orphan(_ index: UInt32, of domain: UInt16) -> UInt32 {
         guard permissions[index].owner == domain else { return index }
-        let list = PermissionList(owner: 0, others: .none)
-        var replacement = permissions.find(list)
-        if replacement == 0 {
-            replacement = permissions.insert(list)
-            domains[0].permissionLists += 1
-        }
+        let replacement = closedList()
         permissions.hold(replacement)
         releasePermissions(index)
         return replacement
+    }
+
+    /// Returns the list that gives domain 0 everything and others nothing, made if need be.
+    mutating func closedList() -> UInt32 {
+        let list = PermissionList(owner: 0, others: .none)
+        let known = permissions.find(list)
+        if known != 0 { return known }
+        domains[0].permissionLists += 1
+        return permissions.insert(list)
     }
 
     private mutating func removeNodes(ownedBy domain: UInt16) {
@@ -138,7 +152,7 @@ extension StoreCore {
     ///   - isPrivileged: whether Xen's permissions do not bind it. The policy binds it all the
     ///     same.
     /// - Throws: `.wrongDomain`; `.unknownLabel`; `.capacityExceeded` if all are in use.
-    public mutating func connect(
+    package mutating func connect(
         domain: UInt16, label: StoreLabel, isPrivileged: Bool
     ) throws(StoreSetupError) -> StoreClient {
         guard let account = domainIndex(domain) else { throw .wrongDomain }
@@ -146,12 +160,15 @@ extension StoreCore {
         for index in clients.indices where !clients[index].isOpen {
             // WRAPS: after 2^32 connections at one place a number comes again.
             let incarnation = clients[index].incarnation &+ 1
+            let (isSignalled, next) = (clients[index].isSignalled, clients[index].nextSignalled)
             clients[index] = ClientRecord()
+            (clients[index].isSignalled, clients[index].nextSignalled) = (isSignalled, next)
             clients[index].incarnation = incarnation
             clients[index].account = UInt16(truncatingIfNeeded: account)
             clients[index].label = label.index
             clients[index].isOpen = true
             clients[index].isPrivileged = isPrivileged
+            domains[account].label = label.index
             return StoreClient(
                 index: UInt16(truncatingIfNeeded: index), incarnation: incarnation)
         }
@@ -160,12 +177,13 @@ extension StoreCore {
 
     /// Closes a connection: its watches, events and transactions are gone. Nothing happens if it
     /// was closed before.
-    public mutating func disconnect(_ client: StoreClient) {
+    package mutating func disconnect(_ client: StoreClient) {
         guard let index = clientIndex(client) else { return }
         close(clientAt: index)
     }
 
-    private mutating func close(clientAt index: Int) {
+    mutating func close(clientAt index: Int) {
+        domains[Int(clients[index].account)].outstanding -= Int(clients[index].outstanding)
         removeWatches(ofClientAt: index)
         endTransactions(ofClientAt: index)
         clients[index].isOpen = false
@@ -175,9 +193,56 @@ extension StoreCore {
     func clientIndex(_ client: StoreClient) -> Int? {
         let index = Int(client.index)
         guard index < clients.count, clients[index].isOpen,
-            clients[index].incarnation == client.incarnation
+            clients[index].incarnation == client.incarnation || Faults.has(.xsa233)
         else { return nil }
         return index
+    }
+
+    // MARK: Flow
+
+    /// See `StoreCore.admit`.
+    package mutating func admit(_ client: StoreClient, at now: UInt64) -> StoreAdmission {
+        guard let index = clientIndex(client) else { return .now }
+        let account = Int(clients[index].account)
+        guard domains[account].outstanding < domains[account].quota.requests else {
+            refuse(.requests, account)
+            return .afterDelivery
+        }
+        let rate = UInt64(domains[account].quota.requestsPerSecond)
+        if rate > 0 {
+            let full = rate * 1_000_000
+            let time = domains[account].allowanceTime
+            // Time that went back, or not yet measured, adds nothing, and a second is enough.
+            let passed = min(now > time ? now - time : 0, 1_000_000)
+            let isFirst = time == 0
+            let allowance =
+                isFirst ? full : min(full, domains[account].allowance + passed * rate)
+            domains[account].allowanceTime = max(1, max(now, time))
+            guard allowance >= 1_000_000 else {
+                domains[account].allowance = allowance
+                refuse(.rate, account)
+                return .after(microseconds: (1_000_000 - allowance) / rate + 1)
+            }
+            domains[account].allowance = allowance - 1_000_000
+        }
+        domains[account].outstanding += 1
+        clients[index].outstanding += 1
+        return .now
+    }
+
+    /// See `StoreCore.noteDelivered`.
+    package mutating func noteDelivered(_ count: Int, to client: StoreClient) {
+        guard count > 0, let index = clientIndex(client) else { return }
+        let delivered = min(count, Int(clients[index].outstanding))
+        clients[index].outstanding -= UInt32(truncatingIfNeeded: delivered)
+        domains[Int(clients[index].account)].outstanding -= delivered
+    }
+
+    /// How many nodes stand above a node; only a fault asks.
+    func depth(of node: UInt32) -> Int {
+        var (depth, current) = (0, nodes[node].parent)
+        while current != 0 { (depth, current) = (depth + 1, nodes[current].parent) }
+        return depth
     }
 
     // MARK: Accounts
@@ -186,22 +251,25 @@ extension StoreCore {
     mutating func refuse(_ reason: StoreRefusal, _ account: Int) {
         // WRAPS: a counter of 32 bits.
         domains[account].refusals[reason.rawValue] &+= 1
+        lastRefusal.sequence &+= 1
+        lastRefusal.domain = domains[account].domain
+        lastRefusal.reason = reason
     }
 
     /// Returns how often requests of a domain were refused for a reason; 0 if it does not exist.
-    public func refusals(of domain: UInt16, _ reason: StoreRefusal) -> UInt32 {
+    package func refusals(of domain: UInt16, _ reason: StoreRefusal) -> UInt32 {
         guard let index = domainIndex(domain) else { return 0 }
         return domains[index].refusals[reason.rawValue]
     }
 
     /// Returns what a domain uses; nil if it does not exist.
-    public func usage(of domain: UInt16) -> StoreUsage? {
+    package func usage(of domain: UInt16) -> StoreUsage? {
         guard let index = domainIndex(domain) else { return nil }
         return StoreUsage(domains[index])
     }
 
     /// Returns what a domain may use; nil if it does not exist.
-    public func quota(of domain: UInt16) -> StoreQuota? {
+    package func quota(of domain: UInt16) -> StoreQuota? {
         guard let index = domainIndex(domain) else { return nil }
         return domains[index].quota
     }
@@ -209,8 +277,8 @@ extension StoreCore {
     /// Whether an account has room for more nodes and blocks.
     private func hasRoom(_ account: Int, nodes: Int, blocks: Int) -> Bool {
         let domain = domains[account]
-        return domain.nodes + domain.reservedNodes + nodes <= domain.quota.nodes
-            && domain.blocks + blocks <= domain.quota.blocks
+        let hasNodes = domain.nodes + domain.reservedNodes + nodes <= domain.quota.nodes
+        return (hasNodes || Faults.has(.xsa272)) && domain.blocks + blocks <= domain.quota.blocks
     }
 
     /// Chooses whose quota new nodes count in: the owner's; domain 0's if that is full and a

@@ -29,7 +29,7 @@ public struct StoreOutcome: Equatable, Sendable {
     public let effect: Effect
 }
 
-extension StoreCore {
+extension StoreEngine {
     /// Serves one request.
     ///
     /// - Parameters:
@@ -38,11 +38,16 @@ extension StoreCore {
     /// - Returns: what to do; the reply is in `replyMessage` until the next call.
     /// - Trust: none in `message`. It must not change meanwhile: a ring's owner copies it first.
     /// - Complexity: the length of the message, the depth of the path, the quotas of the domain.
-    public mutating func handle(
+    package mutating func handle(
         _ message: Span<UInt8>, from client: StoreClient
     ) -> StoreOutcome {
         replyCount = StoreMessageHeader.sizeInBytes
-        guard let index = clientIndex(client), let header = StoreMessageHeader(validating: message),
+        hasOutsideLabels = existingCount > 0
+        existingCount = 0
+        defer { if hasOutsideLabels { forgetOutsideLabels() } }
+        guard let index = clientIndex(client),
+            let header = StoreMessageHeader(
+                validating: message, losesUpperBits: Faults.has(.xsa420)),
             message.count == StoreMessageHeader.sizeInBytes + header.length
         else {
             replyCount = 0
@@ -63,24 +68,32 @@ extension StoreCore {
             }
             effect = try dispatch(known, payload, requester)
         } catch {
+            if existingCount > 0 {
+                replyCount = 0
+                return StoreOutcome(order: .eventsFirst, effect: .none)
+            }
             if error == .invalid { refuse(.malformed, requester.account) }
             type = .error
             replyCount = StoreMessageHeader.sizeInBytes
             append(text: error.text)
             append(0)
         }
-        StoreCore.writeHeader(
+        Self.writeHeader(
             type ?? .error, requestID: header.requestID, transactionID: header.transactionID,
             length: replyCount - StoreMessageHeader.sizeInBytes, to: &reply)
         return StoreOutcome(order: type == .watch ? .replyFirst : .eventsFirst, effect: effect)
     }
 
     /// The reply to the last request; empty when there is none.
-    public var replyMessage: Span<UInt8> {
+    package var replyMessage: Span<UInt8> {
         @_lifetime(borrow self) get { reply.span.extracting(first: replyCount) }
     }
 
-    private func requester(_ index: Int) -> Requester {
+    private mutating func forgetOutsideLabels() {
+        for length in outsideLabels.indices { outsideLabels[length] = 0 }
+    }
+
+    func requester(_ index: Int) -> Requester {
         let client = clients[index]
         let domain = domains[Int(client.account)]
         return Requester(
@@ -133,7 +146,7 @@ extension StoreCore {
     }
 
     /// How many bytes still fit into the reply.
-    var roomInReply: Int { StoreCore.messageSize - replyCount }
+    var roomInReply: Int { Self.messageSize - replyCount }
 
     /// Adds a byte to the reply; it must fit.
     mutating func append(_ byte: UInt8) {
@@ -171,7 +184,16 @@ extension StoreCore {
         _ payload: Span<UInt8>, _ requester: Requester
     ) throws(StoreError) {
         guard let end = payload.firstNUL(from: 0), end == payload.count - 1 else { throw .invalid }
-        try path.set(payload.extracting(first: end), domain: requester.domain)
+        try setPath(payload.extracting(first: end), requester.domain)
+    }
+
+    /// Takes over a path as given.
+    mutating func setPath(_ given: Span<UInt8>, _ domain: UInt16) throws(StoreError) {
+        let isUnlimited = Faults.has(.xsa323)
+        try path.set(
+            given, domain: domain,
+            maximum: isUnlimited ? StorePath.maximum : StorePath.maximumGiven,
+            mayEndWithSlash: Faults.has(.xsa481))
     }
 
     /// Takes over the path that the payload starts with; returns the index after its NUL.
@@ -181,7 +203,7 @@ extension StoreCore {
         _ payload: Span<UInt8>, _ requester: Requester
     ) throws(StoreError) -> Int {
         guard let end = payload.firstNUL(from: 0) else { throw .invalid }
-        try path.set(payload.extracting(first: end), domain: requester.domain)
+        try setPath(payload.extracting(first: end), requester.domain)
         return end + 1
     }
 

@@ -31,7 +31,7 @@ struct NodeView {
     var label: UInt16 = 0
 }
 
-extension StoreCore {
+extension StoreEngine {
     /// Finds the node of the tree at the first `length` bytes of a path; 0 when there is none.
     ///
     /// - Complexity: one look-up for each part of the path, at most 1,536.
@@ -137,6 +137,7 @@ extension StoreCore {
         access.pathLength = UInt16(truncatingIfNeeded: length)
         access.pathDigest = digest
         access.contentAccount = UInt16(truncatingIfNeeded: account)
+        if Faults.has(.xsa206) { access.removedClock = clock }
         if seen.exists {
             blocks.share(seen.content)
             permissions.hold(seen.permissions)
@@ -160,10 +161,21 @@ extension StoreCore {
     /// Counts the refusal, and notes that the transaction cannot be committed.
     mutating func fail(_ requester: Requester, _ reason: StoreRefusal) -> StoreError {
         refuse(reason, requester.account)
-        if requester.transaction != 0 {
+        if requester.transaction != 0, !Faults.has(.xsa414) {
             transactions[transaction: requester.transaction].hasFailed = true
         }
         return .noSpace
+    }
+
+    /// Counts a refusal by the policy, and notes what it was about.
+    mutating func denied(
+        _ requester: Requester, _ object: UInt16, _ permission: Permission
+    ) -> StoreError {
+        refuse(.label, requester.account)
+        lastRefusal.subject = StoreLabel(index: requester.label)
+        lastRefusal.object = StoreLabel(index: object)
+        lastRefusal.permission = permission.mask
+        return .accessDenied
     }
 
     // MARK: Permission
@@ -191,8 +203,7 @@ extension StoreCore {
             return seen
         }
         if seen.exists, access(seen.permissions, requester).contains(need) {
-            refuse(.label, requester.account)
-            throw .accessDenied
+            throw denied(requester, seen.label, permission)
         }
         let above = try nearest(path.count, requester)
         let general =
@@ -202,8 +213,7 @@ extension StoreCore {
             throw .accessDenied
         }
         guard labels.allows(requester.label, above.label, general) else {
-            refuse(.label, requester.account)
-            throw .accessDenied
+            throw denied(requester, above.label, general)
         }
         throw .notFound
     }

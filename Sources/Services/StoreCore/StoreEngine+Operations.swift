@@ -2,7 +2,7 @@ import BootArena
 import PolicyDatabase
 
 /// What each request about nodes and watches does, in the order of the contract.
-extension StoreCore {
+extension StoreEngine {
     /// `XS_READ`: the value.
     mutating func read(_ payload: Span<UInt8>, _ requester: Requester) throws(StoreError) {
         try takePath(payload, requester)
@@ -198,7 +198,8 @@ extension StoreCore {
         if path.isSpecial {
             try changeSpecialPermissions(list, requester)
         } else {
-            let seen = try obtain(.administer, XenstorePermission.setperms, requester)
+            let need = Faults.has(.xsa353) ? NodeAccess.read : .administer
+            let seen = try obtain(need, XenstorePermission.setperms, requester)
             try setPermissions(list, of: seen, requester)
         }
         appendOK()
@@ -238,8 +239,7 @@ extension StoreCore {
         guard isIntroduce || PackedText.releaseDomain.equals(path.span) else { throw .invalid }
         let root = nodes[NodeTable.root].label
         guard labels.allows(requester.label, root, XenstorePermission.setperms) else {
-            refuse(.label, requester.account)
-            throw .accessDenied
+            throw denied(requester, root, XenstorePermission.setperms)
         }
         let held = try holdPermissions(list, requester)
         releasePermissions(isIntroduce ? introducePermissions : releasePermissions)
@@ -275,7 +275,8 @@ extension StoreCore {
 
     /// `XS_RESET_WATCHES`: the client starts anew: no watches, no transactions.
     mutating func resetWatches(_ requester: Requester) {
-        removeWatches(ofClientAt: requester.client)
+        if Faults.has(.xsa484), requester.transaction != 0 { return appendOK() }
+        if !Faults.has(.xsa330) { removeWatches(ofClientAt: requester.client) }
         endTransactions(ofClientAt: requester.client)
         appendOK()
     }

@@ -8,7 +8,7 @@ import PolicyDatabase
 /// does not fetch its events, equal ones are one; and where its quota has no room for one more, the
 /// watch remembers only that it has something to say, and says its own path later. So nothing is
 /// held for a client beyond its quota, and nothing is lost.
-extension StoreCore {
+extension StoreEngine {
     /// Adds a watch on the path, and an event with the path itself.
     ///
     /// - Throws: `.exists` if the client has it already; `.tooBig` if the domain has too many, or
@@ -18,8 +18,7 @@ extension StoreCore {
         guard findWatch(token, requester.client) == 0 else { throw .exists }
         let seen = path.isSpecial ? NodeView() : treeView(path.count, requester)
         if seen.exists, !labels.allows(requester.label, seen.label, XenstorePermission.watch) {
-            refuse(.label, requester.account)
-            throw .accessDenied
+            throw denied(requester, seen.label, XenstorePermission.watch)
         }
         let domain = domains[requester.account]
         let blockCount =
@@ -75,7 +74,7 @@ extension StoreCore {
         return 0
     }
 
-    private mutating func remove(_ index: UInt32) {
+    mutating func remove(_ index: UInt32) {
         let watch = watches[index]
         let client = Int(watch.client)
         let account = Int(clients[client].account)
@@ -116,7 +115,7 @@ extension StoreCore {
         }
     }
 
-    private mutating func freeEvent(_ index: UInt32, _ client: Int) {
+    mutating func freeEvent(_ index: UInt32, _ client: Int) {
         let event = watches[event: index]
         let account = Int(clients[client].account)
         domains[account].events -= 1
@@ -167,6 +166,7 @@ extension StoreCore {
     /// Whether a client may read a node of these permissions and this label.
     private func mayLearn(_ index: Int, _ permissionsIndex: UInt32, _ label: UInt16) -> Bool {
         let client = clients[index]
+        if Faults.has(.xsa115) { return true }
         guard labels.allows(client.label, label, XenstorePermission.read) else { return false }
         if client.isPrivileged { return true }
         let domain = domains[Int(client.account)]
@@ -200,16 +200,22 @@ extension StoreCore {
         queue(index, isOwnPath: true)
     }
 
-    /// Tells the watches on a special path.
-    mutating func fireSpecial(_ text: PackedText, _ permissionsIndex: UInt32) {
+    /// Tells the watches on a special path, and those on its variant for the domain, of what has
+    /// happened to a domain of that label.
+    mutating func fireSpecial(
+        _ text: PackedText, _ permissionsIndex: UInt32, domain: UInt16, label: UInt16
+    ) {
         path.set(text)
-        fireWatches(permissionsIndex, nodes[NodeTable.root].label)
+        fireWatches(permissionsIndex, label)
+        path.set(text, domain: domain)
+        fireWatches(permissionsIndex, label)
     }
 
     /// Notes for a watch that the path has changed, or that its own has.
     private mutating func queue(_ index: UInt32, isOwnPath: Bool) {
         let watch = watches[index]
         let client = Int(watch.client)
+        signal(client)
         let account = Int(clients[client].account)
         guard !watch.isOverdue else { return }
         let isOwn = isOwnPath || Int(watch.pathLength) == path.count
@@ -217,8 +223,8 @@ extension StoreCore {
         if watch.lastEvent != 0, isSame(watches[event: watch.lastEvent], length) { return }
         let blockCount = BlockTable.blockCount(for: length)
         let domain = domains[account]
-        guard domain.events < domain.quota.events,
-            domain.blocks + blockCount <= domain.quota.blocks
+        guard domain.events < domain.quota.events || Faults.has(.xsa326),
+            domain.blocks + blockCount <= domain.quota.blocks || Faults.has(.xsa416)
         else {
             refuse(.events, account)
             watches[index].isOverdue = true
@@ -254,7 +260,7 @@ extension StoreCore {
     /// Fetches the next event of a client as a message; false when there is none.
     ///
     /// - Postcondition: `eventMessage` is the message until the next call.
-    public mutating func nextEvent(for client: StoreClient) -> Bool {
+    package mutating func nextEvent(for client: StoreClient) -> Bool {
         eventCount = 0
         guard let index = clientIndex(client) else { return false }
         let first = clients[index].firstEvent
@@ -267,8 +273,30 @@ extension StoreCore {
         return true
     }
 
+    /// Notes that the owner is to be told of a connection.
+    mutating func signal(_ client: Int) {
+        guard !clients[client].isSignalled else { return }
+        clients[client].isSignalled = true
+        clients[client].nextSignalled = firstSignalled
+        firstSignalled = UInt16(truncatingIfNeeded: client + 1)
+    }
+
+    /// See `StoreCore.nextClientWithEvents`.
+    package mutating func nextClientWithEvents() -> StoreClient? {
+        while firstSignalled != 0 {
+            let index = Int(firstSignalled) - 1
+            firstSignalled = clients[index].nextSignalled
+            clients[index].isSignalled = false
+            guard clients[index].isOpen else { continue }
+            return StoreClient(
+                index: UInt16(truncatingIfNeeded: index),
+                incarnation: clients[index].incarnation)
+        }
+        return nil
+    }
+
     /// Whether a client has an event to fetch.
-    public func hasEvent(for client: StoreClient) -> Bool {
+    package func hasEvent(for client: StoreClient) -> Bool {
         guard let index = clientIndex(client) else { return false }
         return clients[index].firstEvent != 0 || clients[index].overdueCount > 0
     }
@@ -291,6 +319,10 @@ extension StoreCore {
         let token = Int(watch.tokenLength)
         let fits =
             length - implied + token + 2 <= StoreMessageHeader.maximumPayload && length > 0
+        if length > 0, !fits, Faults.has(.xsa324) {
+            eventCount = 0
+            return
+        }
         let path = fits ? changed : watch.path
         let pathLength = (fits ? length : Int(watch.pathLength)) - implied
         let start = StoreMessageHeader.sizeInBytes
@@ -300,12 +332,12 @@ extension StoreCore {
         event[start + pathLength] = 0
         blocks.copy(watch.token, from: 0, count: token, to: &event, at: start + pathLength + 1)
         event[start + payload - 1] = 0
-        StoreCore.writeHeader(
+        Self.writeHeader(
             .watchEvent, requestID: 0, transactionID: 0, length: payload, to: &event)
     }
 
     /// The event that `nextEvent(for:)` fetched.
-    public var eventMessage: Span<UInt8> {
+    package var eventMessage: Span<UInt8> {
         @_lifetime(borrow self) get { event.span.extracting(first: eventCount) }
     }
 }
