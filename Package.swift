@@ -282,7 +282,10 @@ let serviceTests: [Target] = [
             "PolicyDatabaseModel", "PolicyCompiler", "StoreCore", "VirtualHardware",
             "casemate-xenstored",
         ],
-        path: "Tests/StoreDaemonTests", exclude: ["xenstub.c"], swiftSettings: strict),
+        path: "Tests/StoreDaemonTests", swiftSettings: strict),
+    .executableTarget(
+        name: "store-benchmark", dependencies: ["VirtualHardware"], path: "Tests/StoreBenchmark",
+        swiftSettings: strict),
 ]
 
 let moduleTests = measurementTests + policyTests + fuzzing + serviceTests

@@ -3,9 +3,12 @@ import PolicyDatabase
 import ReferenceMonitor
 import StoreCore
 
+/// The store as the product has it.
+typealias TestStore = StoreUnderTest<NoFaults>
+
 /// A store with clients by name, and texts in the place of bytes: `¦` stands for NUL.
-final class TestStore {
-    var core: StoreCore
+final class StoreUnderTest<Faults: StoreFaults> {
+    var core: StoreEngine<Faults>
     private(set) var clients: [String: StoreClient] = [:]
 
     /// A store with `guests` domains from 1, each with a client of its id as name, and the
@@ -18,8 +21,8 @@ final class TestStore {
         let capacity = StoreCapacity(
             domains: 8, quota: quota, administrator: administrator, clients: 24,
             labels: authority.labelCount)
-        var arena = BootArena(hostSizeInBytes: StoreCore.arenaSizeInBytes(capacity))
-        core = try StoreCore(
+        var arena = BootArena(hostSizeInBytes: StoreEngine<Faults>.arenaSizeInBytes(capacity))
+        core = try StoreEngine<Faults>(
             capacity: capacity, administrator: administrator, secret: 7, arena: &arena)
         try core.install(authority)
         for domain in 0...guests {
@@ -58,12 +61,12 @@ final class TestStore {
     func send(
         _ client: String, _ type: StoreMessageType, _ payload: String, tx: UInt32 = 0
     ) -> String {
-        raw(client, type.rawValue, TestStore.bytes(payload), tx: tx)
+        raw(client, type.rawValue, Self.bytes(payload), tx: tx)
     }
 
     func raw(_ client: String, _ type: UInt32, _ payload: [UInt8], tx: UInt32 = 0) -> String {
         guard let sender = clients[client] else { return "no client" }
-        let message = TestStore.message(type, tx, payload)
+        let message = Self.message(type, tx, payload)
         let outcome = core.handle(message.span, from: sender)
         if outcome.order == .close { return "CLOSE" }
         let bytes = core.replyBytes()
@@ -72,7 +75,7 @@ final class TestStore {
                 [UInt8(truncatingIfNeeded: bytes.count - 16), UInt8((bytes.count - 16) >> 8)])
         else { return "malformed reply" }
         let isError = bytes[0] == 16
-        let text = TestStore.text(bytes[16...])
+        let text = Self.text(bytes[16...])
         return isError ? "!" + text.dropLast() : text
     }
 
@@ -92,7 +95,7 @@ final class TestStore {
         var found: [String] = []
         while core.nextEvent(for: receiver) {
             let bytes = core.eventBytes()
-            found.append(String(TestStore.text(bytes[16...]).dropLast()))
+            found.append(String(Self.text(bytes[16...]).dropLast()))
         }
         return found
     }
@@ -112,7 +115,7 @@ final class TestStore {
             } else {
                 let payload = words.dropFirst(3).joined(separator: " ")
                 got = send(
-                    String(words[0]), TestStore.type(String(words[2])), payload,
+                    String(words[0]), Self.type(String(words[2])), payload,
                     tx: UInt32(words[1]) ?? 0)
             }
             if got != expected { failures.append("\(line) but got \(got)") }
@@ -137,7 +140,7 @@ final class TestStore {
     }
 }
 
-extension StoreCore {
+extension StoreEngine {
     fileprivate borrowing func replyBytes() -> [UInt8] { array(replyMessage) }
     fileprivate borrowing func eventBytes() -> [UInt8] { array(eventMessage) }
 

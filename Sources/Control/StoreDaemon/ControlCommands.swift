@@ -1,6 +1,6 @@
 import StoreCore
 
-/// What the daemon answers to `XS_CONTROL` beside the store's own `check`: words, each with its NUL.
+/// What the daemon answers to `XS_CONTROL` beside the store's own `check`: words with their NULs.
 extension StoreServer {
     static let controlHelp = """
         check                    whether the store's accounts add up

@@ -2,7 +2,7 @@ import BootArena
 import StoreCore
 import VirtualHardware
 
-/// `casemate-xenstored`: a store on Unix sockets, for Debian's `xenstore-*` clients, under a policy.
+/// `casemate-xenstored`: a store on Unix sockets, for Debian's clients, under a policy.
 ///
 /// It starts only with a policy, or if it is told that none is to be in force.
 @main struct StoreDaemon {

@@ -236,8 +236,8 @@ private struct LoadedPolicy {
         contexts.append(context)
     }
 
-    /// What each label may do to each of class `xenstore`: the reference monitor's rows where it has
-    /// the labels, and what it would tabulate where it has not.
+    /// What each label may do to each of class `xenstore`: the reference monitor's rows where it
+    /// has the labels, and what it would tabulate where it has not.
     func decisions(_ policyBytes: [UInt8], _ manifestBytes: [UInt8]) throws -> [UInt32] {
         let policy = try PolicyDatabase(validating: policyBytes.span)
         let manifest = try SystemManifest(validating: manifestBytes.span)

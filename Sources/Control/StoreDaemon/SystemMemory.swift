@@ -111,7 +111,9 @@ func startSuccessor(
     }
     var texts = unsafe ([program] + arguments).map { unsafe strdup($0) }
     unsafe texts.append(nil)
-    defer { for unsafetext in unsafe texts { unsafe free(text) } }
+    defer {
+        while let text = unsafe texts.popLast() { unsafe free(text) }
+    }
     var child = pid_t()
     // SAFETY: nobody changes the environment: the daemon has one thread.
     guard unsafe posix_spawn(&child, program, &actions, nil, texts, environ) == 0 else {

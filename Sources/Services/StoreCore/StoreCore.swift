@@ -93,8 +93,8 @@ public struct StoreCore: ~Copyable {
         try engine.reload(authority, root: root, translation: translation)
     }
 
-    /// Takes back the next thing that is not permitted since a reload or a change of label, and says
-    /// what it was; nil when there is none. Its path is in `revokedPath` until the next call.
+    /// Takes back the next thing that is not permitted since a reload or a change of label, and
+    /// says what it was; nil when there is none. Its path is in `revokedPath` until the next call.
     public mutating func nextRevocation() -> StoreRevocation? { engine.nextRevocation() }
 
     /// The path of the last revocation; of a transaction, one of those that it had touched.
@@ -143,8 +143,8 @@ public struct StoreCore: ~Copyable {
     /// `relabelfrom` its old and `relabelto` its new one. Then fetch what that revokes with
     /// `nextRevocation()`.
     ///
-    /// - Throws: as a request: `.invalid` for a malformed path or a label that is none; `.notFound`;
-    ///   `.accessDenied`. Nothing has changed then.
+    /// - Throws: as a request: `.invalid` for a malformed path or a label that is none;
+    ///   `.notFound`; `.accessDenied`. Nothing has changed then.
     public mutating func relabel(
         _ given: Span<UInt8>, to label: StoreLabel, by client: StoreClient
     ) throws(StoreError) {

@@ -121,8 +121,11 @@ extension StoreEngine {
         let record = transactions[access]
         if Int(record.account) == account, record.reservesNode { return }
         let domain = domains[account]
-        let isCounted = !Faults.has(.xsa421)
-        guard !isCounted || domain.nodes + domain.reservedNodes < domain.quota.nodes else {
+        if Faults.has(.xsa421) {
+            transactions[access].account = UInt16(truncatingIfNeeded: account)
+            return
+        }
+        guard domain.nodes + domain.reservedNodes < domain.quota.nodes else {
             throw fail(requester, .nodes)
         }
         if record.reservesNode { domains[Int(record.account)].reservedNodes -= 1 }

@@ -58,7 +58,7 @@ extension StoreEngine {
     }
 
     /// Says that a domain has shut down but is still there: `@releaseDomain` fires.
-    package mutating func noteShutdown(of domain: UInt16) {
+    package mutating func noteShutdown(of domain: UInt16 = 0) {
         let label = domainIndex(domain).map { domains[$0].label }
         fireSpecial(
             .releaseDomain, releasePermissions, domain: domain,

@@ -117,7 +117,7 @@ extension StoreEngine {
         teardown = Teardown(stage: .watches, node: seen.node)
     }
 
-    /// Whoever has listed the parent has seen a name that may be secret now, or the other way round.
+    /// Whoever has listed the parent has seen a name that may be secret now, or the reverse.
     private mutating func touchParent(of node: UInt32) {
         let parent = nodes[node].parent
         if parent != 0 { touch(parent) }

@@ -2,8 +2,8 @@ package import BootArena
 
 /// The store itself; `StoreCore` is its form in the product, without faults.
 ///
-/// A xenstore is a tree of small values that domains read, write and watch, with transactions; under
-/// Xen's own permissions, under quotas, and under a mandatory policy.
+/// A xenstore is a tree of small values that domains read, write and watch, with transactions;
+/// under Xen's own permissions, under quotas, and under a mandatory policy.
 ///
 /// For: deciding and doing what one request asks. Not for: moving bytes; whoever owns rings or
 /// sockets hands in whole messages and fetches replies and events. It trusts its owner for the
@@ -47,8 +47,8 @@ package struct StoreEngine<Faults: StoreFaults>: ~Copyable {
     var firstSignalled: UInt16 = 0
     /// What was refused last.
     var lastRefusal = StoreRefusalRecord()
-    /// Labels that the owner has looked up for the path of the request, plus 1, by the length of the
-    /// part of the path; 0 where it names none.
+    /// Labels that the owner has looked up for the path of the request, plus 1, by the length of
+    /// the part of the path; 0 where it names none.
     var outsideLabels: ArenaTable<UInt16>
     /// Whether the owner is asked for the labels of new nodes.
     var asksForLabels = false
