@@ -79,6 +79,22 @@ final class Daemon {
         return "\(process.terminationStatus) \(text)"
     }
 
+    /// Whether a process is there that has not ended; Foundation's word is that of all who inherited
+    /// from it.
+    static func serves(_ number: Int32) -> Bool {
+        let text = (try? String(contentsOfFile: "/proc/\(number)/stat", encoding: .utf8)) ?? ""
+        return !text.isEmpty && !text.contains(") Z ")
+    }
+
+    /// Ends the process that has taken over: the one with the folder in its command line.
+    func endSuccessor() {
+        let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        for number in all.compactMap({ Int32($0) }) where number > 1 {
+            let line = try? String(contentsOfFile: "/proc/\(number)/cmdline", encoding: .utf8)
+            if line?.contains(folder.lastPathComponent) == true { kill(number, SIGTERM) }
+        }
+    }
+
     /// The resident memory of a process, in bytes.
     func residentBytes() -> Int {
         let text =

@@ -37,17 +37,19 @@ import Glibc
             descriptor, isNew ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, number, &event) == 0
     }
 
-    /// Waits for something to happen, for ever if the time is negative; returns the descriptors at
-    /// which it did.
-    mutating func wait(timeoutInMilliseconds: Int32) -> [Int32] {
+    /// Waits for something to happen, for ever if the time is negative; returns at how many
+    /// descriptors it did.
+    mutating func wait(timeoutInMilliseconds: Int32) -> Int {
         let capacity = Int32(unsafe ready.count)
         // SAFETY: the buffer has room for as many events as are asked for.
         let count = unsafe ready.withUnsafeMutableBufferPointer { buffer in
             unsafe epoll_wait(descriptor, buffer.baseAddress, capacity, timeoutInMilliseconds)
         }
-        guard count > 0 else { return [] }
-        return unsafe ready[..<Int(count)].map { unsafe $0.data.fd }
+        return max(0, Int(count))
     }
+
+    /// The descriptor at which something happened, by its index below what `wait` returned.
+    func descriptor(at index: Int) -> Int32 { unsafe ready[index].data.fd }
 }
 
 /// Accepts a connection that does not wait; nil when there is none.

@@ -177,7 +177,8 @@ private struct LoadedPolicy {
 
     init(_ policyBytes: [UInt8], _ manifestBytes: [UInt8]) throws {
         let policy = try PolicyDatabase(validating: policyBytes.span)
-        let manifest = try SystemManifest(validating: manifestBytes.span)
+        let manifest = try SystemManifest(
+            validating: manifestBytes.span, accepting: LoadedPolicy.features)
         let sum = SHA384.hash(policyBytes.span)
         guard sum == manifest.policyDigest else {
             throw PolicyFailure(message: "the manifest is not of this policy")
@@ -200,6 +201,42 @@ private struct LoadedPolicy {
                     name: String(decoding: LoadedPolicy.bytes(record.name), as: UTF8.self),
                     domain: record.domainID, label: StoreLabel(index: UInt16(index + 1))))
         }
+        try addPaths(policy, manifest)
+    }
+
+    /// What a manifest may ask for: all but rates, which are not enforced here. Most of it is
+    /// another's to enforce.
+    private static var features: UInt64 { ManifestFeature.known & ~ManifestFeature.rates }
+
+    /// Takes in what the manifest says about paths: subtrees, then directories of channels.
+    ///
+    /// - Throws: `PolicyFailure` if a label is not valid, or a subtree has a quota of its own,
+    ///   which is not enforced here.
+    private mutating func addPaths(
+        _ policy: borrowing PolicyDatabase, _ manifest: borrowing SystemManifest
+    ) throws {
+        for index in 0..<manifest.subtreeCount {
+            let record = manifest.subtree(at: index)
+            guard record.quotaInNodes == 0, record.quotaInBytes == 0 else {
+                throw PolicyFailure(message: "a subtree of the store has a quota of its own")
+            }
+            try addPath(record.path, LoadedPolicy.context(manifest, record.label), policy)
+        }
+        for index in 0..<manifest.directoryCount {
+            let record = manifest.directory(at: index)
+            try addPath(record.path, LoadedPolicy.context(manifest, record.label), policy)
+        }
+    }
+
+    private mutating func addPath(
+        _ path: Span<UInt8>, _ context: SecurityContext, _ policy: borrowing PolicyDatabase
+    ) throws {
+        guard policy.isValid(context) else {
+            throw PolicyFailure(message: "the label of a path is not the policy's")
+        }
+        if !contexts.contains(context) { contexts.append(context) }
+        let label = StoreLabel(index: UInt16(contexts.firstIndex(of: context) ?? 0))
+        pathLabels.append((String(decoding: LoadedPolicy.bytes(path), as: UTF8.self), label))
     }
 
     private static func bytes(_ span: Span<UInt8>) -> [UInt8] {
@@ -240,7 +277,10 @@ private struct LoadedPolicy {
     /// has the labels, and what it would tabulate where it has not.
     func decisions(_ policyBytes: [UInt8], _ manifestBytes: [UInt8]) throws -> [UInt32] {
         let policy = try PolicyDatabase(validating: policyBytes.span)
-        let manifest = try SystemManifest(validating: manifestBytes.span)
+        let manifest = try SystemManifest(
+            validating: manifestBytes.span, accepting: LoadedPolicy.features)
+        // Beyond that the monitor's table of all ends of channels is not worth its memory.
+        guard compartments.count <= 32 else { return computed(policy) }
         let size = ReferenceMonitor.arenaSizeInBytes(compartmentCount: compartments.count)
         guard let memory = SystemMemory(sizeInBytes: size + (1 << 20)) else {
             throw PolicyFailure(message: "the system has not enough memory")
@@ -260,6 +300,18 @@ private struct LoadedPolicy {
                     vector = policy.computeAccessVector(
                         source: contexts[source], target: contexts[target], class: .xenstore)
                 }
+                vectors.append(vector.bits)
+            }
+        }
+        return vectors
+    }
+
+    private func computed(_ policy: borrowing PolicyDatabase) -> [UInt32] {
+        var vectors: [UInt32] = []
+        for source in contexts {
+            for target in contexts {
+                let vector = policy.computeAccessVector(
+                    source: source, target: target, class: .xenstore)
                 vectors.append(vector.bits)
             }
         }

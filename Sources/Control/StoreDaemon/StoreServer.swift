@@ -26,6 +26,8 @@ struct StoreServer: ~Copyable {
     private(set) var listeners: [Int32: Listener] = [:]
     /// By descriptor.
     private(set) var connections: [Int32: Connection] = [:]
+    /// Those again, each at the index of its descriptor: what each turn looks up.
+    private var table: [Connection?] = []
     /// By what the store calls them.
     private var clients: [UInt64: Connection] = [:]
     private var queue: EventQueue
@@ -61,6 +63,9 @@ struct StoreServer: ~Copyable {
     mutating func add(_ connection: Connection) -> Bool {
         guard queue.watch(connection.descriptor, isNew: true, .input) else { return false }
         connections[connection.descriptor] = connection
+        let number = Int(connection.descriptor)
+        while table.count <= number { table.append(nil) }
+        table[number] = connection
         clients[connection.client.token] = connection
         makeReady(connection)
         return true
@@ -69,13 +74,14 @@ struct StoreServer: ~Copyable {
     /// Serves until a successor has taken over.
     mutating func run() {
         while !isReplaced {
-            let found = queue.wait(timeoutInMilliseconds: timeout())
+            let count = queue.wait(timeoutInMilliseconds: timeout())
             now = monotonicMicroseconds()
-            for event in found where !isReplaced {
-                if listeners[event] != nil {
-                    accept(event)
-                } else if let connection = connections[event] {
+            for index in 0..<count where !isReplaced {
+                let number = Int(queue.descriptor(at: index))
+                if number < table.count, let connection = table[number] {
                     turn(connection, isAnnounced: true)
+                } else if listeners[Int32(number)] != nil {
+                    accept(Int32(number))
                 }
             }
             serveReady()
@@ -88,6 +94,7 @@ struct StoreServer: ~Copyable {
 
     private func timeout() -> Int32 {
         guard ready.isEmpty else { return 0 }
+        guard !delayed.isEmpty else { return -1 }
         guard let first = delayed.map(\.until).min() else { return -1 }
         return first > now ? Int32(min(1000, (first - now) / 1000 + 1)) : 0
     }
@@ -150,6 +157,7 @@ struct StoreServer: ~Copyable {
         guard connection.isOpen else { return }
         connection.isOpen = false
         connections[connection.descriptor] = nil
+        table[Int(connection.descriptor)] = nil
         clients[connection.client.token] = nil
         core.disconnect(connection.client)
         closeDescriptor(connection.descriptor)
