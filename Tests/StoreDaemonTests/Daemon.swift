@@ -79,7 +79,7 @@ final class Daemon {
         return "\(process.terminationStatus) \(text)"
     }
 
-    /// Whether a process is there that has not ended; Foundation's word is that of all who inherited
+    /// Whether a process is there and has not ended; Foundation would wait for all who inherited
     /// from it.
     static func serves(_ number: Int32) -> Bool {
         let text = (try? String(contentsOfFile: "/proc/\(number)/stat", encoding: .utf8)) ?? ""
