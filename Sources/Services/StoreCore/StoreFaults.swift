@@ -2,7 +2,7 @@
 /// back to see that they would notice it.
 ///
 /// - Source: Xen security advisories (XSA) of these numbers.
-package enum FaultPoint: Int, CaseIterable, Sendable {
+package enum FaultPoint: Int, Sendable {
     /// Watches tell of nodes that their owner may not read.
     case xsa115
     /// A transaction conflicts with every write, wherever it was.
