@@ -107,13 +107,14 @@ let compiler: [Target] = [
         "Compiler", "PolicyChecks",
         ["SecurityLattice", "SystemManifest", "PolicySyntax", "PolicySemantics"]),
     room("Compiler", "PolicyDatabaseModel", ["SecurityLattice", "PolicyDatabase"]),
+    room("Compiler", "SecurityModel", ["SecurityLattice", "PolicySemantics"]),
     room(
         "Compiler", "PolicyCompiler",
         [
             "SecurityLattice", "Digests", "PolicyDatabase", "SystemManifest", "FlowCertificate",
             "PolicySyntax", "PolicySemantics", "PolicyChecks", "PolicyDatabaseModel",
+            "SecurityModel",
         ]),
-    room("Compiler", "SecurityModel", ["SecurityLattice", "PolicySemantics"]),
 ]
 
 let attestation: [Target] = [
@@ -203,8 +204,8 @@ let policyTests: [Target] = [
     tests(
         "PolicyCompilerTests",
         [
-            "CompilerTestSupport", "PolicyDatabase", "PolicyDatabaseModel", "PolicyChecks",
-            "PolicyCompiler",
+            "CompilerTestSupport", "PolicyDatabase", "PolicyDatabaseModel", "PolicySyntax",
+            "PolicySemantics", "PolicyChecks", "PolicyCompiler", "SystemManifest",
         ]),
     .testTarget(
         name: "PolicyFileTests",
@@ -237,8 +238,8 @@ let policyTests: [Target] = [
         "DifferentialTests",
         [
             "CompilerTestSupport", "CSepol", "SecurityLattice", "BootArena", "PolicyDatabase",
-            "PolicyDatabaseModel", "ReferenceMonitor", "PolicySemantics", "PolicyChecks",
-            "PolicyCompiler", "SecurityModel",
+            "PolicyDatabaseModel", "ReferenceMonitor", "PolicySyntax", "PolicySemantics",
+            "PolicyChecks", "PolicyCompiler", "SecurityModel",
         ]),
 ]
 

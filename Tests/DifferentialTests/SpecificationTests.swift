@@ -86,6 +86,8 @@ struct SpecificationTests {
         switch entity {
         case .hypervisor: .hypervisor
         case .compartment(let index): monitor.label(ofCompartment: index)
+        // The monitor labels what hypercalls name; `WholeLanguageTests` asks about the others.
+        case .policy, .directory, .subtree, .device: .hypervisor
         case .end(let owner, let peer):
             monitor.eventLabel(source: label(owner, monitor), target: label(peer, monitor))
         }

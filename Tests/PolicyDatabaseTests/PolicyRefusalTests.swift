@@ -185,14 +185,14 @@ struct PolicyRefusalTests {
         var model = try PolicyRefusalTests.model()
         model.deviceContexts = [
             PolicyDatabaseModel.DeviceContext(
-                .ports(4, 4), PolicyRefusalTests.context(type: 5)),
+                .ports(4, 4), PolicyRefusalTests.context(type: 8)),
             PolicyDatabaseModel.DeviceContext(
-                .frames(1, 1 << 40), PolicyRefusalTests.context(type: 5)),
+                .frames(1, 1 << 40), PolicyRefusalTests.context(type: 8)),
             PolicyDatabaseModel.DeviceContext(
-                .interrupt(9), PolicyRefusalTests.context(type: 5)),
-            PolicyDatabaseModel.DeviceContext(.pci(0x300), PolicyRefusalTests.context(type: 5)),
+                .interrupt(9), PolicyRefusalTests.context(type: 8)),
+            PolicyDatabaseModel.DeviceContext(.pci(0x300), PolicyRefusalTests.context(type: 8)),
             PolicyDatabaseModel.DeviceContext(
-                .deviceTree("/soc/uart"), PolicyRefusalTests.context(type: 5)),
+                .deviceTree("/soc/uart"), PolicyRefusalTests.context(type: 8)),
         ]
         model.roleAllows = [PolicyDatabaseModel.RoleAllow(role: 2, newRole: 3)]
         model.categories = (0..<256).map { PolicyDatabaseModel.NamedCategory(name: "k\($0)") }

@@ -145,7 +145,8 @@ struct ReferenceMonitorTests {
         let holes: [(Permission, [UInt32])] = [
             (GrantPermission.mapRead, [0b10, 0]), (GrantPermission.mapWrite, [0b10, 0b01]),
             (ArgoPermission.send, [0b10, 0b01]), (DomainPermission.pause, [0b10, 0b01]),
-            (XenstorePermission.read, [0b10, 0b01]), (MMUPermission.stat, [0b10, 0]),
+            (XenstorePermission.write, [0b10, 0b01]), (XenstorePermission.read, [0b10, 0]),
+            (MMUPermission.stat, [0b10, 0]), (GrantPermission.unmap, [0b10, 0]),
             (GrantPermission.copy, [0b10, 0b01]), (HypercallPermission.timer, [0b10, 0b01]),
         ]
         for (permission, wanted) in holes {

@@ -38,6 +38,8 @@ public enum CompilationError: Error, Equatable {
 /// What a proved system compiles to.
 ///
 /// - Invariant (readable): the hypervisor's own readers accept policy, manifest and certificate.
+/// - Invariant (justified): everything in the policy follows from a declaration
+///   (`TranslationCheck`).
 /// - Invariant (deterministic): equal systems, sources and modules give equal files.
 public struct CompiledSystem: Equatable, Sendable {
     /// The content of `policy.30`.
@@ -62,16 +64,23 @@ public struct CompiledSystem: Equatable, Sendable {
         if let refusal = refusals.first { throw .notEnforced(code: refusal.code.id) }
         let lowered = LoweredPolicy(system.policy)
         let policy = try CompiledSystem.encoded(lowered)
+        do throws(TranslationError) {
+            try TranslationCheck.check(policy, of: system.policy, labels: lowered.labels)
+        } catch {
+            throw .refusedByReader("translation: \(error)")
+        }
         var model = SystemManifestModel(
             systemName: system.policy.name, systemVersion: system.policy.version,
             policyDigest: SHA384.hash(policy.span))
         model.sources = sources.map {
             SystemManifestModel.Source(name: $0.name, digest: SHA384.hash($0.bytes.span))
         }
-        model.labels = lowered.labels
+        model.labels = lowered.labels + lowered.subtreeLabels
+        model.labels += lowered.directoryLabels.map(\.label)
         model.certificate = system.certificate
         var writer = ManifestLowering(system.policy, sources: sources.map(\.name))
         try writer.add(to: &model, modules)
+        try writer.addStore(lowered, to: &model)
         self.policy = policy
         self.model = model
         manifest = model.encoded

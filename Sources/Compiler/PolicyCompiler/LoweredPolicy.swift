@@ -9,34 +9,57 @@ import SecurityLattice
 /// deciding whether the system is safe; `PolicyChecks` did. `docs/security-policy.md` says what is
 /// generated and why.
 ///
-/// - Invariant (declared): every permission of one compartment on another, or on the end of a
-///   channel to it, comes from a channel between the two, or from the use of a service.
+/// - Invariant (declared): every permission of one compartment on another, on the end of a channel
+///   to it, on what they share in the store, or on a device, comes from a statement of the system.
 public struct LoweredPolicy: Equatable, Sendable {
+    /// The label of what one compartment leaves in the store for another.
+    public struct DirectoryLabel: Equatable, Sendable {
+        /// The index of the compartment that writes.
+        public let writer: Int
+        /// The index of the compartment that reads.
+        public let reader: Int
+        /// The label.
+        public let label: SecurityContext
+    }
+
     /// The policy.
-    public internal(set) var database = PolicyDatabaseModel()
+    public private(set) var database = PolicyDatabaseModel()
     /// The labels of the compartments, in order.
     public private(set) var labels: [SecurityContext] = []
+    /// The labels of the shared subtrees of the store, in order.
+    public private(set) var subtreeLabels: [SecurityContext] = []
+    /// The labels of what ends of channels leave in the store, one for each ordered pair.
+    public private(set) var directoryLabels: [DirectoryLabel] = []
 
     private var typeNumbers: [String: UInt32] = [:]
+    private var subjects: [UInt32] = []
+    private var constraints = LevelConstraints()
 
     /// Lowers a system.
     public init(_ system: SystemPolicy) {
-        addClasses()
+        let links = LinkTable(system)
         addLevels(system)
-        let names = TypeNames(system)
-        addTypes(names)
-        addUsersAndRoles(system, names)
+        addTypes(system, links)
+        addUsersAndRoles(system)
         addInitialContexts(system)
-        addOwnPermissions(system, names)
-        addConsoles(system, names)
-        addChannels(system, names)
-        addServices(system, names)
-        addMissingChannels(names)
+        addOwnPermissions(system)
+        addConsoles(system)
+        for pair in links.pairs { add(pair, system) }
+        for (index, subtree) in system.further.subtrees.enumerated() {
+            add(subtree, index, system, links)
+        }
+        for device in system.further.devices { add(device, system) }
+        addClasses()
     }
 
     // MARK: Symbols
 
     private mutating func addClasses() {
+        constraints.channelEnds = members(of: TypeNames.channel)
+        constraints.consoleEnds = members(of: TypeNames.console)
+        // And what stands in no list of the store's labels; no rule is about it.
+        constraints.nodes = [number(of: TypeNames.unlabeled)] + members(of: TypeNames.node)
+        constraints.policy = number(of: TypeNames.policy)
         for number in 1...ObjectClass.count {
             guard let objectClass = ObjectClass(number: number) else { continue }
             let permissions = (0..<objectClass.permissionCount).compactMap {
@@ -45,12 +68,19 @@ public struct LoweredPolicy: Equatable, Sendable {
             database.classes.append(
                 PolicyDatabaseModel.Class(
                     name: "\(objectClass.name)", permissions: permissions.map { "\($0.name)" },
-                    constraints: LevelConstraints.of(objectClass)))
+                    constraints: constraints.of(objectClass)))
         }
     }
 
+    private func members(of attribute: String) -> [UInt32] {
+        let attribute = number(of: attribute)
+        return database.types.indices.filter {
+            database.types[$0].attributes.contains(attribute)
+        }.map { UInt32($0) + 1 }
+    }
+
     private mutating func addLevels(_ system: SystemPolicy) {
-        let all = LoweredPolicy.allCategories(of: system)
+        let all = system.allCategories
         database.sensitivities = system.sensitivities.map {
             PolicyDatabaseModel.NamedSensitivity(name: $0.name, categories: all)
         }
@@ -59,16 +89,35 @@ public struct LoweredPolicy: Equatable, Sendable {
         }
     }
 
-    private mutating func addTypes(_ names: TypeNames) {
-        for name in names.attributes { addType(name, isAttribute: true) }
-        for name in names.base { addType(name) }
-        addType(TypeNames.noChannel)
-        for compartment in names.compartments {
-            addType(compartment.subject, attributes: [TypeNames.compartment])
-            addType(compartment.own, attributes: [])
-            addType(compartment.console, attributes: [TypeNames.console])
+    private mutating func addTypes(_ system: SystemPolicy, _ links: LinkTable) {
+        for name in TypeNames.attributes { addType(name, isAttribute: true) }
+        for name in TypeNames.initialTypes { addType(name) }
+        for compartment in system.compartments {
+            let hasConsole = compartment.options.consoleNoneSource == nil
+            addType(
+                TypeNames.subject(compartment.name),
+                attributes: [TypeNames.compartment] + (hasConsole ? [TypeNames.consoleUser] : []))
+            subjects.append(number(of: TypeNames.subject(compartment.name)))
+            addType(TypeNames.own(compartment.name))
+            addType(TypeNames.console(compartment.name), attributes: [TypeNames.console])
         }
-        for channel in names.channels { addType(channel.name, attributes: [TypeNames.channel]) }
+        let names = system.compartments.map(\.name)
+        for pair in links.pairs where pair.isJoined {
+            addType(
+                TypeNames.end(names[pair.owner], names[pair.peer]),
+                attributes: [TypeNames.channel])
+        }
+        for pair in links.pairs where pair.hasDirectory {
+            addType(
+                TypeNames.directory(names[pair.owner], names[pair.peer]),
+                attributes: [TypeNames.node])
+        }
+        for subtree in system.further.subtrees {
+            addType(TypeNames.subtree(subtree.name), attributes: [TypeNames.node])
+        }
+        for device in system.further.devices {
+            addType(TypeNames.device(device.name), attributes: [TypeNames.device])
+        }
     }
 
     private mutating func addType(
@@ -82,21 +131,22 @@ public struct LoweredPolicy: Equatable, Sendable {
     }
 
     /// Returns the number of a type that was added; 0, which no policy has, for any other name.
-    func number(of type: String) -> UInt32 { typeNumbers[type] ?? 0 }
+    private func number(of type: String) -> UInt32 { typeNumbers[type] ?? 0 }
 
     /// One user for the system itself, and one for each range that compartments have, so that a
     /// user can have no other.
-    private mutating func addUsersAndRoles(_ system: SystemPolicy, _ names: TypeNames) {
-        let subjects = names.compartments.flatMap { [number(of: $0.subject), number(of: $0.own)] }
-        let systemTypes = names.base.map { number(of: $0) }
+    private mutating func addUsersAndRoles(_ system: SystemPolicy) {
+        let acting = system.compartments.flatMap {
+            [number(of: TypeNames.subject($0.name)), number(of: TypeNames.own($0.name))]
+        }
+        let systemTypes = TypeNames.initialTypes.map { number(of: $0) }
         database.roles = [
             PolicyDatabaseModel.Role(name: "object_r", dominates: [1], types: []),
             PolicyDatabaseModel.Role(name: "system_r", dominates: [2], types: systemTypes),
-            PolicyDatabaseModel.Role(name: "compartment_r", dominates: [3], types: subjects),
+            PolicyDatabaseModel.Role(name: "compartment_r", dominates: [3], types: acting),
         ]
         database.users = [
-            PolicyDatabaseModel.User(
-                name: "system_u", roles: [2], range: LoweredPolicy.fullRange(of: system))
+            PolicyDatabaseModel.User(name: "system_u", roles: [2], range: system.fullRange)
         ]
         var ranges: [SecurityRange] = []
         for (index, compartment) in system.compartments.enumerated() {
@@ -112,16 +162,15 @@ public struct LoweredPolicy: Equatable, Sendable {
             }
             labels.append(
                 SecurityContext(
-                    user: UInt32(position) + 2, role: 3,
-                    type: number(of: names.compartments[index].subject),
+                    user: UInt32(position) + 2, role: 3, type: subjects[index],
                     range: compartment.range))
         }
     }
 
-    /// Xen's own subjects and objects. Nothing but the compartments' requests of the hypervisor is
-    /// granted on them; stock Xen needs them to have labels.
+    /// Xen's own subjects and objects. Nothing but the compartments' requests of the hypervisor,
+    /// and powers over the policy, is granted on them; stock Xen needs them to have labels.
     private mutating func addInitialContexts(_ system: SystemPolicy) {
-        let full = LoweredPolicy.fullRange(of: system)
+        let full = system.fullRange
         for (index, name) in TypeNames.initialTypes.enumerated() {
             let isSubject = TypeNames.initialSubjects.contains(name)
             database.initialContexts[UInt32(index) + 1] = SecurityContext(
@@ -130,102 +179,168 @@ public struct LoweredPolicy: Equatable, Sendable {
         }
     }
 
-    // MARK: Rules
+    // MARK: Rules of one compartment
 
     /// What every compartment may do to itself and ask of the hypervisor
-    /// (`docs/abi/hypercalls.md`).
-    private mutating func addOwnPermissions(_ system: SystemPolicy, _ names: TypeNames) {
+    /// (`docs/abi/hypercalls.md`), and what is said of this one.
+    private mutating func addOwnPermissions(_ system: SystemPolicy) {
         let hypervisor = number(of: TypeNames.hypervisor)
         database.allow(
             number(of: TypeNames.compartment), hypervisor, OwnPermissions.ofHypervisor)
-        for compartment in names.compartments {
-            let subject = number(of: compartment.subject)
-            let own = number(of: compartment.own)
+        database.allow(
+            number(of: TypeNames.consoleUser), hypervisor, [XenPermission.writeconsole])
+        for (index, compartment) in system.compartments.enumerated() {
+            let subject = subjects[index]
+            let own = number(of: TypeNames.own(compartment.name))
             database.allow(subject, subject, OwnPermissions.ofItself)
+            if compartment.uses.contains(where: { $0.service == .store }) {
+                database.allow(subject, subject, OwnPermissions.ofItsNodes)
+            }
             // Stock Xen calls the target of a request about oneself by the domain transition.
             database.transition(subject, subject, .domain, to: own)
             database.allow(
                 subject, own,
                 OwnPermissions.ofItself.filter { $0.objectClass != .hypercall })
-        }
-    }
-
-    private mutating func addConsoles(_ system: SystemPolicy, _ names: TypeNames) {
-        let hypervisor = number(of: TypeNames.hypervisor)
-        let top = SecurityRange(LoweredPolicy.fullRange(of: system).high)
-        for compartment in names.compartments {
-            let subject = number(of: compartment.subject)
-            let console = number(of: compartment.console)
-            database.transition(subject, hypervisor, .event, to: console)
-            database.rangeTransition(subject, hypervisor, .event, to: top)
-            database.allow(
-                subject, console,
-                [EventPermission.create, EventPermission.send, EventPermission.status])
-        }
-    }
-
-    /// For each ordered pair that a channel joins: the sender's end, and the end that answers it.
-    private mutating func addChannels(_ system: SystemPolicy, _ names: TypeNames) {
-        for end in names.channels {
-            let owner = number(of: names.compartments[end.owner].subject)
-            let peer = number(of: names.compartments[end.peer].subject)
-            let type = number(of: end.name)
-            let high = system.compartments[end.peer].range.high
-            database.transition(owner, peer, .event, to: type)
-            database.rangeTransition(owner, peer, .event, to: SecurityRange(high))
-            database.allow(owner, type, [EventPermission.create, EventPermission.status])
-            if end.sends { database.allow(owner, type, [EventPermission.send]) }
-            database.allow(type, peer, [EventPermission.bind])
-        }
-    }
-
-    /// Gives the ends of channels that nobody declared a type of their own, on which there is no
-    /// rule. Without it they would have the type of the far compartment, and its rules.
-    private mutating func addMissingChannels(_ names: TypeNames) {
-        let subjects = [TypeNames.hypervisor] + names.compartments.map(\.subject)
-        let missing = number(of: TypeNames.noChannel)
-        for source in subjects.map({ number(of: $0) }) {
-            for target in subjects.map({ number(of: $0) }) {
-                let key = PolicyDatabaseModel.AccessRuleKey(
-                    source: source, target: target,
-                    objectClass: UInt32(ObjectClass.event.number), kind: .transition)
-                if database.accessRules[key] == nil { database.set(key, missing) }
+            if let service = compartment.options.service {
+                database.allow(subject, hypervisor, OwnPermissions.ofHypervisor(service))
+            }
+            // The service knows whether its user lives.
+            for use in compartment.uses where use.service == .store || use.service == .console {
+                database.allow(
+                    subjects[use.provider], subject, [DomainPermission.getdomaininfo])
+            }
+            for grant in compartment.options.powers {
+                database.allow(
+                    subject, number(of: TypeNames.policy), OwnPermissions.of(grant.power))
             }
         }
     }
 
-    // MARK: Levels
+    private mutating func addConsoles(_ system: SystemPolicy) {
+        let hypervisor = number(of: TypeNames.hypervisor)
+        let top = SecurityRange(system.fullRange.high)
+        for (index, compartment) in system.compartments.enumerated() {
+            let console = number(of: TypeNames.console(compartment.name))
+            database.transition(subjects[index], hypervisor, .event, to: console)
+            database.rangeTransition(subjects[index], hypervisor, .event, to: top)
+            guard compartment.options.consoleNoneSource == nil else { continue }
+            database.allow(
+                subjects[index], console,
+                [EventPermission.create, EventPermission.send, EventPermission.status])
+        }
+    }
 
-    private static func allCategories(of system: SystemPolicy) -> CategorySet {
+    // MARK: Rules of two compartments
+
+    /// One ordered pair: the owner's end, its pages, and what it leaves in the store.
+    private mutating func add(_ pair: LinkTable.Pair, _ system: SystemPolicy) {
+        let (owner, peer) = (subjects[pair.owner], subjects[pair.peer])
+        let names = (system.compartments[pair.owner].name, system.compartments[pair.peer].name)
+        let high = SecurityRange(system.compartments[pair.peer].range.high)
+        if pair.isJoined {
+            let end = number(of: TypeNames.end(names.0, names.1))
+            database.transition(owner, peer, .event, to: end)
+            database.rangeTransition(owner, peer, .event, to: high)
+            database.allow(owner, end, [EventPermission.create, EventPermission.status])
+            if pair.sends { database.allow(owner, end, [EventPermission.send]) }
+            if pair.sendsByExemption { constraints.sends.insert(owner, end) }
+            database.allow(end, peer, [EventPermission.bind])
+        }
+        if pair.isRead {
+            database.allow(peer, owner, [GrantPermission.mapRead, GrantPermission.unmap])
+            if pair.isReadByExemption { constraints.reads.insert(peer, owner) }
+        }
+        if pair.isWritten {
+            database.allow(peer, owner, [GrantPermission.mapWrite])
+            if pair.isWrittenByExemption { constraints.writes.insert(peer, owner) }
+        }
+        if pair.copies {
+            database.allow(owner, peer, [GrantPermission.copy])
+            if pair.copiesByExemption { constraints.copies.insert(owner, peer) }
+        }
+        if pair.hasDirectory {
+            let node = number(of: TypeNames.directory(names.0, names.1))
+            database.allow(owner, node, OwnPermissions.writingNodes)
+            database.allow(peer, node, OwnPermissions.readingNodes)
+            // And what the owner leaves among its own nodes, where the levels permit.
+            database.allow(peer, owner, OwnPermissions.readingNodes)
+            if pair.writesByExemption { constraints.nodeWrites.insert(owner, node) }
+            directoryLabels.append(
+                DirectoryLabel(
+                    writer: pair.owner, reader: pair.peer,
+                    label: SecurityContext(user: 1, role: objectRole, type: node, range: high)))
+        }
+    }
+
+    // MARK: Rules of the store and of devices
+
+    /// A shared subtree: its level is the least that dominates all who write.
+    private mutating func add(
+        _ subtree: SystemPolicy.Subtree, _ index: Int, _ system: SystemPolicy, _ links: LinkTable
+    ) {
+        let node = number(of: TypeNames.subtree(subtree.name))
+        let writers = Array(subtree.writers.indices)
+        var level = system.compartments[subtree.owner].range.high
+        for writer in writers { level = level.join(system.compartments[writer].range.high) }
+        // The link of subtree *n* is the *n*th from the end of the links.
+        let link = system.links.count - system.further.subtrees.count + index
+        database.allow(subjects[subtree.owner], node, [XenstorePermission.setperms])
+        for writer in writers {
+            database.allow(subjects[writer], node, OwnPermissions.writingNodes)
+        }
+        for reader in subtree.readers.indices {
+            database.allow(subjects[reader], node, OwnPermissions.readingNodes)
+            guard !system.compartments[reader].range.high.dominates(level),
+                writers.allSatisfy({
+                    $0 == reader || links.passes(from: $0, to: reader, link: link)
+                })
+            else { continue }
+            constraints.nodeReads.insert(subjects[reader], node)
+        }
+        subtreeLabels.append(
+            SecurityContext(
+                user: 1, role: objectRole, type: node, range: SecurityRange(level)))
+    }
+
+    /// A device has its owner's high level, and nobody else has a rule on it.
+    private mutating func add(_ device: SystemPolicy.Device, _ system: SystemPolicy) {
+        let type = number(of: TypeNames.device(device.name))
+        let context = SecurityContext(
+            user: 1, role: objectRole, type: type,
+            range: SecurityRange(system.compartments[device.owner].range.high))
+        let use = [ResourcePermission.use, ResourcePermission.useIommu]
+        database.allow(
+            subjects[device.owner], type,
+            device.needsIOMMU ? use : use + [ResourcePermission.useNoiommu])
+        var devices = device.interrupts.map {
+            PolicyDatabaseModel.Device.interrupt(UInt32(clamping: $0))
+        }
+        devices += device.ports.map {
+            .ports(UInt32(clamping: $0.first), UInt32(clamping: $0.last))
+        }
+        // Whole frames: what lies in one is labelled as one.
+        devices += device.memory.map { .frames($0.first >> 12, $0.last >> 12) }
+        if let address = device.pciAddress { devices.append(.pci(address)) }
+        database.deviceContexts += devices.map {
+            PolicyDatabaseModel.DeviceContext($0, context)
+        }
+    }
+}
+
+extension SystemPolicy {
+    fileprivate var allCategories: CategorySet {
         var all = CategorySet.empty
-        for index in system.categories.indices {
+        for index in categories.indices {
             if let index = UInt8(exactly: index) { all.insert(Category(index: index)) }
         }
         return all
     }
 
     /// The range from the lowest level to the one that dominates all others.
-    private static func fullRange(of system: SystemPolicy) -> SecurityRange {
-        let top = UInt16(truncatingIfNeeded: max(0, system.sensitivities.count - 1))
+    fileprivate var fullRange: SecurityRange {
+        let top = UInt16(truncatingIfNeeded: max(0, sensitivities.count - 1))
         let low = SecurityLevel(Sensitivity(rank: 0))
-        let high = SecurityLevel(Sensitivity(rank: top), allCategories(of: system))
+        let high = SecurityLevel(Sensitivity(rank: top), allCategories)
         return SecurityRange(low: low, high: high) ?? SecurityRange(high)
     }
-}
-
-/// What every compartment may do without a declaration.
-enum OwnPermissions {
-    /// To itself.
-    static let ofItself: [Permission] = [
-        DomainPermission.shutdown, HVMPermission.setparam, HVMPermission.getparam,
-        MMUPermission.physmap, MMUPermission.memorymap, GrantPermission.setup,
-        GrantPermission.query, HypercallPermission.vcpu, HypercallPermission.timer,
-        HypercallPermission.schedule, HypercallPermission.virq, HypercallPermission.ipi,
-        HypercallPermission.port,
-    ]
-    /// To the hypervisor.
-    static let ofHypervisor: [Permission] = [
-        XenPermission.writeconsole, VersionPermission.xenExtraversion,
-        HypercallPermission.version,
-    ]
 }

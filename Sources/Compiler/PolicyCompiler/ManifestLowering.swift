@@ -45,6 +45,41 @@ struct ManifestLowering {
         model.hasFurtherClaims = system.assertions.contains { !$0.isPlain }
     }
 
+    /// Adds the subtrees of the store and the directories of channels; their labels stand in this
+    /// order after those of the compartments.
+    ///
+    /// - Throws: `.missingSource`.
+    func addStore(
+        _ lowered: LoweredPolicy, to model: inout SystemManifestModel
+    ) throws(CompilationError) {
+        let first = lowered.labels.count
+        for (index, subtree) in system.further.subtrees.enumerated() {
+            var record = SystemManifestModel.Subtree(
+                name: subtree.name, path: subtree.path, label: first + index,
+                owner: subtree.owner, readers: Array(subtree.readers.indices),
+                writers: Array(subtree.writers.indices), place: try place(subtree.source))
+            record.quotaInNodes = subtree.quotaNodes ?? 0
+            record.quotaInBytes = subtree.quotaBytes ?? 0
+            record.ratePerSecond = subtree.ratePerSecond ?? 0
+            model.subtrees.append(record)
+        }
+        var positions: [SystemPolicy.Edge: Int] = [:]
+        for (index, label) in lowered.directoryLabels.enumerated() {
+            positions[SystemPolicy.Edge(from: label.writer, to: label.reader)] =
+                first + lowered.subtreeLabels.count + index
+        }
+        for (index, channel) in system.channels.enumerated() {
+            for edge in system.links[index].edges {
+                guard let label = positions[edge] else { continue }
+                let isForward = edge.from == channel.from
+                model.directories.append(
+                    SystemManifestModel.Directory(
+                        path: "/channel/\(channel.name)" + (isForward ? "" : "/back"),
+                        channel: index, writer: edge.from, reader: edge.to, label: label))
+            }
+        }
+    }
+
     /// For each compartment one more than the greatest rank of those that start before it.
     private var startRanks: [UInt32] {
         var ranks = Array(repeating: UInt32(0), count: system.compartments.count)

@@ -66,8 +66,9 @@ package struct PermittedFlows {
     private mutating func add(_ rule: PolicyFile.AccessRule) {
         guard let objectClass = ObjectClass(number: Int(rule.objectClass)) else { return }
         let direction = Direction(of: objectClass)
-        let isForward = rule.data & ~direction.backwardOnly != 0
-        let isBackward = rule.data & ~direction.forwardOnly != 0
+        let moving = rule.data & ~direction.neither
+        let isForward = moving & ~direction.backwardOnly != 0
+        let isBackward = moving & ~direction.forwardOnly != 0
         for source in types(of: rule.source) {
             for target in types(of: rule.target) {
                 if objectClass == .event {
@@ -111,11 +112,16 @@ package struct PermittedFlows {
         var forwardOnly: UInt32 = 0
         /// The subject learns from the object, and tells it nothing.
         var backwardOnly: UInt32 = 0
+        /// Neither: the object learns at most that it was used, a residual channel.
+        var neither: UInt32 = 0
 
         init(of objectClass: ObjectClass) {
             switch objectClass {
             case .event: forwardOnly = EventPermission.send.mask | EventPermission.create.mask
-            case .grant: backwardOnly = GrantPermission.mapRead.mask
+            case .grant:
+                forwardOnly = GrantPermission.copy.mask
+                backwardOnly = GrantPermission.mapRead.mask
+                neither = GrantPermission.unmap.mask
             case .mmu: backwardOnly = MMUPermission.mapRead.mask | MMUPermission.stat.mask
             case .xenstore:
                 backwardOnly =

@@ -19,7 +19,7 @@ extension SystemPolicy {
     }
 
     /// One way from a compartment to another.
-    public struct Edge: Equatable, Sendable {
+    public struct Edge: Hashable, Sendable {
         /// Index of the compartment that information comes from.
         public let from: Int
         /// Index of the compartment that it comes to.
@@ -243,6 +243,11 @@ extension SystemPolicy.Compartment {
         /// Creates the options of a compartment that says nothing.
         public init() {}
     }
+
+    /// Whether it may load another policy.
+    public var mayLoadPolicy: Bool { options.powers.contains { $0.power == .loadPolicy } }
+    /// Whether it may give things another label.
+    public var mayRelabel: Bool { options.powers.contains { $0.power == .relabel } }
 
     /// The services that the compartment uses.
     public var uses: [Use] { options.uses }

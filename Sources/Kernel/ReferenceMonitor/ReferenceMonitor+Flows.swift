@@ -45,8 +45,10 @@ extension ReferenceMonitor {
         var (forward, backward) = (forwardEvent, false)
         for number in 1...ObjectClass.count {
             guard let objectClass = ObjectClass(number: number) else { continue }
-            let vector = accessVector(source: subject, target: object, class: objectClass).bits
             let direction = Direction(of: objectClass)
+            let vector =
+                accessVector(source: subject, target: object, class: objectClass).bits
+                & ~direction.neither
             if vector & ~direction.backwardOnly != 0 { forward = true }
             if vector & ~direction.forwardOnly != 0 { backward = true }
         }
@@ -60,6 +62,8 @@ private struct Direction {
     var forwardOnly: UInt32 = 0
     /// The subject learns from the object, and tells it nothing.
     var backwardOnly: UInt32 = 0
+    /// Neither: the object learns at most that it was used, a residual channel.
+    var neither: UInt32 = 0
 
     init(of objectClass: ObjectClass) {
         switch objectClass {
@@ -67,7 +71,9 @@ private struct Direction {
             // On a compartment's own label, without an end of a channel, only signals count.
             forwardOnly = EventPermission.send.mask | EventPermission.create.mask
         case .grant:
+            forwardOnly = GrantPermission.copy.mask
             backwardOnly = GrantPermission.mapRead.mask
+            neither = GrantPermission.unmap.mask
         case .mmu:
             backwardOnly = MMUPermission.mapRead.mask | MMUPermission.stat.mask
         case .xenstore:
