@@ -115,6 +115,7 @@ let compiler: [Target] = [
             "PolicySyntax", "PolicySemantics", "PolicyChecks", "PolicyDatabaseModel",
             "SecurityModel",
         ]),
+    room("Compiler", "KernelPolicyLanguage", ["PolicyDatabaseModel"]),
 ]
 
 let attestation: [Target] = [
@@ -201,6 +202,7 @@ let policyTests: [Target] = [
             "CompilerTestSupport", "SecurityLattice", "PolicyDatabase", "PolicyDatabaseModel",
             "PolicySemantics", "PolicyChecks", "PolicyCompiler",
         ]),
+    tests("KernelPolicyLanguageTests", ["KernelPolicyLanguage", "PolicyDatabaseModel"]),
     tests(
         "PolicyCompilerTests",
         [
