@@ -48,7 +48,9 @@ struct Simulation: ~Copyable {
                 OwnedFrames(first: MachineFrame(number: first), count: FakeMachine.frameCount),
                 by: index)
         }
-        core = HypervisorCore(domains: domains, monitor: monitor, grants: grants, frames: frames)
+        let budgets = try EventBudgets(domainCount: count, arena: &arena)
+        core = HypervisorCore(
+            domains: domains, monitor: monitor, grants: grants, frames: frames, budgets: budgets)
         machine = FakeMachine(memory: memory)
     }
 

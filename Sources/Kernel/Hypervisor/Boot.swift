@@ -223,6 +223,7 @@
             + count * 8 * MemoryLayout<Guest>.stride + 4096
             + GrantTables.arenaSizeInBytes(domainCount: count, handleCount: grantHandleCount)
             + FrameLedger.arenaSizeInBytes(domainCount: count)
+            + EventBudgets.arenaSizeInBytes(domainCount: count)
             // What the certificate is checked with.
             + count * (MemoryLayout<SecurityRange>.stride + (count + 31) / 32 * 4)
         do throws(BootFailure) {

@@ -124,25 +124,76 @@
         }
         let grants = try makeGrants(manifest, &arena)
         var frames = try makeLedger(manifest, &arena)
+        let budgets = try makeBudgets(manifest, &arena)
         for index in 0..<count { frames.adopt(spaces[index].memory, by: index) }
         arena.seal()
         return System(
             core: HypervisorCore(
-                domains: domains, monitor: monitor, grants: grants, frames: frames),
+                domains: domains, monitor: monitor, grants: grants, frames: frames,
+                budgets: budgets),
             spaces: spaces, guests: guests)
     }
 
-    /// The tables of the compartments' grants.
+    /// The tables of the compartments' grants: each may map the pages of the rings that come to it.
     ///
     /// - Throws: `.arena`.
     private func makeGrants(
         _ manifest: borrowing SystemManifest, _ arena: inout BootArena
     ) throws(StopReason) -> GrantTables {
+        var grants: GrantTables
         do throws(BootArenaError) {
-            return try GrantTables(
+            grants = try GrantTables(
                 domainCount: manifest.compartmentCount, handleCount: grantHandleCount,
                 arena: &arena)
         } catch { throw .arena(error) }
+        for index in 0..<manifest.channelCount {
+            let channel = manifest.channel(at: index)
+            let pages = UInt32(truncatingIfNeeded: channel.pageCount)
+            grants.addQuota(grantee: channel.to, grantor: channel.from, pages: pages)
+            if channel.isTwoWay {
+                grants.addQuota(grantee: channel.from, grantor: channel.to, pages: pages)
+            }
+        }
+        return grants
+    }
+
+    /// Budgets for the compartments' events: what the rates of a pair's channels come to, if all of
+    /// them have one.
+    ///
+    /// - Throws: `.arena`.
+    private func makeBudgets(
+        _ manifest: borrowing SystemManifest, _ arena: inout BootArena
+    ) throws(StopReason) -> EventBudgets {
+        var budgets: EventBudgets
+        do throws(BootArenaError) {
+            budgets = try EventBudgets(domainCount: manifest.compartmentCount, arena: &arena)
+        } catch { throw .arena(error) }
+        for sender in 0..<manifest.compartmentCount {
+            for receiver in 0..<manifest.compartmentCount {
+                let rate = rate(from: sender, to: receiver, manifest)
+                if rate > 0 { budgets.setRate(from: sender, to: receiver, perSecond: rate) }
+            }
+        }
+        return budgets
+    }
+
+    /// The sum of the rates of the channels that lead from one compartment to another; 0: not all
+    /// of them have one, or there is none.
+    private func rate(
+        from sender: Int, to receiver: Int, _ manifest: borrowing SystemManifest
+    ) -> UInt64 {
+        var sum: UInt64 = 0
+        for index in 0..<manifest.channelCount {
+            let channel = manifest.channel(at: index)
+            let leads =
+                (channel.from == sender && channel.to == receiver)
+                || (channel.isTwoWay && channel.from == receiver && channel.to == sender)
+            guard leads else { continue }
+            guard channel.ratePerSecond > 0 else { return 0 }
+            let (next, overflow) = sum.addingReportingOverflow(channel.ratePerSecond)
+            sum = overflow ? .max : next
+        }
+        return sum
     }
 
     /// A ledger in which nobody owns anything.

@@ -142,7 +142,10 @@ public struct VirtualCPU: BitwiseCopyable {
     /// Whether it waits for an event.
     public internal(set) var isBlocked: Bool
     /// Whether it can run now.
-    public var isRunnable: Bool { isUp && !isBlocked }
+    public var isRunnable: Bool { isUp && !isBlocked && heldUntil == nil }
+    /// Until when it pays for the events that it sent, whatever comes for it; nil: it need not.
+    /// - Units: nanoseconds of system time.
+    public internal(set) var heldUntil: UInt64?
     /// When a wait ends without an event; nil: never.
     /// - Units: nanoseconds of system time.
     public internal(set) var pollDeadline: UInt64?
@@ -169,6 +172,7 @@ public struct VirtualCPU: BitwiseCopyable {
         isUp = number == 0
         timerDeadline = nil
         isBlocked = false
+        heldUntil = nil
         pollDeadline = nil
         polledPort = nil
         runstateAddress = nil

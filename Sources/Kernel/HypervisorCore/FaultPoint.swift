@@ -68,4 +68,6 @@ public enum FaultPoint: UInt8, Equatable, Sendable {
     case keepStateWhenFull
     /// An event that is masked wakes nobody.
     case respectMask
+    /// Who sends beyond its budget waits.
+    case chargeSender
 }

@@ -150,13 +150,14 @@ extension HypervisorCore {
         return 0
     }
 
-    /// `EVTCHNOP_send`: rings the far end.
+    /// `EVTCHNOP_send`: rings the far end. A sender beyond its budget waits afterwards.
     ///
     /// - Throws: `.badAddress`; `.invalidArgument` for a port not in use or bound to an interrupt;
     ///   `.notPermitted` when the policy refuses. Nothing changed then.
     mutating func send<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: inout M
+        _ address: GuestVirtualAddress, _ processor: VirtualCPUID, _ machine: inout M
     ) throws(XenError) -> Int64 {
+        let caller = processor.domain
         let request = try arguments(address, 4, caller, machine)
         let number = request.u32(at: 0)
         let channel = try usedChannel(caller, number)
@@ -166,7 +167,9 @@ extension HypervisorCore {
             try authorize(
                 label, channel.label, EventPermission.send, caller, remote, .send,
                 &machine)
-            setPending(remote, remotePort, &machine)
+            if setPending(remote, remotePort, &machine) {
+                charge(processor, to: remote, machine)
+            }
         case .unbound(let remote):
             try authorize(
                 label, channel.label, EventPermission.send, caller, remote, .send,

@@ -104,25 +104,39 @@ extension HypervisorCore {
     ///
     /// - Layout: `struct shared_info`: pending bits at 2,048, mask at 2,560; `struct vcpu_info`:
     ///   upcall pending (u8) at 0, selector (u64) at 8.
+    /// - Returns: whether the event is a new one: the port was not pending.
+    @discardableResult
     mutating func setPending<M: Machine & ~Copyable>(
         _ domain: DomainID, _ port: EventChannelPort, _ machine: inout M
-    ) {
+    ) -> Bool {
         guard let index = index(of: domain), domains[index].life == .running,
             let number = channelIndex(port)
-        else { return }
+        else { return false }
         if domains[index].queues.isActive {
-            if ringQueued(index, number, machine) { return }
+            if ringQueued(index, number, machine) { return false }
         } else {
             let page = domains[index].sharedInfo
             let (word, bit) = position(port)
             // ORDER: pending before mask before selector, as the guest's unmask does the reverse.
-            if machine.testAndSetBit(page, offset: 2048 + word * 8, bit: bit) { return }
+            if machine.testAndSetBit(page, offset: 2048 + word * 8, bit: bit) { return false }
             let masks = machine.load64(page, offset: 2560 + word * 8)
             if masks >> UInt64(bit) & 1 == 0 || machine.omits(.respectMask) {
                 raiseUpcall(index, domains[index].channels[number].cpu, word, machine)
             }
         }
         wakePollers(index, port)
+        return true
+    }
+
+    /// Has a sender pay for an event; beyond its budget its processor waits, whatever comes for it.
+    mutating func charge<M: Machine & ~Copyable>(
+        _ sender: VirtualCPUID, to receiver: DomainID, _ machine: borrowing M
+    ) {
+        let index = callerIndex(sender.domain)
+        guard let receiverIndex = self.index(of: receiver), receiverIndex != index else { return }
+        let now = machine.systemTimeInNanoseconds()
+        let end = budgets.pay(from: index, to: receiverIndex, now: now)
+        if let end, !machine.omits(.chargeSender) { hold(sender, until: end) }
     }
 
     /// A poll ends at the event itself, masked or not, whichever processor polls.

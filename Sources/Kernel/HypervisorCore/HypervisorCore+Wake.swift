@@ -69,6 +69,12 @@ extension HypervisorCore {
         return false
     }
 
+    /// Has a processor wait, whatever comes for it.
+    mutating func hold(_ processor: VirtualCPUID, until end: UInt64) {
+        domains[callerIndex(processor.domain)].cpus[processor.number].heldUntil = end
+        noteDeadline()
+    }
+
     /// Names the physical processor that watches a processor's deadlines from now on.
     public mutating func setHome(_ home: Int, of processor: VirtualCPUID) {
         let index = callerIndex(processor.domain)
@@ -115,6 +121,11 @@ extension HypervisorCore {
                 }
             }
             if let deadline = cpu.pollDeadline, deadline <= now { wake(index, number) }
+            if let end = cpu.heldUntil, end <= now {
+                domains[index].cpus[number].heldUntil = nil
+                noteDeadline()
+                tell(index, number)
+            }
         }
     }
 
@@ -148,6 +159,7 @@ extension HypervisorCore {
             if let home, cpu.home != home { continue }
             next = min(next, cpu.timerDeadline ?? .max)
             next = min(next, cpu.pollDeadline ?? .max)
+            next = min(next, cpu.heldUntil ?? .max)
         }
         return next
     }

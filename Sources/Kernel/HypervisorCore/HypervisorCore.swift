@@ -19,6 +19,8 @@ public struct HypervisorCore: ~Copyable {
     public internal(set) var grants: GrantTables
     /// Who owns which frames.
     public internal(set) var frames: FrameLedger
+    /// How many events a domain may cause at another.
+    var budgets: EventBudgets
     /// The domain that is the console; nil: the hypervisor serves the consoles itself.
     public var consoleService: DomainID?
     /// What was typed for it.
@@ -29,16 +31,19 @@ public struct HypervisorCore: ~Copyable {
     var wokenDomains: UInt32 = 0
 
     /// Takes the domains, in the order of their numbers, the monitor, and tables for the grants of
-    /// as many domains, in a ledger of their memory.
+    /// as many domains, with a ledger of their memory and budgets for
+    /// their events.
     public init(
         domains: consuming ArenaTable<Domain>, monitor: consuming ReferenceMonitor,
-        grants: consuming GrantTables, frames: consuming FrameLedger
+        grants: consuming GrantTables, frames: consuming FrameLedger,
+        budgets: consuming EventBudgets
     ) {
         precondition(grants.domainCount == domains.count, "grant tables for other domains")
         self.domains = domains
         self.monitor = monitor
         self.grants = grants
         self.frames = frames
+        self.budgets = budgets
     }
 
     /// Serves one hypercall: decode, authorize, and only then look at anything.
@@ -99,7 +104,7 @@ public struct HypervisorCore: ~Copyable {
         case .bindVCPU: return try bindToVCPU(argument, caller, machine)
         case .close: return try close(argument, caller, &machine)
         case .unmask: return try unmask(argument, caller, &machine)
-        case .send: return try send(argument, caller, &machine)
+        case .send: return try send(argument, processor, &machine)
         case .status: return try status(argument, caller, &machine)
         case .initControl: return try initializeControl(argument, caller, machine)
         case .expandArray: return try expandArray(argument, caller, &machine)

@@ -1,6 +1,7 @@
 #if hasFeature(Embedded)
 
     import CMachine
+    import HypervisorCore
 
     /// What a guest sees of the processor: the machine's own leaves less what it must not use, and
     /// the hypervisor's leaves of Xen (public `arch-x86/cpuid.h`).
@@ -27,6 +28,9 @@
                     eax: 0x4000_0004, ebx: 0x566e_6558, ecx: 0x6558_4d4d, edx: 0x4d4d_566e)
             case 0x4000_0001:
                 machine_cpuid(eax: 0x40011, ebx: 0, ecx: 0, edx: 0)
+            case 0x4000_0002:
+                // One page of hypercalls, and the register that takes its address.
+                machine_cpuid(eax: 1, ebx: HypercallPage.register, ecx: 0, edx: 0)
             case 0x4000_0004:
                 // XEN_HVM_CPUID_X2APIC_VIRT, _VCPU_ID_PRESENT, _DOMID_PRESENT
                 machine_cpuid(eax: 0x1a, ebx: UInt32(number), ecx: UInt32(domain), edx: 0)

@@ -220,6 +220,8 @@
                 // Asleep with interrupts off, it would sleep for ever: that is how it stops.
                 return control[.rflags] & 1 << 9 == 0 ? .stopped : .halted
             case 0x7b: guests[index].answerPort()
+            case 0x7c where guests[index].writesHypercallPage:
+                guests[index].fillHypercallPage(in: spaces[Int(domain.number) - 1])
             case 0x7c:
                 if let command = guests[index].answerMSR() { return deliver(command, domain) }
             case 0x7f: return .failed("triple fault", control[.rip])
