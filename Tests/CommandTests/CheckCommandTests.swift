@@ -20,9 +20,9 @@ import Testing
         let path = "policy/conformance/reject/flw-003-assertion-refuted.casemate"
         let run = try Command("check", path)
         #expect(run.status == 1)
-        #expect(run.output.contains("a -> b (ab, line 24) -> c (bc, line 25) -> d (cd, line 26)"))
+        #expect(run.output.contains("a -> b (ab, line 25) -> c (bc, line 26) -> d (cd, line 27)"))
         #expect(run.output.hasSuffix("\nrefuted\n"))
-        #expect(run.errors.hasPrefix("\(path):27:1: error[POL-FLW-003]: "))
+        #expect(run.errors.hasPrefix("\(path):28:1: error[POL-FLW-003]: "))
     }
 
     @Test("with --json one document tells all, and the status stays") func json() throws {

@@ -3,6 +3,7 @@ import Foundation
 import PolicyDatabase
 import PolicyDatabaseModel
 import SecurityLattice
+import Testing
 
 /// A failure of the oracle itself.
 struct OracleError: Error {
@@ -11,7 +12,8 @@ struct OracleError: Error {
 
 /// libsepol's security server, which decides independently of ours.
 ///
-/// The library keeps one policy for the whole process, so tests that use it run one after another.
+/// The library keeps one policy for the whole process, so tests that use it run one after another:
+/// they all stand in `LibsepolTests`.
 struct SepolOracle {
     /// Loads a policy, or fails: after a failure the library must not be asked.
     init(policy: [UInt8]) throws {
@@ -81,3 +83,6 @@ extension PolicyDatabaseModel {
         return names.isEmpty ? sensitivity : "\(sensitivity):\(names.joined(separator: ","))"
     }
 }
+
+/// Everything that asks libsepol, one test after another.
+@Suite(.serialized) enum LibsepolTests {}

@@ -11,8 +11,8 @@ struct GuestProgram {
         let message: String
     }
 
-    /// Assembles a program that begins in long mode with interrupts off, a stack, an identity map of
-    /// 1 GiB and `say` to print the text at RSI, of RDX bytes, on the console.
+    /// Assembles a program that begins in long mode with interrupts off, a stack, an identity map
+    /// of 1 GiB and `say` to print the text at RSI, of RDX bytes, on the console.
     init(_ body: String) throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
@@ -147,7 +147,7 @@ struct GuestProgram {
                 shrl $16, %eax
                 movw %ax, gate + 6
                 lidt traps
-                /* Every port, written and read; PCI's configuration space and the UARTs are there. */
+                /* Every port, written and read, PCI's configuration space and the UARTs too. */
                 xorl %edx, %edx
             1:  movl $0x80000004, %eax
                 outl %eax, %dx
@@ -200,26 +200,31 @@ struct GuestProgram {
                 say "registers are done"
                 lidt nothing
                 ud2
-            /* General protection: both instructions have two bytes. */
-                .align 16
-            fault:
-                addq $2, 8(%rsp)
-                addq $8, %rsp
-                iretq
-                .data
-                .align 16
-            vectors:
-                .skip 13 * 16
-            gate:
-                .skip 16
-            traps:
-                .word 14 * 16 - 1
-                .quad vectors
-            nothing:
-                .word 0
-                .quad 0
-            wild: .skip 256
-                .text
-            """)
+            """ + survival)
     }
+
+    /// The table of traps of the hostile guest, and what its wild pointers name.
+    private static let survival = """
+
+        /* General protection: both instructions have two bytes. */
+            .align 16
+        fault:
+            addq $2, 8(%rsp)
+            addq $8, %rsp
+            iretq
+            .data
+            .align 16
+        vectors:
+            .skip 13 * 16
+        gate:
+            .skip 16
+        traps:
+            .word 14 * 16 - 1
+            .quad vectors
+        nothing:
+            .word 0
+            .quad 0
+        wild: .skip 256
+            .text
+        """
 }

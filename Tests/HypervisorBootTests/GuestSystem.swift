@@ -5,7 +5,8 @@ import SystemManifest
 import TestSupport
 import VirtualHardware
 
-/// A system of programs that are a few instructions each, compiled from a source, with a boot bundle.
+/// A system of programs that are a few instructions each, compiled from a source, with a boot
+/// bundle.
 struct GuestSystem {
     /// The boot bundle.
     let bundle: [UInt8]

@@ -153,74 +153,94 @@ func randomPolicies() throws {
 
 /// A policy of random types, attributes, rules, conditionals and optional blocks.
 struct RandomSource {
-    let text: String
+    // Names that checkpolicy cannot take for parts of an IPv6 address.
+    private static let types = ["ta", "tb", "tc", "td", "te"]
+    private static let attributes = ["x", "y", "z"]
+    private static let head = [
+        "class process", "class file", "sid kernel", "class process { fork transition }",
+        "class file { read write ioctl }", "sensitivity s0;", "dominance { s0 }",
+        "category c0;", "level s0:c0;", "mlsconstrain file read l1 dom l2;",
+    ]
+
+    private var generator: SeededGenerator
+    private var lines = RandomSource.head
+
+    var text: String { lines.joined(separator: "\n") + "\n" }
 
     init(_ generator: inout SeededGenerator) {
-        var lines = [
-            "class process", "class file", "sid kernel", "class process { fork transition }",
-            "class file { read write ioctl }", "sensitivity s0;", "dominance { s0 }",
-            "category c0;", "level s0:c0;",
-            "mlsconstrain file read l1 dom l2;",
+        self.generator = SeededGenerator(seed: generator.next())
+        addTypes()
+        for _ in 0..<12 { lines.append(rule()) }
+        addBlocks()
+        addForbidden()
+        addRoles()
+        lines += [
+            "role r;", "role r types { ta tb };",
+            "user u roles r level s0 range s0 - s0:c0;",
+            "constrain file write ( t1 == t2 or t1 == \(pick(Self.attributes)) );",
+            "sid kernel u:r:ta:s0",
         ]
-        func pick(_ items: [String], _ generator: inout SeededGenerator) -> String {
-            items[Int.random(in: 0..<items.count, using: &generator)]
-        }
-        // Names that checkpolicy cannot take for parts of an IPv6 address.
-        let types = ["ta", "tb", "tc", "td", "te"]
-        let attributes = ["x", "y", "z"]
-        lines += attributes.map { "attribute \($0);" }
-        for type in types {
+    }
+
+    private mutating func pick(_ items: [String]) -> String {
+        items[Int.random(in: 0..<items.count, using: &generator)]
+    }
+
+    private mutating func addTypes() {
+        lines += Self.attributes.map { "attribute \($0);" }
+        for type in Self.types {
             let count = Int.random(in: 0...3, using: &generator)
-            lines.append(
-                "type "
-                    + ([type] + attributes.shuffled(using: &generator).prefix(count))
-                    .joined(separator: ", ") + ";")
+            let held = Self.attributes.shuffled(using: &generator).prefix(count)
+            lines.append("type " + ([type] + held).joined(separator: ", ") + ";")
         }
         lines += ["bool p true;", "bool q false;"]
-        func set(_ generator: inout SeededGenerator, isNever: Bool = false) -> String {
-            let any = types + attributes
-            return switch Int.random(in: isNever ? 0..<8 : 2..<8, using: &generator) {
-            case 0: "*"
-            case 1: "~" + pick(any, &generator)
-            case 2: "{ \(pick(any, &generator)) \(pick(any, &generator)) }"
-            case 3: "{ \(pick(attributes, &generator)) -\(pick(any, &generator)) }"
-            case 4 where isNever: "~{ \(pick(any, &generator)) \(pick(types, &generator)) }"
-            default: pick(any, &generator)
-            }
+    }
+
+    private mutating func set(isNever: Bool = false) -> String {
+        let any = Self.types + Self.attributes
+        return switch Int.random(in: isNever ? 0..<8 : 2..<8, using: &generator) {
+        case 0: "*"
+        case 1: "~" + pick(any)
+        case 2: "{ \(pick(any)) \(pick(any)) }"
+        case 3: "{ \(pick(Self.attributes)) -\(pick(any)) }"
+        case 4 where isNever: "~{ \(pick(any)) \(pick(Self.types)) }"
+        default: pick(any)
         }
-        func rule(_ generator: inout SeededGenerator) -> String {
-            let target =
-                Bool.random(using: &generator)
-                ? set(&generator) : pick(["self", "{ ta self }", "tb"], &generator)
-            let permissions = pick(
-                ["read", "{ read write }", "~read", "*", "ioctl"], &generator)
-            let word = pick(
-                ["allow", "allow", "auditallow", "dontaudit", "type_transition"], &generator)
-            if word == "type_transition" {
-                return "type_transition \(pick(types, &generator)) \(set(&generator)):file "
-                    + "\(pick(types, &generator));"
-            }
-            return "\(word) \(set(&generator)) \(target):file \(permissions);"
+    }
+
+    private mutating func rule() -> String {
+        let word = pick(["allow", "allow", "auditallow", "dontaudit", "type_transition"])
+        if word == "type_transition" {
+            return "type_transition \(pick(Self.types)) \(set()):file \(pick(Self.types));"
         }
-        for _ in 0..<12 { lines.append(rule(&generator)) }
+        let isPlain = Bool.random(using: &generator)
+        let target = isPlain ? set() : pick(["self", "{ ta self }", "tb"])
+        let permissions = pick(["read", "{ read write }", "~read", "*", "ioctl"])
+        return "\(word) \(set()) \(target):file \(permissions);"
+    }
+
+    private mutating func addBlocks() {
         let expression = pick(
-            ["p", "not p", "p and q", "p or not q", "p ^ q", "p == q", "(p != q) and p"],
-            &generator)
+            ["p", "not p", "p and q", "p or not q", "p ^ q", "p == q", "(p != q) and p"])
         lines.append(
             "if (\(expression)) { allow ta tb:file read; } else { allow tc td:file write; }")
         lines.append(
-            "optional { require { type \(pick(["ta", "missing"], &generator)); } "
-                + "\(rule(&generator)) } else { allow td te:process fork; }")
+            "optional { require { type \(pick(["ta", "missing"])); } \(rule()) } "
+                + "else { allow td te:process fork; }")
+    }
+
+    private mutating func addForbidden() {
         if Bool.random(using: &generator) {
             lines.append(
-                "neverallow \(set(&generator, isNever: true)) "
-                    + "\(set(&generator, isNever: true)):process transition;")
+                "neverallow \(set(isNever: true)) \(set(isNever: true)):process transition;")
         }
         if Int.random(in: 0..<4, using: &generator) == 0 {
-            lines.append(
-                "neverallow \(pick(types, &generator)) "
-                    + "\(set(&generator, isNever: true)):file ioctl;")
+            lines.append("neverallow \(pick(Self.types)) \(set(isNever: true)):file ioctl;")
         }
+    }
+
+    /// Roles with the types of attributes, which blocks before and behind add to.
+    private mutating func addRoles() {
         for name in ["x", "y"].shuffled(using: &generator) {
             lines.append("optional { require { attribute \(name); } type t\(name), \(name); }")
             let statement = "role role_\(name) types { x z };"
@@ -229,12 +249,5 @@ struct RandomSource {
                 Bool.random(using: &generator)
                     ? statement : "optional { require { attribute x, z; } \(statement) }")
         }
-        lines += [
-            "role r;", "role r types { ta tb };",
-            "user u roles r level s0 range s0 - s0:c0;",
-            "constrain file write ( t1 == t2 or t1 == \(pick(attributes, &generator)) );",
-            "sid kernel u:r:ta:s0",
-        ]
-        text = lines.joined(separator: "\n") + "\n"
     }
 }

@@ -1,6 +1,7 @@
 import PolicyDatabaseModel
 
-/// What a policy means, in names and without order: equal for two files that decide and label alike.
+/// What a policy means, in names and without order: equal for two files that decide and label
+/// alike.
 ///
 /// Attributes in access rules are replaced by their types, as a kernel does it.
 struct PolicyMeaning {
@@ -167,8 +168,8 @@ struct PolicyMeaning {
         return found.map { "\($0.key) \($0.value)" } + operations
     }
 
-    /// An expression that denies is told as the one that it denies, with the branches exchanged, and
-    /// every expression by its table of truth.
+    /// An expression that denies is told as the one that it denies, with the branches exchanged,
+    /// and every expression by its table of truth.
     private var conditionals: Set<String> {
         Set(
             file.conditionals.map { record in

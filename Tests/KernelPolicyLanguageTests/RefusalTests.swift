@@ -117,7 +117,8 @@ struct Damage: Sendable, CustomTestStringConvertible {
             .conflict, "xen_t"),
         Damage(
             "range_transition loader_t guest_t:event s1;",
-            "range_transition loader_t guest_t:event s1;\nrange_transition loader_t guest_t:event s0;",
+            "range_transition loader_t guest_t:event s1;\n"
+                + "range_transition loader_t guest_t:event s0;",
             .conflict, "range"),
         Damage(
             "role_transition system_r guest_t guest_r;",

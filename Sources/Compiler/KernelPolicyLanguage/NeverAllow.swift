@@ -74,11 +74,12 @@ extension PolicyBuilder {
                 let one =
                     hasSelf && !targets.touched.contains(UInt32(allowed.target))
                     ? other : first(allowed.source, in: sources.bits) ?? other
+                let className = text(source.classNumbers.names[Int(number) - 1])
                 throw SourceFailure(
                     .neverAllowed,
                     "`\(typeName(one))` may "
                         + "`\(names(allowed.permissions & mask, number))` on "
-                        + "`\(typeName(other)):\(text(source.classNumbers.names[Int(number) - 1]))`",
+                        + "`\(typeName(other)):\(className)`",
                     at: Int(rule.offset))
             }
         }

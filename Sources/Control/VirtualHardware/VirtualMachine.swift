@@ -39,9 +39,9 @@ public struct MachineConfiguration: Sendable {
     /// QEMU's arguments. Inherited sockets: 3 is COM1, 4 is COM2, 5 is the TPM's control channel.
     ///
     /// `EPYC` is a processor with AMD-V and nested paging that the emulator (TCG) implements;
-    /// `isa-debug-exit` lets the hypervisor end the emulator when it has stopped. A processor in each
-    /// socket has SeaBIOS name all of them in the table of the MultiProcessor Specification, which
-    /// the hypervisor reads: QEMU's loader puts the bundle where ACPI's tables were.
+    /// `isa-debug-exit` lets the hypervisor end the emulator when it has stopped. A processor in
+    /// each socket has SeaBIOS name all of them in the table of the MultiProcessor Specification,
+    /// which the hypervisor reads: QEMU's loader puts the bundle where ACPI's tables were.
     var arguments: [String] {
         let counting = countsInstructions ? ["-icount", "shift=0,sleep=off"] : []
         let ending =

@@ -80,9 +80,9 @@ svm_run:
     popq %rbp
     ret
 
-/* void extended_state_load(area in RDI, mask in RSI): gives the x87, SSE and AVX registers a guest's
- * values. Processors of AMD leave the x87 error pointers alone when no exception is pending, so they
- * are overwritten first: nothing of the last guest stays. */
+/* void extended_state_load(area in RDI, mask in RSI): gives the x87, SSE and AVX registers a
+ * guest's values. Processors of AMD leave the x87 error pointers alone when no exception is
+ * pending, so they are overwritten first: nothing of the last guest stays. */
     .globl extended_state_load
 extended_state_load:
     fnclex

@@ -7,8 +7,8 @@
 
     /// What a guest's exits lead to.
     extension Kernel {
-        /// Deals with why a virtual processor stopped running. What one of a domain that has stopped
-        /// meanwhile asked for is not done.
+        /// Deals with why a virtual processor stopped running. What one of a domain that has
+        /// stopped meanwhile asked for is not done.
         mutating func answerExit(
             of runs: VirtualCPUID, _ processor: Int, _ manifest: borrowing SystemManifest
         ) {
@@ -134,6 +134,7 @@
             machine.console.number(ran / 1_000)
             machine.console.text(" us of ")
             machine.console.number((machine.clock.now() - startedAt) / 1_000)
+            machine.console.text(" us since the start")
             machine.console.end()
         }
     }

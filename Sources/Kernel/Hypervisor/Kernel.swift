@@ -61,7 +61,8 @@
             self.scheduler = scheduler
         }
 
-        /// Deals with what happened since this processor's last turn, and decides what it does next.
+        /// Deals with what happened since this processor's last turn, and decides what it does
+        /// next.
         mutating func turn(_ processor: Int, _ manifest: borrowing SystemManifest) -> Turn {
             machine.enter(processor)
             if let runs = works[processor].runs { answerExit(of: runs, processor, manifest) }

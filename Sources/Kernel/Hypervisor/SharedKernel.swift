@@ -22,8 +22,8 @@
         /// Whether there is a kernel yet.
         static var isPublished: Bool { KernelLock.shared != 0 }
 
-        /// Passes on what a processor needs to come up. It stays where it is until the processor has
-        /// answered, which it does after it has taken its copy.
+        /// Passes on what a processor needs to come up. It stays where it is until the processor
+        /// has answered, which it does after it has taken its copy.
         static func start(
             _ processor: inout StartingProcessor, _ clock: Clock
         ) throws(BootFailure) {

@@ -25,7 +25,8 @@ public struct HypervisorCore: ~Copyable {
     public var consoleService: DomainID?
     /// What was typed for it.
     var typedInput = TypedInput()
-    /// How often a deadline was set or taken back; what was computed from deadlines before is stale.
+    /// How often a deadline was set or taken back; what was computed from deadlines before is
+    /// stale.
     public internal(set) var deadlineChanges: UInt64 = 0
     /// The domains whose `woken` says something: one bit for each, by index.
     var wokenDomains: UInt32 = 0

@@ -6,9 +6,10 @@
 /// processors moves a slot, and no two domains share caches at the same time.
 ///
 /// Under `.fair` each domain has a virtual time that advances with what it uses, divided by its
-/// weight; of those that want to run, the one that is furthest behind is next. It is charged for its
-/// slice in advance, so that processors that choose at the same time choose differently, and gets
-/// back what it does not use. Who slept does not come back with a claim on the time that it missed.
+/// weight; of those that want to run, the one that is furthest behind is next. It is charged for
+/// its slice in advance, so that processors that choose at the same time choose differently, and
+/// gets back what it does not use. Who slept does not come back with a claim on the time that it
+/// missed.
 ///
 /// - Invariant: *(once)* no virtual processor is on two processors.
 /// - Invariant: *(cap)* what a domain was given in a period, less what it gave back, is at most its

@@ -6,7 +6,8 @@
     /// the next boot prints them.
     ///
     /// - Layout: `u64` magic, `u64` checksum over what follows, `u64` processor, `u64` exception
-    ///   number, `u64` error code, `u64` instruction, `u64` stack, `u64` address, `u64` ticks of the
+    ///   number, `u64` error code, `u64` instruction, `u64` stack, `u64` address, `u64` ticks of
+    ///   the
     ///   time-stamp counter, `u64` length of the text, then the text, at most 256 bytes of ASCII.
     public struct CrashRecord: BitwiseCopyable {
         /// Its page: the last of the first 2 MiB, behind the image.

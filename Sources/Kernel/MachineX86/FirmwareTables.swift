@@ -85,8 +85,8 @@
             }
         }
 
-        /// Looks for the floating pointer in the F segment, and takes the processor entries (type 0,
-        /// 20 bytes), which come first.
+        /// Looks for the floating pointer in the F segment, and takes the processor entries (type
+        /// 0, 20 bytes), which come first.
         private mutating func readMultiprocessorTable() {
             for pointer in stride(from: UInt64(0xf0000), to: 0x10_0000, by: 16)
             where PhysicalMemory.load32(pointer) == 0x5f50_4d5f

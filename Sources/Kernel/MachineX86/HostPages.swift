@@ -2,8 +2,8 @@
 
     import CMachine
 
-    /// The hypervisor's own page tables, which all processors share: memory at its own addresses, up
-    /// to 4 GiB. Nothing in them changes once a second processor runs.
+    /// The hypervisor's own page tables, which all processors share: memory at its own addresses,
+    /// up to 4 GiB. Nothing in them changes once a second processor runs.
     enum HostPages {
         private static var noExecute: UInt64 { 1 << 63 }
 

@@ -2,8 +2,8 @@
 
     import CMachine
 
-    /// The configuration space of PCI, by configuration mechanism 1 (PCI Local Bus Specification 3.0,
-    /// 3.2.2.3.2). Only the boot code reaches it: no guest is given its ports.
+    /// The configuration space of PCI, by configuration mechanism 1 (PCI Local Bus Specification
+    /// 3.0, 3.2.2.3.2). Only the boot code reaches it: no guest is given its ports.
     public enum PCIFunctions {
         private static func select(_ function: UInt32, _ register: UInt32) {
             machine_out32(0xcf8, 1 << 31 | function << 8 | register & 0xfc)
@@ -14,8 +14,8 @@
             return machine_in32(0xcfc)
         }
 
-        /// Clears Bus Master Enable on every function of every bus: no device reads or writes memory
-        /// until somebody lets it, and nobody does.
+        /// Clears Bus Master Enable on every function of every bus: no device reads or writes
+        /// memory until somebody lets it, and nobody does.
         ///
         /// - Returns: how many functions there are, and how many of them were bus masters and would
         ///   not stop.

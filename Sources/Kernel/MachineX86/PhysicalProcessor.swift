@@ -203,8 +203,8 @@
         public static func remove() { PhysicalMemory.zero(UInt64(page) << 12, size: 4096) }
     }
 
-    /// The lock that one processor holds while it is in the hypervisor: whoever asks first is served
-    /// first.
+    /// The lock that one processor holds while it is in the hypervisor: whoever asks first is
+    /// served first.
     public enum KernelLock {
         private static var next: UInt64 { machine_word(0) }
         private static var served: UInt64 { machine_word(1) }

@@ -6,14 +6,14 @@
 
     /// AMD-V with nested paging, as the core's `Machine`.
     ///
-    /// One processor at a time uses it: the one that holds the kernel's lock and said so by `enter`.
-    /// While a guest runs, its processor does not hold the lock, and nobody touches that guest's
-    /// control block and registers.
+    /// One processor at a time uses it: the one that holds the kernel's lock and said so by
+    /// `enter`. While a guest runs, its processor does not hold the lock, and nobody touches that
+    /// guest's control block and registers.
     ///
     /// - Invariant: *(state)* a processor's extended registers hold the state of guest `loaded`, if
     ///   any, which is also in its save area once the processor has left it.
-    /// - Invariant: *(translations)* a guest enters with what processors remember of its tables only
-    ///   if it ran last on the same processor, with the same generation of the tables.
+    /// - Invariant: *(translations)* a guest enters with what processors remember of its tables
+    ///   only if it ran last on the same processor, with the same generation of the tables.
     public struct X86Machine: ~Copyable {
         /// What all processors share.
         public let processor: Processor

@@ -1,6 +1,6 @@
 /* Runs a command several times, its output thrown away, and prints for each run the wall time and
-   the processor time in microseconds and the peak resident memory in KiB. Ends with 1 when a run ends with a status that
-   is not the one expected. */
+   the processor time in microseconds and the peak resident memory in KiB. Ends with 1 when a run
+   ends with a status that is not the one expected. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
