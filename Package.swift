@@ -41,6 +41,11 @@ let argumentParser = Target.Dependency.product(
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 
+let certificates: [Target.Dependency] = [
+    .product(name: "X509", package: "swift-certificates"),
+    .product(name: "SwiftASN1", package: "swift-asn1"),
+]
+
 let vocabulary: [Target] = [
     room("Vocabulary", "SecurityLattice", [], freestanding),
     .target(name: "CXen", path: "Sources/Vocabulary/CXen"),
@@ -122,7 +127,8 @@ let attestation: [Target] = [
     room("Attestation", "TPMStructures", ["Digests"]),
     room(
         "Attestation", "Appraisal",
-        ["Digests", "EventLog", "SystemManifest", "TPMStructures", crypto, cryptoExtras]),
+        ["Digests", "EventLog", "SystemManifest", "TPMStructures", crypto, cryptoExtras]
+            + certificates),
     room("Attestation", "PolicyAuthority", ["Digests", "SystemManifest", crypto]),
     .systemLibrary(name: "CTSS2", path: "Sources/Attestation/CTSS2"),
     room("Attestation", "TPMSoftwareStack", ["TPMStructures", "CTSS2"]),
@@ -171,7 +177,7 @@ let measurementTests: [Target] = [
     tests("ControlFramesTests", ["ControlFrames"]),
     tests(
         "AttestationVectorTests",
-        ["Digests", "EventLog", "TPMStructures", "Appraisal", crypto]),
+        ["Digests", "EventLog", "TPMStructures", "Appraisal", crypto] + certificates),
     tests(
         "VirtualHardwareTests",
         [
@@ -308,6 +314,8 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-asn1", exact: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", exact: "1.21.1"),
     ],
     targets: freestandingRooms + compiler + attestation + guests + control + storeDaemon
         + moduleTests + [

@@ -82,6 +82,33 @@ import Testing
         }
     }
 
+    @Test("a challenge needs a name or authorities, and authorities need a certificate")
+    func authorities() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let key = "0023000c000300f20030" + String(repeating: "00", count: 200)
+        let request = try folder.write(
+            file(
+                "enrolment-request",
+                "\"endorsementKey\": \"\(key)\", \"attestationKey\": \"0023\""),
+            to: "request")
+        func challenge(_ more: String...) throws -> Command {
+            try Command(
+                arguments: [
+                    "attest", "enrol", "challenge", "--request", request, "--pending",
+                    folder.path("pending"), "--output", folder.path("challenge"),
+                ] + more, programsIn: nil)
+        }
+        #expect(try challenge().status == 64)
+        #expect(try challenge("--endorsement-key", "000c", "--intermediates", "x").status == 64)
+        #expect(try challenge("--authorities", "/nothing").status == 74)
+        let empty = try folder.write("", to: "empty.pem")
+        let malformed = try challenge("--authorities", empty)
+        #expect(malformed.status == 1)
+        #expect(malformed.errors.hasPrefix("refused[ATT-ENR-009]: "))
+        #expect(!FileManager.default.fileExists(atPath: folder.path("challenge")))
+    }
+
     @Test("verify takes the file of an enrolment as the key") func verify() throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }

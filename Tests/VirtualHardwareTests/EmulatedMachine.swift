@@ -15,12 +15,12 @@ final class EmulatedMachine {
     let data: Descriptor
     let model: TPMModel
 
-    init(_ model: TPMModel = .twoPointZero) throws {
+    init(_ model: TPMModel = .twoPointZero, certifiedBy authority: String? = nil) throws {
         self.model = model
         directory = try makeTemporaryDirectory()
         socketPath = directory + "/tpm.socket"
         tpm = try SoftwareTPM(
-            directory: directory, model: model, diesWithThread: false)
+            directory: directory, model: model, certifiedBy: authority, diesWithThread: false)
         let (control, far) = try socketPair()
         self.control = control
         interposer = try TPMInterposer(

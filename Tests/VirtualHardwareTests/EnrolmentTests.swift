@@ -10,7 +10,7 @@ import VirtualHardware
 private let secret = (0..<32).map { UInt8(200 - $0) }
 
 /// Connects to a machine's TPM from outside.
-private func connect(_ machine: EmulatedMachine) throws -> TPMConnection {
+func connect(_ machine: EmulatedMachine) throws -> TPMConnection {
     try TPMConnection(takingSocket: try connectUnix(machine.socketPath).duplicate())
 }
 

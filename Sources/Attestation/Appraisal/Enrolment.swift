@@ -17,11 +17,15 @@ public struct EnrolmentRequest: EnrolmentFile {
     public static var kind: String { "enrolment-request" }
     private let endorsementKey: String
     private let attestationKey: String
+    private let endorsementCertificate: String?
 
-    /// States the keys of a TPM.
-    public init(endorsementKey: [UInt8], attestationKey: [UInt8]) {
+    /// States the keys of a TPM, and the certificate of its endorsement key if it has one (DER).
+    public init(
+        endorsementKey: [UInt8], attestationKey: [UInt8], endorsementCertificate: [UInt8]? = nil
+    ) {
         self.endorsementKey = hexadecimalText(endorsementKey)
         self.attestationKey = hexadecimalText(attestationKey)
+        self.endorsementCertificate = endorsementCertificate.map { hexadecimalText($0) }
     }
 
     /// Challenges the machine to show that both keys are in one TPM.
@@ -35,13 +39,9 @@ public struct EnrolmentRequest: EnrolmentFile {
     public func challenge(
         endorsementKeyName expected: [UInt8], secret: [UInt8]
     ) throws(EnrolmentRefusal) -> (EnrolmentChallenge, PendingEnrolment) {
-        let endorsement: EndorsementPublicKey
         let attestation: AttestationPublicKey
-        let endorsementBytes = try bytes(endorsementKey, "endorsementKey")
+        let endorsement = try endorsementPublicKey()
         let attestationBytes = try bytes(attestationKey, "attestationKey")
-        do throws(TPMStructureError) {
-            endorsement = try EndorsementPublicKey(validating: endorsementBytes)
-        } catch { throw .endorsementKeyUnsuitable(text(error)) }
         guard endorsement.name == expected else {
             throw .endorsementKeyUnknown(found: hexadecimalText(endorsement.name))
         }
@@ -58,13 +58,31 @@ public struct EnrolmentRequest: EnrolmentFile {
         )
     }
 
+    /// Returns the name of the endorsement key if its certificate shows it to be a TPM's.
+    ///
+    /// - Throws: `.fileMalformed`, `.endorsementKeyUnsuitable`; `.certificateMissing` if the
+    ///   request has none; `.certificateRefused`.
+    public func endorsementKeyName(
+        certifiedBy authorities: EndorsementAuthorities
+    ) async throws(EnrolmentRefusal) -> [UInt8] {
+        guard let endorsementCertificate else { throw .certificateMissing }
+        let certificate = try bytes(endorsementCertificate, "endorsementCertificate")
+        let key = try endorsementPublicKey()
+        try await authorities.check(certificate, of: key)
+        return key.name
+    }
+
     /// Returns the name of the endorsement key, for a person to compare.
     ///
     /// - Throws: `.fileMalformed`, `.endorsementKeyUnsuitable`.
     public func endorsementKeyName() throws(EnrolmentRefusal) -> [UInt8] {
+        try endorsementPublicKey().name
+    }
+
+    private func endorsementPublicKey() throws(EnrolmentRefusal) -> EndorsementPublicKey {
         let endorsementBytes = try bytes(endorsementKey, "endorsementKey")
         do throws(TPMStructureError) {
-            return try EndorsementPublicKey(validating: endorsementBytes).name
+            return try EndorsementPublicKey(validating: endorsementBytes)
         } catch { throw .endorsementKeyUnsuitable(text(error)) }
     }
 }

@@ -12,6 +12,12 @@ public enum EnrolmentRefusal: Error, Equatable, Sendable {
     case attestationKeyUnsuitable(String)
     /// The machine did not give back what it could only read with both keys in one TPM.
     case responseWrong
+    /// The request has no certificate for its endorsement key.
+    case certificateMissing
+    /// The endorsement key's certificate is not taken; why.
+    case certificateRefused(String)
+    /// A file of authorities cannot be read; what is wrong.
+    case authoritiesMalformed(String)
 
     /// The stable code.
     public var code: String {
@@ -22,6 +28,9 @@ public enum EnrolmentRefusal: Error, Equatable, Sendable {
         case .endorsementKeyUnknown: "ATT-ENR-004"
         case .attestationKeyUnsuitable: "ATT-ENR-005"
         case .responseWrong: "ATT-ENR-006"
+        case .certificateMissing: "ATT-ENR-007"
+        case .certificateRefused: "ATT-ENR-008"
+        case .authoritiesMalformed: "ATT-ENR-009"
         }
     }
 
@@ -38,6 +47,10 @@ public enum EnrolmentRefusal: Error, Equatable, Sendable {
             "the attestation key is no restricted P-256 signing key: \(what)"
         case .responseWrong:
             "the response is not the secret: the attestation key is not shown to be in that TPM"
+        case .certificateMissing:
+            "the request holds no certificate: the TPM has none for its P-384 endorsement key"
+        case .certificateRefused(let what): "the endorsement key's certificate is refused: \(what)"
+        case .authoritiesMalformed(let what): "the file of authorities is malformed: \(what)"
         }
     }
 }

@@ -23,6 +23,56 @@ extension TPMConnection {
         return TPMIdentity(endorsementKey: endorsementKey, attestationKey: attestationKey)
     }
 
+    /// Returns the certificate of the endorsement key that the manufacturer left in the TPM (DER),
+    /// `nil` if there is none.
+    ///
+    /// - Throws: `.callFailed`.
+    /// - Source: TCG EK Credential Profile, section 2.2.1.5: NV index 0x01C00016, template H-3.
+    public func endorsementCertificate() throws(TPMConnectionError) -> [UInt8]? {
+        var index: ESYS_TR = 0
+        let found = unsafe Esys_TR_FromTPMPublic(
+            context, 0x01C0_0016, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &index)
+        // TPM_RC_HANDLE: there is no such index.
+        if found & 0xBF == 0x8B { return nil }
+        try check(found, "Esys_TR_FromTPMPublic")
+        defer { _ = unsafe Esys_TR_Close(context, &index) }
+        var publicArea: UnsafeMutablePointer<TPM2B_NV_PUBLIC>?
+        // SAFETY: the output is freed below.
+        let described = unsafe Esys_NV_ReadPublic(
+            context, index, ESYS_TR_NONE, ESYS_TR_NONE, ESYS_TR_NONE, &publicArea, nil)
+        defer { unsafe Esys_Free(publicArea) }
+        try check(described, "Esys_NV_ReadPublic")
+        guard let publicArea = unsafe publicArea else {
+            throw .callFailed("Esys_NV_ReadPublic", code: 0)
+        }
+        let size = unsafe publicArea.pointee.nvPublic.dataSize
+        var certificate: [UInt8] = []
+        while certificate.count < Int(size) {
+            let part = min(512, size - UInt16(certificate.count))
+            certificate += try read(part, at: UInt16(certificate.count), from: index)
+        }
+        return certificate
+    }
+
+    /// Reads exactly `size` bytes of an NV index.
+    private func read(
+        _ size: UInt16, at offset: UInt16, from index: ESYS_TR
+    ) throws(TPMConnectionError) -> [UInt8] {
+        var data: UnsafeMutablePointer<TPM2B_MAX_NV_BUFFER>?
+        // SAFETY: the output is freed below.
+        let code = unsafe Esys_NV_Read(
+            context, index, index, ESYS_TR_PASSWORD, ESYS_TR_NONE, ESYS_TR_NONE, size, offset,
+            &data)
+        defer { unsafe Esys_Free(data) }
+        try check(code, "Esys_NV_Read")
+        guard let data = unsafe data, unsafe data.pointee.size == size else {
+            throw .callFailed("Esys_NV_Read", code: 0)
+        }
+        return unsafe withUnsafeBytes(of: data.pointee.buffer) {
+            unsafe Array($0.prefix(Int(size)))
+        }
+    }
+
     /// Reads a secret that was encrypted for this TPM's endorsement key and attestation key
     /// (`TPM2_ActivateCredential`).
     ///

@@ -33,13 +33,16 @@ package final class SoftwareTPM {
     private let process: ChildProcess
 
     /// Starts the TPM of a directory; one that is new is manufactured first (2.0: SHA-256 bank
-    /// only; no certificates). The same directory and family give the same TPM, with the same
-    /// keys, after a reset.
+    /// only). The same directory and family give the same TPM, with the same keys, after a reset.
     ///
-    /// - Parameter directory: a private directory, in which state and logs are left.
+    /// - Parameters:
+    ///   - directory: a private directory, in which state and logs are left.
+    ///   - authority: a directory with the certificate authority that certifies a new TPM's
+    ///     endorsement keys; it is made if it is not there. `nil`: there are no certificates.
     /// - Throws: `.programMissing`, `.programFailed`; `.systemCall`.
     package init(
-        directory: String, model: TPMModel = .twoPointZero, diesWithThread: Bool
+        directory: String, model: TPMModel = .twoPointZero, certifiedBy authority: String? = nil,
+        diesWithThread: Bool
     ) throws(VirtualHardwareError) {
         let state = directory + (model.isOnePointTwo ? "/tpm12" : "/tpm")
         let family = model.isOnePointTwo ? [] : ["--tpm2"]
@@ -47,8 +50,14 @@ package final class SoftwareTPM {
         let file = model.isOnePointTwo ? "/tpm-00.permall" : "/tpm2-00.permall"
         if !FileManager.default.fileExists(atPath: state + file) {
             let banks = model.isOnePointTwo ? [] : ["--pcr-banks", "sha256"]
+            var certificates: [String] = []
+            if let authority {
+                let configuration = try ManufacturerAuthority(directory: authority).configuration
+                certificates = ["--config", configuration, "--create-ek-cert"]
+            }
             try manufacture(
-                state, family + banks, logPath: directory + "/swtpm_setup.log", diesWithThread)
+                state, family + banks + certificates, logPath: directory + "/swtpm_setup.log",
+                diesWithThread)
         }
         let (ours, theirs) = try socketPair()
         process = try ChildProcess(

@@ -195,11 +195,12 @@ private struct PermittedCommands {
     static let onePointTwo = PermittedCommands(
         codes: [0x15, 0x65], refusal: [0x00, 0xC4, 0, 0, 0, 10, 0, 0, 0, 0x0A])
 
-    /// `TPM2_CreatePrimary`, `TPM2_ActivateCredential`, `TPM2_Quote`, `TPM2_FlushContext`,
-    /// `TPM2_ReadPublic`, `TPM2_GetCapability`, `TPM2_GetRandom`, `TPM2_PCR_Read` (TPM 2.0
-    /// Library, Part 2, 6.5.2); others have `TPM_RC_COMMAND_CODE`.
+    /// `TPM2_CreatePrimary`, `TPM2_ActivateCredential`, `TPM2_NV_Read`, `TPM2_Quote`,
+    /// `TPM2_FlushContext`, `TPM2_NV_ReadPublic`, `TPM2_ReadPublic`, `TPM2_GetCapability`,
+    /// `TPM2_GetRandom`, `TPM2_PCR_Read` (TPM 2.0 Library, Part 2, 6.5.2); others have
+    /// `TPM_RC_COMMAND_CODE`.
     static let twoPointZero = PermittedCommands(
-        codes: [0x131, 0x147, 0x158, 0x165, 0x173, 0x17A, 0x17B, 0x17E],
+        codes: [0x131, 0x147, 0x14E, 0x158, 0x165, 0x169, 0x173, 0x17A, 0x17B, 0x17E],
         refusal: [0x80, 0x01, 0, 0, 0, 10, 0, 0, 1, 0x43])
 }
 

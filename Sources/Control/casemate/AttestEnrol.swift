@@ -17,8 +17,9 @@ struct AttestEnrol: ParsableCommand {
             lets the TPM read it; the verifier's `accept` compares, and writes the key's file, \
             which `casemate attest verify --key` takes. The codes are in docs/abi/enrolment.md.
 
-            The verifier must know the name of the endorsement key from a source that it trusts: \
-            the key's certificate is not looked at.
+            The verifier knows the endorsement key by its name, from a source that it trusts, or \
+            trusts the certificate authorities of TPM manufacturers, which `request` finds in \
+            the TPM's own certificate. Revocation of a certificate is not looked at.
             """,
         subcommands: [
             EnrolRequest.self, EnrolChallenge.self, EnrolRespond.self, EnrolAccept.self,
@@ -49,16 +50,19 @@ struct EnrolRequest: ParsableCommand {
     var output: String
 
     func run() throws {
-        let identity = try TPMSocket.use(tpm) { connection throws(TPMConnectionError) in
-            try connection.identity()
+        let (identity, certificate) = try TPMSocket.use(tpm) {
+            connection throws(TPMConnectionError) in
+            (try connection.identity(), try connection.endorsementCertificate())
         }
         let request = EnrolmentRequest(
-            endorsementKey: identity.endorsementKey, attestationKey: identity.attestationKey)
+            endorsementKey: identity.endorsementKey, attestationKey: identity.attestationKey,
+            endorsementCertificate: certificate)
         let name = try EnrolmentFiles.refusing { () throws(EnrolmentRefusal) in
             try request.endorsementKeyName()
         }
         try Files.write(request.encoded(), to: output)
         print("endorsement key: \(hexadecimalText(name))")
+        if certificate == nil { print("certificate: none") }
     }
 }
 
@@ -68,22 +72,37 @@ struct EnrolChallenge: ParsableCommand {
         commandName: "challenge",
         abstract: "At the verifier: make a challenge for the machine of a known endorsement key.",
         discussion: """
+            Either --endorsement-key or --authorities says which machine is taken; with both, \
+            both must hold.
+
             EXIT STATUS
               0   both files were written
-              1   the request is malformed, or is not of that endorsement key
+              1   the request is malformed, is not of that endorsement key, or has no certificate
+                  that these authorities answer for
               64  the command line is wrong
               74  a file could not be read or written
 
             EXAMPLE
               casemate attest enrol challenge --request request.json \\
                 --endorsement-key 000c… --pending pending.json --output challenge.json
+              casemate attest enrol challenge --request request.json \\
+                --authorities manufacturer.pem --intermediates issuers.pem \\
+                --pending pending.json --output challenge.json
             """)
 
     @Option(help: "The machine's request.", completion: .file())
     var request: String
 
     @Option(help: "The name of the machine's endorsement key, in hexadecimal.")
-    var endorsementKey: HexadecimalBytes
+    var endorsementKey: HexadecimalBytes?
+
+    @Option(
+        help: "PEM file of the authorities that are trusted to certify TPMs.", completion: .file())
+    var authorities: String?
+
+    @Option(
+        help: "PEM file of certificates between those authorities and TPMs.", completion: .file())
+    var intermediates: String?
 
     @Option(help: "Where to write what `accept` needs; secret.", completion: .file())
     var pending: String
@@ -91,11 +110,40 @@ struct EnrolChallenge: ParsableCommand {
     @Option(help: "Where to write the challenge.", completion: .file())
     var output: String
 
+    func validate() throws {
+        guard endorsementKey != nil || authorities != nil else {
+            throw ValidationError("Give --endorsement-key, --authorities or both.")
+        }
+        guard intermediates == nil || authorities != nil else {
+            throw ValidationError("--intermediates needs --authorities.")
+        }
+    }
+
+    /// Returns the name of the endorsement key that the machine must have.
+    ///
+    /// - Throws: `ExitStatus.refused`, `ExitStatus.inputOutput`.
+    private func expectedName(_ request: EnrolmentRequest) throws -> [UInt8] {
+        guard let authorities else { return endorsementKey?.bytes ?? [] }
+        let roots = try Files.read(authorities)
+        let between = try intermediates.map { try Files.read($0) } ?? []
+        let judged = waiting { () async -> Result<[UInt8], EnrolmentRefusal> in
+            do throws(EnrolmentRefusal) {
+                let trusted = try EndorsementAuthorities(roots: roots, intermediates: between)
+                return .success(try await request.endorsementKeyName(certifiedBy: trusted))
+            } catch {
+                return .failure(error)
+            }
+        }
+        let name = try EnrolmentFiles.refusing { () throws(EnrolmentRefusal) in try judged.get() }
+        return endorsementKey?.bytes ?? name
+    }
+
     func run() throws {
         let request: EnrolmentRequest = try EnrolmentFiles.read(self.request)
+        let expected = try expectedName(request)
         let secret = (0..<32).map { _ in UInt8.random(in: 0...255) }
         let (challenge, pending) = try EnrolmentFiles.refusing { () throws(EnrolmentRefusal) in
-            try request.challenge(endorsementKeyName: endorsementKey.bytes, secret: secret)
+            try request.challenge(endorsementKeyName: expected, secret: secret)
         }
         try EnrolmentFiles.writePrivately(pending.encoded(), to: self.pending)
         try Files.write(challenge.encoded(), to: output)

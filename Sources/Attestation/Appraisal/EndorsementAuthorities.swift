@@ -1,0 +1,108 @@
+internal import Crypto
+internal import SwiftASN1
+internal import TPMStructures
+internal import X509
+
+/// The certificate authorities whose word a relying party takes that an endorsement key is in a
+/// TPM: those of TPM manufacturers, chosen by the relying party. No authority is built in.
+///
+/// For: enrolment. Not for: revocation, which nobody here asks about: a list or a responder would
+/// need a network, and a manufacturer's certificate rarely names one.
+///
+/// - Source: TCG EK Credential Profile for TPM 2.0, section 3 (X.509 certificate); RFC 5280,
+///   section 6.
+public struct EndorsementAuthorities: Sendable {
+    private let roots: CertificateStore
+    private let intermediates: CertificateStore
+
+    /// Reads the authorities.
+    ///
+    /// - Parameters:
+    ///   - roots: PEM, at least one certificate; each is trusted as it stands.
+    ///   - intermediates: PEM, or nothing; trusted as far as a root's chain reaches them.
+    /// - Throws: `.authoritiesMalformed` if either is no PEM of certificates, or `roots` is empty.
+    public init(roots: [UInt8], intermediates: [UInt8] = []) throws(EnrolmentRefusal) {
+        let trusted = try certificates(roots)
+        guard !trusted.isEmpty else { throw .authoritiesMalformed("there is no certificate in it") }
+        self.roots = CertificateStore(trusted)
+        self.intermediates = CertificateStore(try certificates(intermediates))
+    }
+
+    /// Checks that a certificate is one of an endorsement key, valid now, issued below one of the
+    /// roots, and that of `key`.
+    ///
+    /// - Parameter certificate: DER, as the TPM's NV index 0x01C00016 holds it.
+    /// - Throws: `.certificateRefused`, with the reason.
+    func check(
+        _ certificate: [UInt8], of key: EndorsementPublicKey
+    ) async throws(EnrolmentRefusal) {
+        let leaf: Certificate
+        do {
+            leaf = try Certificate(derEncoded: certificate)
+        } catch {
+            throw .certificateRefused("it is no X.509 certificate")
+        }
+        guard let point = try? P384.Signing.PublicKey(rawRepresentation: key.rawRepresentation),
+            leaf.publicKey == Certificate.PublicKey(point)
+        else { throw .certificateRefused("it is of another key") }
+        var verifier = Verifier(rootCertificates: roots) {
+            RFC5280Policy()
+            EndorsementPolicy()
+        }
+        switch await verifier.validate(leaf: leaf, intermediates: intermediates) {
+        case .validCertificate: return
+        case .couldNotValidate(let failures):
+            let reason = failures.first.map { "\($0.policyFailureReason)" }
+            throw .certificateRefused(reason ?? "none of the authorities issued it")
+        }
+    }
+}
+
+/// What an endorsement key's certificate must say beyond RFC 5280.
+private struct EndorsementPolicy: VerifierPolicy {
+    /// The alternative name holds the TPM's manufacturer, model and version, about which nobody
+    /// here has an opinion; all else is judged below.
+    let verifyingCriticalExtensions: [ASN1ObjectIdentifier] = [
+        .X509ExtensionID.subjectAlternativeName, .X509ExtensionID.extendedKeyUsage,
+    ]
+
+    /// `tcg-kp-EKCertificate`.
+    private static var purpose: ExtendedKeyUsage.Usage {
+        ExtendedKeyUsage.Usage(oid: [2, 23, 133, 8, 1])
+    }
+
+    func chainMeetsPolicyRequirements(
+        chain: UnverifiedCertificateChain
+    ) -> PolicyEvaluationResult {
+        guard let usage = try? chain.leaf.extensions.extendedKeyUsage,
+            usage.contains(Self.purpose)
+        else { return .failsToMeetPolicy(reason: "it is not for an endorsement key") }
+        if case .isCertificateAuthority = try? chain.leaf.extensions.basicConstraints {
+            return .failsToMeetPolicy(reason: "it is an authority's own")
+        }
+        // RFC5280Policy leaves key usages to the caller.
+        for issuer in chain.dropFirst() {
+            let usage: KeyUsage?
+            do {
+                usage = try issuer.extensions.keyUsage
+            } catch {
+                return .failsToMeetPolicy(reason: "an issuer's key usage is malformed")
+            }
+            guard usage?.keyCertSign ?? true else {
+                return .failsToMeetPolicy(reason: "an issuer's key may not sign certificates")
+            }
+        }
+        return .meetsPolicy
+    }
+}
+
+/// Reads the certificates of a PEM file; an empty file has none.
+private func certificates(_ pem: [UInt8]) throws(EnrolmentRefusal) -> [Certificate] {
+    guard !pem.isEmpty else { return [] }
+    do {
+        return try PEMDocument.parseMultiple(pemString: String(decoding: pem, as: UTF8.self))
+            .map { try Certificate(pemDocument: $0) }
+    } catch {
+        throw .authoritiesMalformed("it is no PEM of certificates")
+    }
+}
