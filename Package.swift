@@ -152,8 +152,8 @@ let control: [Target] = [
             "SecurityLattice", "Digests", "EventLog", "ControlFrames", "BootArena",
             "SystemManifest", "PolicyDatabase", "FlowCertificate", "ReferenceMonitor",
             "PolicySyntax", "PolicySemantics", "PolicyChecks", "PolicyDatabaseModel",
-            "PolicyCompiler", "TPMStructures", "Appraisal", "PolicyAuthority", "TPMSoftwareStack",
-            "SystemImage", "VirtualHardware", argumentParser,
+            "PolicyCompiler", "KernelPolicyLanguage", "TPMStructures", "Appraisal",
+            "PolicyAuthority", "TPMSoftwareStack", "SystemImage", "VirtualHardware", argumentParser,
         ],
         path: "Sources/Control/casemate", swiftSettings: strict),
 ]

@@ -36,26 +36,47 @@ public struct KernelPolicy: Sendable {
     /// - Complexity: linear in the source; in the number of rules times the types that their
     ///   complements and exclusions stand for.
     public init(
-        compiling text: [UInt8], name: String, options: Options
+        compiling text: consuming [UInt8], name: String, options: Options
     ) throws(KernelPolicyRefusal) {
         let (reader, syntax) = StatementReader.read(text)
-        var failures = syntax
-        var builder = PolicyBuilder(reader.policy, options)
-        if failures.isEmpty {
-            builder.build()
-            failures = builder.failures
-        }
-        guard failures.isEmpty else {
-            let first = failures.sorted { $0.offset < $1.offset }.prefix(KernelPolicyRefusal.most)
+        let lines = reader.lexer.lines
+        let result =
+            syntax.isEmpty ? KernelPolicy.build(reader.policy, options) : KernelPolicyResult(syntax)
+        guard result.failures.isEmpty else {
+            let first = result.failures.sorted { $0.offset < $1.offset }
             throw KernelPolicyRefusal(
-                errors: first.map { failure in
-                    let place = reader.lexer.place(of: failure.offset, in: name)
+                errors: first.prefix(KernelPolicyRefusal.most).map { failure in
+                    let place = lines.place(of: failure.offset, in: name)
                     return KernelPolicyError(
                         failure.reason, failure.message, file: place.file, line: place.line,
                         column: place.column)
                 })
         }
-        file = builder.file
-        warnings = builder.warnings
+        file = result.file
+        warnings = result.warnings
     }
+
+    /// Makes the records of what a source says, in whatever language it says it.
+    package static func build(
+        _ source: SourcePolicy, _ options: Options
+    ) -> KernelPolicyResult {
+        var builder = PolicyBuilder(source, options)
+        builder.build()
+        var result = KernelPolicyResult(builder.failures)
+        result.file = builder.file
+        result.warnings = builder.warnings
+        return result
+    }
+}
+
+/// What became of a source: records, or what is wrong with it.
+package struct KernelPolicyResult {
+    /// The records; nothing when there are failures.
+    package var file = PolicyFile(format: .xen30)
+    /// What the format has no place for.
+    package var warnings: [String] = []
+    /// What is wrong.
+    package let failures: [SourceFailure]
+
+    init(_ failures: [SourceFailure]) { self.failures = failures }
 }

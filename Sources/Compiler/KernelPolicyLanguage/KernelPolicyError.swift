@@ -62,16 +62,19 @@ public struct KernelPolicyRefusal: Error, Equatable, Sendable {
 
     /// The most errors that one run reports.
     public static let most = 100
+
+    /// Creates a refusal.
+    public init(errors: [KernelPolicyError]) { self.errors = errors }
 }
 
 /// A failure while reading, where only the place in the text is known.
-struct SourceFailure: Error {
-    let reason: KernelPolicyError.Reason
-    let message: String
+package struct SourceFailure: Error {
+    package let reason: KernelPolicyError.Reason
+    package let message: String
     /// In bytes from the begin of the text.
-    let offset: Int
+    package let offset: Int
 
-    init(_ reason: KernelPolicyError.Reason, _ message: String, at offset: Int) {
+    package init(_ reason: KernelPolicyError.Reason, _ message: String, at offset: Int) {
         self.reason = reason
         self.message = message
         self.offset = offset

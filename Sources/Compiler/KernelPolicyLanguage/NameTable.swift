@@ -1,17 +1,21 @@
 /// A word of the source, as a small number: equal words have equal numbers.
-struct Name: Hashable, Sendable {
+package struct Name: Hashable, Sendable {
     /// The number, from 0, without gaps, in the order in which the words were first seen.
-    let index: UInt32
+    package let index: UInt32
+
+    package init(index: UInt32) { self.index = index }
 
     /// The place in tables that have one entry for each name.
-    var place: Int { Int(index) }
+    package var place: Int { Int(index) }
 }
 
 /// Every word of a source, once.
 ///
 /// For: comparing words by number while a policy of many megabytes is read. The bytes of a word are
 /// kept once, however often it stands in the source.
-struct NameTable {
+package struct NameTable {
+    package init() {}
+
     private var bytes: [UInt8] = []
     /// For each name where its bytes begin; one more entry says where the last ends.
     private var starts: [UInt32] = [0]
@@ -20,13 +24,13 @@ struct NameTable {
     private var slots: [UInt32] = Array(repeating: 0, count: 1 << 12)
 
     /// The number of names.
-    var count: Int { starts.count - 1 }
+    package var count: Int { starts.count - 1 }
 
     /// The hash of no bytes; a word's hash adds one byte after the other.
-    static let emptyHash: UInt64 = 0xcbf2_9ce4_8422_2325
+    package static let emptyHash: UInt64 = 0xcbf2_9ce4_8422_2325
 
     /// Returns the hash of a word that goes on with a byte (FNV-1a).
-    static func hash(_ hash: UInt64, adding byte: UInt8) -> UInt64 {
+    package static func hash(_ hash: UInt64, adding byte: UInt8) -> UInt64 {
         (hash ^ UInt64(byte)) &* 0x100_0000_01b3
     }
 
@@ -36,7 +40,7 @@ struct NameTable {
     ///   - text: the source.
     ///   - range: where the word stands in it.
     ///   - hash: the hash of its bytes, in order.
-    mutating func name(of text: [UInt8], _ range: Range<Int>, hash: UInt64) -> Name {
+    package mutating func name(of text: [UInt8], _ range: Range<Int>, hash: UInt64) -> Name {
         var slot = place(of: hash)
         while slots[slot] != 0 {
             let index = Int(slots[slot] - 1)
@@ -52,16 +56,16 @@ struct NameTable {
     }
 
     /// Returns the name of a word.
-    mutating func name(_ word: String) -> Name {
+    package mutating func name(_ word: String) -> Name {
         let text = Array(word.utf8)
         return name(of: text, text.indices, hash: NameTable.hash(of: text[...]))
     }
 
     /// Returns the word of a name.
-    func text(_ name: Name) -> String { String(decoding: bytes(of: name), as: UTF8.self) }
+    package func text(_ name: Name) -> String { String(decoding: bytes(of: name), as: UTF8.self) }
 
     /// Returns the bytes of a name's word.
-    func bytes(of name: Name) -> ArraySlice<UInt8> {
+    package func bytes(of name: Name) -> ArraySlice<UInt8> {
         bytes[Int(starts[name.place])..<Int(starts[name.place + 1])]
     }
 

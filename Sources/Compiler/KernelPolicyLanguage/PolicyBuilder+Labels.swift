@@ -12,6 +12,12 @@ extension PolicyBuilder {
             attempt { (builder) throws(SourceFailure) in try builder.addInfiniband() }
         }
         attempt { (builder) throws(SourceFailure) in try builder.checkTarget() }
+        for text in source.checkedContexts {
+            attempt { (builder) throws(SourceFailure) in _ = try builder.context(text) }
+        }
+        for text in source.checkedRanges {
+            attempt { (builder) throws(SourceFailure) in _ = try builder.range(text) }
+        }
     }
 
     /// Labels of the other target are refused, as they would be lost.

@@ -48,6 +48,12 @@ extension PolicyBuilder {
     private mutating func conditionalTables() throws(SourceFailure) -> RuleTables {
         var tables = RuleTables()
         for conditional in source.conditionals {
+            // Nothing hangs on a condition of a block that is left out.
+            guard !conditional.terms.isEmpty else {
+                tables.known.append(false)
+                tables.places.append(nil)
+                continue
+            }
             var terms: [PolicyFile.ConditionalTerm] = []
             var stack: [Bool] = []
             var tunables = 0

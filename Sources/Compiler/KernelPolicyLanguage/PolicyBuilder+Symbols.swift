@@ -217,6 +217,14 @@ extension PolicyBuilder {
             file.roles.symbols.append(record)
         }
         file.roles.primaryCount = UInt32(source.roles.names.count)
+        guard !source.roleBounds.isEmpty else { return }
+        guard options.format.version >= 24 else { return leaveOut("bounds of roles") }
+        for (parent, child) in source.roleBounds {
+            guard let bound = source.roles[parent], let number = source.roles[child] else {
+                continue
+            }
+            file.roles.symbols[Int(number) - 1].bounds = bound
+        }
     }
 
     /// Attributes of roles may be in other ones: what is in the one comes into the other.
@@ -307,6 +315,13 @@ extension PolicyBuilder {
             file.users.symbols.append(record)
         }
         file.users.primaryCount = UInt32(file.users.symbols.count)
+        for (parent, child) in source.userBounds {
+            let names = file.users.symbols.map(\.name)
+            guard let bound = names.firstIndex(of: text(parent)),
+                let index = names.firstIndex(of: text(child))
+            else { continue }
+            file.users.symbols[index].bounds = UInt32(bound) + 1
+        }
     }
 }
 

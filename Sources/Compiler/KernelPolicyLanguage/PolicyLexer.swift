@@ -29,22 +29,13 @@ struct PolicyToken {
 ///   `-`, so that `c0.c3` is one word and levels of a range are parted by ` - `.
 struct PolicyLexer {
     /// The source.
-    let text: [UInt8]
+    private(set) var text: [UInt8]
     /// Every word of it.
     var names = Keyword.names()
     /// Where the next token is looked for.
     private(set) var position = 0
-    /// The line markers passed: where the line behind each begins, and what it says.
-    private(set) var markers: [Marker] = []
-
-    /// A line of the form `#line 12 "file"`: what follows is line 12 of that file.
-    struct Marker {
-        /// Where the line behind it begins.
-        let offset: Int
-        let line: Int
-        /// The name between the quotation marks; empty: as before.
-        let file: Range<Int>
-    }
+    /// Where its lines begin, as far as they were passed.
+    private(set) var lines = LineIndex()
 
     private let operators: Operators
     /// What each byte can be in a word or number. Held here, since it is asked for every byte.
@@ -54,7 +45,7 @@ struct PolicyLexer {
         let and, or, xor, eq, neq, not: Name
     }
 
-    init(_ text: [UInt8]) {
+    init(_ text: consuming [UInt8]) {
         self.text = text
         operators = Operators(
             and: names.name("and"), or: names.name("or"), xor: names.name("xor"),
@@ -80,6 +71,9 @@ struct PolicyLexer {
         return PolicyToken(kind: .sign(byte), name: PolicyLexer.none, range: start..<position)
     }
 
+    /// Forgets the source, once everything was read; its words stay.
+    mutating func releaseText() { text = [] }
+
     /// Goes back to a place that was passed.
     mutating func rewind(to offset: Int) { position = min(offset, position) }
 
@@ -97,7 +91,7 @@ struct PolicyLexer {
     mutating func skipStatement() {
         while position < text.count {
             let byte = text[position]
-            if byte == UInt8(ascii: "#") { skipBlanks() } else { position += 1 }
+            if byte == UInt8(ascii: "#") || byte == 10 { skipBlanks() } else { position += 1 }
             if byte == UInt8(ascii: ";") || byte == UInt8(ascii: "}") { return }
         }
     }
@@ -169,6 +163,7 @@ struct PolicyLexer {
                 addMarker(start..<position)
             } else if byte <= 32 {
                 position += 1
+                if byte == 10 { lines.endLine(before: position) }
             } else {
                 return
             }
@@ -190,7 +185,7 @@ struct PolicyLexer {
         {
             file = open + 1..<close
         }
-        markers.append(Marker(offset: comment.upperBound + 1, line: line, file: file))
+        lines.mark(line, file: text[file], at: comment.lowerBound)
     }
 
     // MARK: Bytes
@@ -211,24 +206,5 @@ struct PolicyLexer {
         let isOther = [UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: ".")].contains(byte)
         return (isLetter ? letter : 0) | (isDigit ? digit : 0)
             | (isLetter || isDigit || isOther ? inWord : 0) | (isHexadecimal ? hexadecimal : 0)
-    }
-}
-
-extension PolicyLexer {
-    /// Returns the user's file, line and column of a place.
-    func place(of offset: Int, in name: String) -> (file: String, line: Int, column: Int) {
-        let end = min(offset, text.count)
-        let lineStart = text[..<end].lastIndex(of: 10).map { $0 + 1 } ?? 0
-        var file = name
-        var from = 0
-        var line = 1
-        for marker in markers where marker.offset <= end {
-            if !marker.file.isEmpty {
-                file = String(decoding: text[marker.file], as: UTF8.self)
-            }
-            (from, line) = (marker.offset, marker.line)
-        }
-        let breaks = text[from..<end].count { $0 == 10 }
-        return (file, line + breaks, end - lineStart + 1)
     }
 }

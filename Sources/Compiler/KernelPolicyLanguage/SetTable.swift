@@ -1,22 +1,27 @@
 /// A set as the source writes it, by its number in a `SetTable`.
-struct SetID: Hashable, Sendable { let index: UInt32 }
+package struct SetID: Hashable, Sendable {
+    package let index: UInt32
+}
 
 /// Sets of names, as rules write them: `{ a b -c }`, `~a`, `*`. Each distinct one is kept once.
 ///
 /// A policy of a million rules has some ten thousand sets; what a set stands for is worked out once
 /// for each.
-struct SetTable {
+package struct SetTable {
+    package init() {}
+
     /// How a set is to be taken.
-    struct Flags: OptionSet, Sendable {
-        let rawValue: UInt32
+    package struct Flags: OptionSet, Sendable {
+        package let rawValue: UInt32
+        package init(rawValue: UInt32) { self.rawValue = rawValue }
         /// `~`: everything but what is named.
-        static let complement = Flags(rawValue: 1)
+        package static let complement = Flags(rawValue: 1)
         /// `*`: everything, but what is excluded.
-        static let all = Flags(rawValue: 2)
+        package static let all = Flags(rawValue: 2)
         /// `self` stands among the names.
-        static let withSelf = Flags(rawValue: 4)
+        package static let withSelf = Flags(rawValue: 4)
         /// A `-` stands before a name.
-        static let excludes = Flags(rawValue: 8)
+        package static let excludes = Flags(rawValue: 8)
     }
 
     /// For each set: its flags, then its items; see `items`.
@@ -29,16 +34,16 @@ struct SetTable {
     private var slots: [UInt32] = Array(repeating: 0, count: 1 << 12)
 
     /// The number of sets.
-    var count: Int { offsets.count }
+    package var count: Int { offsets.count }
 
     /// Returns how a set is to be taken.
-    func flags(_ set: SetID) -> Flags { Flags(rawValue: pool[Int(starts[Int(set.index)])]) }
+    package func flags(_ set: SetID) -> Flags { Flags(rawValue: pool[Int(starts[Int(set.index)])]) }
 
     /// Returns where in the source a set was first seen.
-    func offset(_ set: SetID) -> Int { Int(offsets[Int(set.index)]) }
+    package func offset(_ set: SetID) -> Int { Int(offsets[Int(set.index)]) }
 
     /// Returns the names of a set, in the source's order.
-    func items(_ set: SetID) -> [(name: Name, isExcluded: Bool)] {
+    package func items(_ set: SetID) -> [(name: Name, isExcluded: Bool)] {
         let start = Int(starts[Int(set.index)]) + 1
         return pool[start..<Int(starts[Int(set.index) + 1])].map {
             (Name(index: $0 >> 1), $0 & 1 == 1)
@@ -46,14 +51,14 @@ struct SetTable {
     }
 
     /// Returns the one name of a set; nil unless it is one name and nothing else.
-    func single(_ set: SetID) -> Name? {
+    package func single(_ set: SetID) -> Name? {
         let start = Int(starts[Int(set.index)])
         guard starts[Int(set.index) + 1] == UInt32(start + 2), pool[start] == 0 else { return nil }
         return Name(index: pool[start + 1] >> 1)
     }
 
     /// Returns the set of one name.
-    mutating func set(of name: Name, at offset: Int) -> SetID {
+    package mutating func set(of name: Name, at offset: Int) -> SetID {
         while singles.count <= name.place { singles.append(0) }
         if singles[name.place] == 0 {
             let set = set(flags: [], items: [name.index << 1], at: offset)
@@ -65,7 +70,7 @@ struct SetTable {
     /// Returns a set.
     ///
     /// - Parameter items: for each name its number times two, one more when it is excluded.
-    mutating func set(flags: Flags, items: [UInt32], at offset: Int) -> SetID {
+    package mutating func set(flags: Flags, items: [UInt32], at offset: Int) -> SetID {
         var slot = place(hash(flags, items))
         while slots[slot] != 0 {
             let index = slots[slot] - 1

@@ -1,4 +1,4 @@
-import PolicyDatabaseModel
+package import PolicyDatabaseModel
 
 extension StatementReader {
     /// Reads the rest of a statement that labels something.
@@ -173,9 +173,9 @@ extension String {
 }
 
 /// Addresses as text.
-enum InternetAddress {
+package enum InternetAddress {
     /// Returns an IPv4 address, its first byte as the most significant; nil if it is none.
-    static func narrow(_ text: String) -> UInt32? {
+    package static func narrow(_ text: String) -> UInt32? {
         let parts = text.split(separator: ".", omittingEmptySubsequences: false)
         guard parts.count == 4 else { return nil }
         var address: UInt32 = 0
@@ -191,7 +191,7 @@ enum InternetAddress {
     /// Returns an IPv6 address; nil if it is none.
     ///
     /// - Source: RFC 4291, section 2.2.
-    static func wide(_ text: String) -> PolicyFile.WideAddress? {
+    package static func wide(_ text: String) -> PolicyFile.WideAddress? {
         let halves = text.split(separator: "::", omittingEmptySubsequences: false)
         guard halves.count <= 2, let head = groups(halves[0]) else { return nil }
         var groups = head

@@ -31,7 +31,7 @@ struct StatementReader {
         case conditional(index: Int, isElse: Bool)
     }
 
-    init(_ text: [UInt8]) {
+    init(_ text: consuming [UInt8]) {
         var lexer = PolicyLexer(text)
         selfName = lexer.names.name(Keyword.`self`.rawValue)
         // Every policy has this role, whether it declares it or not, and it is number 1.
@@ -43,7 +43,9 @@ struct StatementReader {
     /// Reads everything.
     ///
     /// - Returns: what the source says, and what is wrong with it.
-    static func read(_ text: [UInt8]) -> (reader: StatementReader, failures: [SourceFailure]) {
+    static func read(
+        _ text: consuming [UInt8]
+    ) -> (reader: StatementReader, failures: [SourceFailure]) {
         var reader = StatementReader(text)
         while reader.token.kind != .end, reader.failures.count < KernelPolicyRefusal.most {
             do throws(SourceFailure) {
@@ -59,6 +61,7 @@ struct StatementReader {
             reader.failures.append(reader.failure("a `{` is not closed"))
         }
         reader.policy.names = reader.lexer.names
+        reader.lexer.releaseText()
         return (reader, reader.failures)
     }
 

@@ -32,7 +32,7 @@ import ArgumentParser
         version: "0.1.0",
         subcommands: [
             Check.self, Flows.self, Explain.self, Diff.self, Graph.self, Format.self, Build.self,
-            VerifyBuild.self, Key.self, Run.self, Attest.self,
+            VerifyBuild.self, Compile.self, Key.self, Run.self, Attest.self,
         ]
     )
 }
