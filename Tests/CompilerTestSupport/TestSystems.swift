@@ -1,10 +1,11 @@
 import BootArena
 import Digests
+import Foundation
 public import PolicyChecks
 public import PolicyCompiler
 public import PolicyDatabase
 import PolicySemantics
-import PolicySyntax
+public import PolicySyntax
 public import ReferenceMonitor
 public import SystemManifest
 import TestSupport
@@ -24,11 +25,22 @@ public struct TestSystem: Sendable {
     /// What it compiles to.
     public let compiled: CompiledSystem
 
+    /// What the hypervisor is taken to enforce.
+    private let features: UInt64
+
     /// Proves and compiles a source.
-    public init(_ text: String) throws {
+    ///
+    /// - Parameters:
+    ///   - features: what the hypervisor is taken to enforce.
+    ///   - read: returns the module of a name, relative to the source.
+    public init(
+        _ text: String, enforced features: UInt64 = ManifestFeature.enforcedByHypervisor,
+        reading read: (String) -> SourceFile? = { _ in nil }
+    ) throws {
         self.text = text
+        self.features = features
         let source = SourceFile(name: "system.casemate", text: text)
-        let result = CheckResult.check(source)
+        let result = CheckResult.check(source, reading: read)
         guard let proved = result.proved else {
             throw FixtureError(message: result.diagnostics.map(\.message).joined(separator: "; "))
         }
@@ -39,7 +51,22 @@ public struct TestSystem: Sendable {
                 CompartmentModules(
                     kernel: TestSystem.module("vmlinux", .kernel),
                     initrd: TestSystem.module("\($0.name).cpio", .initrd))
-            })
+            }, enforced: features)
+    }
+
+    /// A system of `policy/systems` for Casemate's hypervisor, which is taken to enforce all of it.
+    public static func ofRepository(_ name: String) throws -> TestSystem {
+        let folder = RepositoryFiles.root.appending(path: "policy/systems/\(name)")
+        let bytes = try RepositoryFiles.bytes(of: folder.appending(path: "system.casemate"))
+        let text = String(decoding: bytes, as: UTF8.self)
+        return try TestSystem(
+            text.replacing("target xen \"4.17\"", with: "target casemate"),
+            enforced: ManifestFeature.known
+        ) { file in
+            (try? RepositoryFiles.bytes(of: folder.appending(path: file))).map {
+                SourceFile(name: file, bytes: $0)
+            }
+        }
     }
 
     /// Returns a module of 4 KiB whose content is its name.
@@ -127,8 +154,11 @@ public struct TestSystem: Sendable {
         ) throws -> Result
     ) throws -> Result {
         let policy = try PolicyDatabase(validating: compiled.policy.span)
-        let manifest = try SystemManifest(validating: compiled.manifest.span)
-        var arena = BootArena(hostSizeInBytes: 8 << 20)
+        let manifest = try SystemManifest(
+            validating: compiled.manifest.span, accepting: features)
+        var arena = BootArena(
+            hostSizeInBytes: ReferenceMonitor.arenaSizeInBytes(
+                policy: policy, manifest: manifest))
         let monitor = try ReferenceMonitor(policy: policy, manifest: manifest, arena: &arena)
         return try body(policy, manifest, monitor)
     }

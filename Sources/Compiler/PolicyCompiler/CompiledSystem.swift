@@ -5,7 +5,7 @@ import PolicyDatabase
 import PolicyDatabaseModel
 import PolicySemantics
 public import PolicySyntax
-import SystemManifest
+public import SystemManifest
 
 /// The boot modules of one compartment, as they were found.
 public struct CompartmentModules: Equatable, Sendable {
@@ -54,13 +54,17 @@ public struct CompiledSystem: Equatable, Sendable {
     /// - Parameters:
     ///   - sources: the file that the system was read from, then the modules that it imports.
     ///   - modules: the boot modules of the compartments, in their order.
+    ///   - features: what the hypervisor is taken to enforce, as features of the manifest.
     /// - Throws: `.notEnforced`, `.wrongModuleCount`, `.missingSource`, `.moduleUsedTwice`;
     ///   `.refusedByReader` would
     ///   be a defect.
     public init(
-        _ system: ProvedSystem, sources: [SourceFile], modules: [CompartmentModules]
+        _ system: ProvedSystem, sources: [SourceFile], modules: [CompartmentModules],
+        enforced features: UInt64 = ManifestFeature.enforcedByHypervisor
     ) throws(CompilationError) {
-        let refusals = TargetCheck.all.flatMap { $0.violations(system.policy) }
+        let refusals = TargetCheck.all.flatMap {
+            $0.violations(system.policy, enforced: features)
+        }
         if let refusal = refusals.first { throw .notEnforced(code: refusal.code.id) }
         let lowered = LoweredPolicy(system.policy)
         let policy = try CompiledSystem.encoded(lowered)
@@ -84,7 +88,7 @@ public struct CompiledSystem: Equatable, Sendable {
         self.policy = policy
         self.model = model
         manifest = model.encoded
-        try verify()
+        try verify(features)
     }
 
     private static func encoded(_ lowered: LoweredPolicy) throws(CompilationError) -> [UInt8] {
@@ -96,7 +100,7 @@ public struct CompiledSystem: Equatable, Sendable {
     }
 
     /// Reads everything back as the hypervisor will.
-    private func verify() throws(CompilationError) {
+    private func verify(_ features: UInt64) throws(CompilationError) {
         do throws(PolicyDatabaseError) {
             let database = try PolicyDatabase(validating: policy.span)
             guard model.labels.allSatisfy({ database.isValid($0) }) else {
@@ -106,7 +110,7 @@ public struct CompiledSystem: Equatable, Sendable {
             throw .refusedByReader("\(error.reason)")
         }
         do throws(SystemManifestError) {
-            _ = try SystemManifest(validating: manifest.span)
+            _ = try SystemManifest(validating: manifest.span, accepting: features)
         } catch {
             throw .refusedByReader("\(error.reason)")
         }

@@ -279,9 +279,7 @@ private struct LoadedPolicy {
         let policy = try PolicyDatabase(validating: policyBytes.span)
         let manifest = try SystemManifest(
             validating: manifestBytes.span, accepting: LoadedPolicy.features)
-        // Beyond that the monitor's table of all ends of channels is not worth its memory.
-        guard compartments.count <= 32 else { return computed(policy) }
-        let size = ReferenceMonitor.arenaSizeInBytes(compartmentCount: compartments.count)
+        let size = ReferenceMonitor.arenaSizeInBytes(policy: policy, manifest: manifest)
         guard let memory = SystemMemory(sizeInBytes: size + (1 << 20)) else {
             throw PolicyFailure(message: "the system has not enough memory")
         }
@@ -300,18 +298,6 @@ private struct LoadedPolicy {
                     vector = policy.computeAccessVector(
                         source: contexts[source], target: contexts[target], class: .xenstore)
                 }
-                vectors.append(vector.bits)
-            }
-        }
-        return vectors
-    }
-
-    private func computed(_ policy: borrowing PolicyDatabase) -> [UInt32] {
-        var vectors: [UInt32] = []
-        for source in contexts {
-            for target in contexts {
-                let vector = policy.computeAccessVector(
-                    source: source, target: target, class: .xenstore)
                 vectors.append(vector.bits)
             }
         }

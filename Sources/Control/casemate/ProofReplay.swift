@@ -29,16 +29,12 @@ private struct ReplayError: Error {
     init(_ reason: String) { self.reason = reason }
 }
 
-private let mostTabulated = 32
-
 private func replay(_ policyBytes: [UInt8], _ manifestBytes: [UInt8]) throws(ReplayError) {
     do {
         let policy = try PolicyDatabase(validating: policyBytes.span)
         let manifest = try SystemManifest(validating: manifestBytes.span)
         let count = manifest.compartmentCount
-        let observed =
-            count <= mostTabulated
-            ? try observedFlows(policy, manifest) : try permittedFlows(policyBytes, manifest)
+        let observed = try observedFlows(policy, manifest)
         let labels = (0..<count).map { label(ofCompartment: $0, manifest).range }
         let certificate = try FlowCertificate(
             validating: manifest.certificate, compartmentCount: count)
@@ -51,8 +47,6 @@ private func replay(_ policyBytes: [UInt8], _ manifestBytes: [UInt8]) throws(Rep
         throw ReplayError("\(error.reason)")
     } catch let error as FlowCertificateError {
         throw ReplayError("\(error.reason)")
-    } catch let error as PolicyFileError {
-        throw ReplayError("policy: \(error)")
     } catch {
         throw ReplayError("unknown")
     }
@@ -64,21 +58,13 @@ private func observedFlows(
 ) throws(ReferenceMonitorError) -> [UInt32] {
     let count = manifest.compartmentCount
     var arena = BootArena(
-        hostSizeInBytes: ReferenceMonitor.arenaSizeInBytes(compartmentCount: count))
+        hostSizeInBytes: ReferenceMonitor.arenaSizeInBytes(policy: policy, manifest: manifest))
     let monitor = try ReferenceMonitor(policy: policy, manifest: manifest, arena: &arena)
     let width = FlowCertificate.rowWordCount(compartmentCount: count)
     var observed: [UInt32] = Array(repeating: 0, count: count * width)
     var rows = observed.mutableSpan
     monitor.observeFlows(into: &rows)
     return observed
-}
-
-/// What the rules of the policy permit.
-private func permittedFlows(
-    _ policy: [UInt8], _ manifest: borrowing SystemManifest
-) throws(PolicyFileError) -> [UInt32] {
-    let types = (0..<manifest.compartmentCount).map { label(ofCompartment: $0, manifest).type }
-    return PermittedFlows(of: try PolicyFile(validating: policy), types: types).rows
 }
 
 private func label(

@@ -73,7 +73,7 @@ extension BootArena {
 ///
 /// - Invariant (exclusive): no other table and no other code reaches these elements.
 @safe public struct ArenaTable<Element: BitwiseCopyable>: ~Copyable {
-    private let elements: UnsafeMutablePointer<Element>
+    fileprivate let elements: UnsafeMutablePointer<Element>
     /// The number of elements, fixed when the table was reserved.
     public let count: Int
 
@@ -126,3 +126,38 @@ extension BootArena {
 
 // SAFETY: (exclusive) a table is the only way to its elements, so moving it moves them.
 extension ArenaTable: @unchecked @unsafe Sendable where Element: Sendable {}
+
+/// A table whose size is a power of two and whose indices wrap around: no index is out of range, so
+/// that none has to be compared. To read only.
+///
+/// - Invariant (exclusive): as of `ArenaTable`.
+/// - Invariant (mask): the table has `mask + 1` elements.
+@safe public struct WrappingTable<Element: BitwiseCopyable>: ~Copyable {
+    private let elements: UnsafeMutablePointer<Element>
+    /// One less than the number of elements.
+    private let mask: UInt32
+
+    /// Takes a table over.
+    ///
+    /// - Precondition: the number of elements is a power of two, at most 2^31.
+    public init(_ table: consuming ArenaTable<Element>) {
+        precondition(
+            table.count > 0 && table.count & (table.count - 1) == 0 && table.count <= 1 << 31,
+            "a wrapping table's size is no power of two")
+        mask = UInt32(truncatingIfNeeded: table.count - 1)
+        // SAFETY: `table` is consumed, so this is now the only way to its elements.
+        unsafe elements = table.elements
+    }
+
+    /// The number of elements.
+    public var count: Int { Int(mask) + 1 }
+
+    /// Reads the element at `index` modulo the number of elements.
+    public subscript(index: UInt32) -> Element {
+        // SAFETY: (mask) what is left of the index is at most `mask`, and so in range.
+        @inline(__always) get { unsafe elements[Int(index & mask)] }
+    }
+}
+
+// SAFETY: (exclusive) as for `ArenaTable`.
+extension WrappingTable: @unchecked @unsafe Sendable where Element: Sendable {}

@@ -189,7 +189,7 @@
         } catch { throw .policy(error) }
         platform.console.line("policy and manifest: valid, and bound to one another")
 
-        var arena = try systemArena(manifest, &platform.memory)
+        var arena = try systemArena(policy, manifest, &platform.memory)
         let monitor = try makeMonitor(policy, manifest, &arena)
         try checkCertificate(manifest, monitor, &arena)
         platform.console.line("flow certificate: replayed against the loaded policy")
@@ -210,15 +210,16 @@
         } catch { throw .measurement(error) }
     }
 
-    /// The arena of the tables whose sizes the manifest decides.
+    /// The arena of the tables whose sizes the policy and the manifest decide.
     ///
     /// - Throws: `.machine`.
     func systemArena(
-        _ manifest: borrowing SystemManifest, _ memory: inout BootMemory
+        _ policy: borrowing PolicyDatabase, _ manifest: borrowing SystemManifest,
+        _ memory: inout BootMemory
     ) throws(StopReason) -> BootArena {
         let count = manifest.compartmentCount
         let size =
-            ReferenceMonitor.arenaSizeInBytes(compartmentCount: count)
+            ReferenceMonitor.arenaSizeInBytes(policy: policy, manifest: manifest)
             + count * (MemoryLayout<Domain>.stride + MemoryLayout<GuestSpace>.stride + 128)
             + count * 8 * MemoryLayout<Guest>.stride + 4096
             + GrantTables.arenaSizeInBytes(domainCount: count, handleCount: grantHandleCount)

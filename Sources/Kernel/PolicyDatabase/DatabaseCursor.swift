@@ -184,4 +184,8 @@ extension Span<UInt8> {
     func littleEndian32(at offset: Int) -> UInt32 {
         UInt32(littleEndian16(at: offset)) | UInt32(littleEndian16(at: offset + 2)) << 16
     }
+
+    func littleEndian64(at offset: Int) -> UInt64 {
+        UInt64(littleEndian32(at: offset)) | UInt64(littleEndian32(at: offset + 4)) << 32
+    }
 }

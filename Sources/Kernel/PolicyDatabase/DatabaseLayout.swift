@@ -44,6 +44,8 @@ struct DatabaseLayout {
     private(set) var rangeTransitions = Table()
     /// The offset of the first type's attributes.
     private(set) var typeAttributes = 0
+    /// The constraints of each class, by its number.
+    private(set) var constraints = InlineArray<16, Table>(repeating: Table())
 
     /// Walks the whole file once, checking its shape.
     ///
@@ -69,6 +71,17 @@ struct DatabaseLayout {
         typeAttributes = cursor.offset
         for _ in 0..<self[.types].primaryCount { _ = try cursor.readBitmap() }
         guard cursor.isAtEnd else { throw .trailingBytes }
+        try findConstraints(bytes)
+    }
+
+    /// Notes where each class has its constraints; that numbers are distinct is checked later.
+    private mutating func findConstraints(_ bytes: Span<UInt8>) throws(PolicyDatabaseError) {
+        var classes = DatabaseCursor(bytes, at: self[.classes].offset)
+        for _ in 0..<self[.classes].count {
+            let record = try classes.readClass(version: version)
+            guard record.value < 16 else { throw .classMapMismatch }
+            constraints[Int(record.value)] = record.constraints
+        }
     }
 
     subscript(_ kind: SymbolKind) -> Table { symbols[kind.rawValue] }

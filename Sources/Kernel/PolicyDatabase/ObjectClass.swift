@@ -33,6 +33,13 @@ public struct Permission: Equatable, Sendable, BitwiseCopyable {
         self.bit = bit
     }
 
+    /// The place among the permissions of all classes: 32 for each class, of which not all are
+    /// used.
+    public var position: UInt32 { UInt32(objectClass.number) &<< 5 | UInt32(bit) }
+
+    /// The number of places.
+    public static var positionCount: Int { 512 }
+
     /// The permission's bit in an access vector.
     public var mask: UInt32 { 1 &<< UInt32(bit) }
 }

@@ -100,10 +100,11 @@ extension PolicyDatabase {
         _ allowed: UInt32, _ objectClass: UInt32, from source: SecurityContext,
         to target: SecurityContext
     ) throws(PolicyDatabaseError) -> UInt32 {
-        guard allowed != 0, let record = try classRecord(objectClass) else { return 0 }
+        guard allowed != 0, isClass(objectClass), objectClass < 16 else { return 0 }
         var remaining = allowed
-        var constraints = cursor(at: record.constraints)
-        for _ in 0..<record.constraints.count {
+        let table = layout.constraints[Int(objectClass)]
+        var constraints = cursor(at: table)
+        for _ in 0..<table.count {
             let constraint = try constraints.readConstraint()
             var stack = BitStack(capacity: maximumDepth)
             var isFine = true

@@ -120,7 +120,7 @@ extension PolicyDatabase {
     }
 
     /// Removes `domain transition` between roles that no role allow rule joins.
-    private func limitRoles(
+    func limitRoles(
         _ allowed: UInt32, _ objectClass: ObjectClass, _ source: SecurityContext,
         _ target: SecurityContext
     ) throws(PolicyDatabaseError) -> UInt32 {

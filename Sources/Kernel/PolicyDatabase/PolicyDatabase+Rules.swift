@@ -186,12 +186,6 @@ extension AccessRule {
     }
 }
 
-extension Span<UInt8> {
-    fileprivate func littleEndian64(at offset: Int) -> UInt64 {
-        UInt64(littleEndian32(at: offset)) | UInt64(littleEndian32(at: offset + 4)) << 32
-    }
-}
-
 /// A stack of at most 32 truth values, for postfix expressions.
 struct BitStack {
     private var bits: UInt32 = 0

@@ -173,9 +173,17 @@ extension PolicyDatabase {
     /// - Source: Xen `policydb_context_isvalid()`, `mls_context_isvalid()`; beyond them an
     ///   attribute is refused as a type.
     func isValidContext(_ context: SecurityContext) throws(PolicyDatabaseError) -> Bool {
-        guard isUser(context.user), isRole(context.role), try isValid(context.range),
-            let type = try type(context.type), !type.isAttribute
-        else { return false }
+        guard let type = try type(context.type), !type.isAttribute else { return false }
+        return try isValidExceptType(context)
+    }
+
+    /// Returns whether a context is valid if its type is one, and not an attribute.
+    func isValidExceptType(
+        _ context: SecurityContext
+    ) throws(PolicyDatabaseError) -> Bool {
+        guard isUser(context.user), isRole(context.role), try isValid(context.range) else {
+            return false
+        }
         guard context.role != objectRole else { return true }
         guard let role = try role(context.role), let user = try user(context.user) else {
             return false

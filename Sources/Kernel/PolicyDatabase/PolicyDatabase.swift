@@ -66,15 +66,6 @@ public struct PolicyDatabase: ~Escapable {
 // MARK: Look-ups by number. The tables are small, and they are asked at start-up only.
 
 extension PolicyDatabase {
-    func classRecord(_ number: UInt32) throws(PolicyDatabaseError) -> ClassRecord? {
-        var cursor = cursor(at: layout[.classes])
-        for _ in 0..<layout[.classes].count {
-            let record = try cursor.readClass(version: version)
-            if record.value == number { return record }
-        }
-        return nil
-    }
-
     /// Returns a role; nil when there is none.
     ///
     /// NOTE: the file's sets of `object_r` are ignored, as Xen and libsepol ignore them

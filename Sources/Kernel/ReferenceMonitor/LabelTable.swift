@@ -1,42 +1,69 @@
 import BootArena
 import PolicyDatabase
+import SecurityLattice
 import SystemManifest
 
-/// All labels of a system, each with its index: the hypervisor, the compartments, then the ends of
-/// event channels.
+/// All labels of a system, each with its index: those that the manifest's records name, in their
+/// order, then the ends of event channels that a rule names, each once.
 ///
-/// - Invariant (distinct): event labels are distinct from each other and from those before them.
+/// - Invariant (ordered): labels before `size.firstEnd` stand where `MonitorSize` says.
+/// - Invariant (distinct): labels of ends are distinct from each other.
 struct LabelTable: ~Copyable {
+    let size: MonitorSize
     private var labels: ArenaTable<PreparedContext>
     /// The number of labels; the table has room for more.
     private(set) var count = 0
+    /// What the policy says of each type.
+    private(set) var types: ArenaTable<PreparedType>
+    /// The first label of each type, and the next one of the same; `none`: there is none.
+    private var firstOfType: ArenaTable<UInt16>
+    private var nextOfType: ArenaTable<UInt16>
+    /// For each ordered pair of the hypervisor and the compartments the label of the end.
     private var eventLabels: ArenaTable<UInt16>
-    private let compartmentCount: Int
+
+    /// The bytes of the tables here that each label takes, beside itself.
+    static var bytesForLabel: Int { 2 }
+    /// What no label has as its index.
+    static var none: UInt16 { .max }
+    /// What stands instead of the next label of the same type where a label has no decisions.
+    private static var outside: UInt16 { .max - 1 }
 
     private init(
-        labels: consuming ArenaTable<PreparedContext>, eventLabels: consuming ArenaTable<UInt16>,
-        compartmentCount: Int
+        _ size: MonitorSize, _ labels: consuming ArenaTable<PreparedContext>,
+        _ types: consuming ArenaTable<PreparedType>, _ firstOfType: consuming ArenaTable<UInt16>,
+        _ nextOfType: consuming ArenaTable<UInt16>, _ eventLabels: consuming ArenaTable<UInt16>
     ) {
+        self.size = size
         self.labels = labels
+        self.types = types
+        self.firstOfType = firstOfType
+        self.nextOfType = nextOfType
         self.eventLabels = eventLabels
-        self.compartmentCount = compartmentCount
     }
 
     /// Interns the labels of a system.
     static func interned(
-        policy: borrowing PolicyDatabase, manifest: borrowing SystemManifest,
+        _ policy: borrowing PolicyDatabase, _ manifest: borrowing SystemManifest,
         arena: inout BootArena
     ) throws(ReferenceMonitorError) -> LabelTable {
-        guard let context = policy.context(of: .xen), let hypervisor = policy.prepare(context)
+        let size = MonitorSize(policy, manifest)
+        var types = try table(of: size.types + 1, repeating: PreparedType.none, in: &arena)
+        var span = types.mutableSpan
+        policy.readTypes(into: &span)
+        guard let context = policy.context(of: .xen),
+            let hypervisor = policy.prepare(context, types.span)
         else { throw .missingHypervisorLabel }
-        let width = manifest.compartmentCount + 1
-        let labels = try table(of: width + width * width, repeating: hypervisor, in: &arena)
+        let width = size.compartments + 1
+        let labels = try table(of: size.labels, repeating: hypervisor, in: &arena)
+        let firstOfType = try table(of: size.types + 1, repeating: LabelTable.none, in: &arena)
+        let nextOfType = try table(of: size.labels, repeating: LabelTable.none, in: &arena)
         let eventLabels = try table(of: width * width, repeating: UInt16(0), in: &arena)
-        var result = LabelTable(
-            labels: labels, eventLabels: eventLabels, compartmentCount: manifest.compartmentCount)
+        let named = try table(of: width * width, repeating: UInt16(0), in: &arena)
+        var result = LabelTable(size, labels, types, firstOfType, nextOfType, eventLabels)
         result.append(hypervisor)
-        try result.internCompartments(policy, manifest)
-        try result.internEventLabels(policy)
+        try result.addRecords(policy, manifest)
+        result.appendOutsider(policy)
+        try result.addEnds(policy, named)
         return result
     }
 
@@ -48,67 +75,183 @@ struct LabelTable: ~Copyable {
     /// Returns the index of the label that the end of `source` towards `target` has; both are
     /// indices of the hypervisor or of compartments.
     func eventLabel(source: Int, target: Int) -> UInt16 {
-        let width = compartmentCount + 1
+        let width = size.compartments + 1
         precondition(
             source < width && target < width,
             "an event channel joins something else than compartments")
         return eventLabels[source * width + target]
     }
 
-    private mutating func internCompartments(
+    /// Returns the first label whose type is `number`; nil: there is none.
+    func first(ofType number: UInt32) -> Int? {
+        let label = firstOfType[Int(number)]
+        return label == LabelTable.none ? nil : Int(label)
+    }
+
+    /// Returns the next label of the same type; nil: there is none.
+    func next(after label: Int) -> Int? {
+        let next = nextOfType[label]
+        return next >= LabelTable.outside ? nil : Int(next)
+    }
+
+    /// Whether rules decide about a label; if not, nothing is permitted to it and for it.
+    func isMember(_ label: Int) -> Bool { nextOfType[label] != LabelTable.outside }
+
+    // MARK: Labels of records
+
+    private mutating func addRecords(
         _ policy: borrowing PolicyDatabase, _ manifest: borrowing SystemManifest
     ) throws(ReferenceMonitorError) {
-        for index in 0..<compartmentCount {
-            let label = manifest.label(at: manifest.compartment(at: index).label)
-            let context = SecurityContext(
-                user: label.user, role: label.role, type: label.type, range: label.range)
-            guard let prepared = policy.prepare(context) else { throw .invalidCompartmentLabel }
-            append(prepared)
+        for index in 0..<size.compartments {
+            guard let label = prepare(manifest.compartment(at: index).label, policy, manifest)
+            else { throw .invalidCompartmentLabel }
+            append(label)
+        }
+        for index in 0..<size.subtrees {
+            guard let label = prepare(manifest.subtree(at: index).label, policy, manifest)
+            else { throw .invalidObjectLabel }
+            append(label)
+        }
+        for index in 0..<size.directories {
+            guard let label = prepare(manifest.directory(at: index).label, policy, manifest)
+            else { throw .invalidObjectLabel }
+            append(label)
+        }
+        for index in 0..<size.deviceRanges {
+            let range = manifest.deviceRange(at: index)
+            let context =
+                switch range.kind {
+                case .interrupt:
+                    policy.context(ofInterrupt: UInt32(truncatingIfNeeded: range.first))
+                case .ports: policy.context(ofPorts: range.first, range.last)
+                case .memory: policy.context(ofFrames: range.first >> 12, range.last >> 12)
+                }
+            try appendDevice(context, policy)
+        }
+        for index in 0..<size.devices {
+            var context: SecurityContext?
+            if let address = manifest.device(at: index).pciAddress {
+                context = policy.context(ofFunction: address)
+            }
+            try appendDevice(context, policy)
         }
     }
 
-    /// Interns the label of an event channel's end for every ordered pair.
-    private mutating func internEventLabels(
-        _ policy: borrowing PolicyDatabase
+    private func prepare(
+        _ index: Int, _ policy: borrowing PolicyDatabase, _ manifest: borrowing SystemManifest
+    ) -> PreparedContext? {
+        let label = manifest.label(at: index)
+        return policy.prepare(
+            SecurityContext(
+                user: label.user, role: label.role, type: label.type, range: label.range),
+            types.span)
+    }
+
+    /// Adds the label of a device; to one without a label nothing is permitted.
+    private mutating func appendDevice(
+        _ context: SecurityContext?, _ policy: borrowing PolicyDatabase
     ) throws(ReferenceMonitorError) {
-        let width = compartmentCount + 1
-        for source in 0..<width {
-            for target in 0..<width {
-                guard
-                    let context = policy.computeTransition(
-                        source: labels[source].context, target: labels[target].context,
-                        class: .event),
-                    let prepared = policy.prepare(context)
-                else { throw .invalidEventLabel }
-                eventLabels[source * width + target] = intern(prepared)
+        guard let context else { return appendOutsider(policy) }
+        guard let label = policy.prepare(context, types.span) else { throw .invalidObjectLabel }
+        append(label)
+    }
+
+    /// Adds a label to which, and for which, nothing is permitted. What it is called is
+    /// `unlabeled`, or else the hypervisor's name: nobody sees more of it than a refusal.
+    private mutating func appendOutsider(_ policy: borrowing PolicyDatabase) {
+        var label = labels[0]
+        if let context = policy.context(of: .unlabeled),
+            let unlabeled = policy.prepare(context, types.span)
+        {
+            label = unlabeled
+        }
+        append(label, isMember: false)
+    }
+
+    /// Adds a label; one that is no member of its type has no decisions.
+    private mutating func append(_ label: PreparedContext, isMember: Bool = true) {
+        let type = Int(label.context.type)
+        labels[count] = label
+        nextOfType[count] = isMember ? firstOfType[type] : LabelTable.outside
+        if isMember { firstOfType[type] = UInt16(truncatingIfNeeded: count) }
+        count += 1
+    }
+
+    // MARK: Ends of event channels
+
+    /// Interns the labels of the ends that a type transition or a range transition names. Any other
+    /// pair has the label to which nothing is permitted: nobody declared a channel between them.
+    private mutating func addEnds(
+        _ policy: borrowing PolicyDatabase, _ types: consuming ArenaTable<UInt16>
+    ) throws(ReferenceMonitorError) {
+        var named = types
+        let width = size.compartments + 1
+        for pair in eventLabels.indices {
+            eventLabels[pair] = UInt16(truncatingIfNeeded: size.denied)
+        }
+        for index in 0..<policy.accessRuleCount {
+            guard let rule = policy.typeTransition(at: index, .event) else { continue }
+            var source = first(ofType: rule.source)
+            while let from = source {
+                var target = first(ofType: rule.target)
+                while let to = target {
+                    if from < width, to < width {
+                        named[from * width + to] = UInt16(truncatingIfNeeded: rule.result)
+                    }
+                    target = next(after: to)
+                }
+                source = next(after: from)
+            }
+        }
+        try addRangedEnds(policy, named)
+        for pair in named.indices
+        where named[pair] != 0 && Int(eventLabels[pair]) == size.denied {
+            let low = SecurityRange(labels[pair / width].context.range.low)
+            try addEnd(pair, type: UInt32(named[pair]), range: low, policy)
+        }
+    }
+
+    private mutating func addRangedEnds(
+        _ policy: borrowing PolicyDatabase, _ named: borrowing ArenaTable<UInt16>
+    ) throws(ReferenceMonitorError) {
+        let width = size.compartments + 1
+        var rules = policy.rangeTransitions(.event)
+        while let rule = rules.next() {
+            var source = first(ofType: rule.source)
+            while let from = source {
+                var target = first(ofType: rule.target)
+                while let to = target {
+                    let pair = from * width + to
+                    // The first of several rules holds.
+                    if from < width, to < width, Int(eventLabels[pair]) == size.denied {
+                        let type = named[pair] == 0 ? rule.target : UInt32(named[pair])
+                        try addEnd(pair, type: type, range: rule.result, policy)
+                    }
+                    target = next(after: to)
+                }
+                source = next(after: from)
             }
         }
     }
 
-    /// Returns the index of a label, which is new or that of an equal one.
-    private mutating func intern(_ label: PreparedContext) -> UInt16 {
-        for index in 0..<count where labels[index].context == label.context {
-            return UInt16(truncatingIfNeeded: index)
+    /// Gives the end of a pair its label, which is new or that of another pair.
+    private mutating func addEnd(
+        _ pair: Int, type: UInt32, range: SecurityRange, _ policy: borrowing PolicyDatabase
+    ) throws(ReferenceMonitorError) {
+        let owner = labels[pair / (size.compartments + 1)].context
+        let context = SecurityContext(
+            user: owner.user, role: objectRole, type: type, range: range)
+        var known = first(ofType: type)
+        while let label = known {
+            if label >= size.firstEnd, labels[label].context == context {
+                eventLabels[pair] = UInt16(truncatingIfNeeded: label)
+                return
+            }
+            known = next(after: label)
         }
+        guard let label = policy.prepare(context, types.span) else { throw .invalidEventLabel }
+        guard count < labels.count else { throw .arenaExhausted }
+        eventLabels[pair] = UInt16(truncatingIfNeeded: count)
         append(label)
-        return UInt16(truncatingIfNeeded: count - 1)
-    }
-
-    /// At most one label for each subject and each ordered pair: the table holds them all, and
-    /// 33 + 33 · 33 of them fit into 16 bits.
-    private mutating func append(_ label: PreparedContext) {
-        labels[count] = label
-        count += 1
-    }
-}
-
-/// Reserves a table, with the monitor's word for an arena that is too small or sealed.
-func table<Element: BitwiseCopyable>(
-    of count: Int, repeating value: Element, in arena: inout BootArena
-) throws(ReferenceMonitorError) -> ArenaTable<Element> {
-    do throws(BootArenaError) {
-        return try arena.reserve(count: count, repeating: value)
-    } catch {
-        throw .arenaExhausted
     }
 }

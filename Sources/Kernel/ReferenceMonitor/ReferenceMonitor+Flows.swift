@@ -5,13 +5,15 @@ extension ReferenceMonitor {
     ///
     /// A flow from A to B is observed when A may create and send on its event channel's end towards
     /// B and that end may be bound to B; when A may write to B's pages or transfer them; when B may
-    /// read A's. Any other permission of one compartment on another counts both ways: it is control
-    /// over it, and control is seen. A compartment's own bit is never set.
+    /// read A's; when A may change nodes of a label of the store and B may observe them. Any other
+    /// permission of one compartment on another counts both ways: it is control over it, and
+    /// control is seen. So does a device that both may use. A compartment's own bit is never set.
     ///
     /// - Parameter flows: overwritten; for each compartment a row of as many 32-bit words as hold a
     ///   bit for each compartment.
     /// - Precondition: `flows` has `compartmentCount` rows.
-    /// - Complexity: compartments squared, times the classes.
+    /// - Complexity: compartments squared, and labels of nodes times compartments, times the
+    ///   permissions.
     /// - Source: which way information goes, Xen `xsm/flask/hooks.c`.
     public func observeFlows(into flows: inout MutableSpan<UInt32>) {
         let width = (compartmentCount + 31) / 32
@@ -21,14 +23,21 @@ extension ReferenceMonitor {
         for source in 0..<compartmentCount {
             for target in 0..<compartmentCount where source != target {
                 let flow = observeFlow(from: source, to: target)
-                if flow.forward {
-                    flows[source * width + target >> 5] |= 1 << UInt32(target & 31)
-                }
-                if flow.backward {
-                    flows[target * width + source >> 5] |= 1 << UInt32(source & 31)
-                }
+                if flow.forward { observe(source, target, &flows) }
+                if flow.backward { observe(target, source, &flows) }
             }
         }
+        let size = labels.size
+        for label in size.firstSubtree..<size.firstDeviceRange {
+            observeNodes(id(label), &flows)
+        }
+        for label in size.firstDeviceRange..<size.denied { observeDevice(id(label), &flows) }
+    }
+
+    private func observe(_ source: Int, _ target: Int, _ flows: inout MutableSpan<UInt32>) {
+        guard source != target else { return }
+        let width = (compartmentCount + 31) / 32
+        flows[source * width + target >> 5] |= 1 << UInt32(target & 31)
     }
 
     /// Returns which ways information can go by what compartment `source` may do to `target`.
@@ -53,6 +62,35 @@ extension ReferenceMonitor {
             if vector & ~direction.forwardOnly != 0 { backward = true }
         }
         return (forward, backward)
+    }
+
+    /// From each compartment that may change nodes of a label to each that may observe them.
+    private func observeNodes(_ node: SecurityID, _ flows: inout MutableSpan<UInt32>) {
+        let reading = Direction(of: .xenstore).backwardOnly
+        for source in 0..<compartmentCount {
+            let writer = label(ofCompartment: source)
+            let vector = accessVector(source: writer, target: node, class: .xenstore).bits
+            guard vector & ~reading != 0 else { continue }
+            for target in 0..<compartmentCount where target != source {
+                let reader = label(ofCompartment: target)
+                let seen = accessVector(source: reader, target: node, class: .xenstore).bits
+                if seen & reading != 0 { observe(source, target, &flows) }
+            }
+        }
+    }
+
+    /// Between any two compartments that may do something with a device.
+    private func observeDevice(_ device: SecurityID, _ flows: inout MutableSpan<UInt32>) {
+        for source in 0..<compartmentCount where mayUse(source, device) {
+            for target in 0..<compartmentCount where mayUse(target, device) {
+                observe(source, target, &flows)
+            }
+        }
+    }
+
+    private func mayUse(_ compartment: Int, _ device: SecurityID) -> Bool {
+        let user = label(ofCompartment: compartment)
+        return accessVector(source: user, target: device, class: .resource).bits != 0
     }
 }
 
