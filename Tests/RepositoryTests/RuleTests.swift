@@ -31,6 +31,11 @@ import Testing
         #expect(SizeRules.longFunctions(source(lines: 71)).map(\.line) == [2])
     }
 
+    @Test("lines of code are those with more than a comment") func codeLines() {
+        let source = "/// a\n// b\n\n/* c\n d */\n    /* e */\nlet a = 1  // f\n  }\n"
+        #expect(SizeRules.codeLines(swift(source)) == 2)
+    }
+
     @Test("a function is measured to its own brace") func nestedFunctions() {
         let source = "func a(\n  b: (Int) -> Int = { $0 }\n) {\n  func c() {\n  }\n}\nfunc d() {}\n"
         #expect(SizeRules.functions(in: swift(source)) == [0...5, 3...4, 6...6])

@@ -3,6 +3,8 @@ enum SizeRules {
     static let columns = 100
     static let fileLines = 600
     static let functionLines = 70
+    /// Of the Kernel room, without blank and comment lines.
+    static let kernelLines = 15_000
 
     /// Files of code; prose and tables of prose wrap as they like.
     private static let code: Set<String> = ["swift", "c", "h", "S", "sh", "casemate", "ld"]
@@ -18,6 +20,23 @@ enum SizeRules {
                 path: file.path, line: $0.offset + 1,
                 message: "\($0.element.count) columns; the limit is \(columns)")
         }
+    }
+
+    /// How many lines of a file are neither blank nor only a comment.
+    static func codeLines(_ file: TextFile) -> Int {
+        var isComment = false
+        var count = 0
+        for line in file.lines {
+            let text = line.drop { $0 == " " }
+            if isComment {
+                isComment = !text.contains("*/")
+            } else if text.hasPrefix("/*") {
+                isComment = !text.contains("*/")
+            } else if !text.isEmpty, !text.hasPrefix("//") {
+                count += 1
+            }
+        }
+        return count
     }
 
     static func longFile(_ file: TextFile) -> [Finding] {

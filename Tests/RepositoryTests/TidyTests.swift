@@ -10,6 +10,14 @@ import Testing
         }
     }
 
+    @Test("the Kernel room has at most 15,000 lines of code") func kernelSize() {
+        let kinds: Set<String> = ["swift", "c", "h", "S"]
+        let room = Repository.files.filter { $0.isIn("Sources/Kernel") && kinds.contains($0.kind) }
+        let count = room.reduce(0) { $0 + SizeRules.codeLines($1) }
+        #expect(count > 5_000, "the room was not found")
+        #expect(count <= SizeRules.kernelLines)
+    }
+
     @Test("nothing says that it is unfinished") func unfinishedWords() {
         expectNone(WordRules.unfinishedWords)
     }

@@ -90,16 +90,18 @@ extension BootArena {
     /// Accesses one element.
     ///
     /// - Precondition: `index` is in `indices`; otherwise the machine stops.
+    /// - NOTE: an addressor, since a getter would copy a whole element, for a domain thousands of
+    ///   bytes, for each member of a member that is read.
     public subscript(index: Int) -> Element {
-        @inline(__always) get {
+        @inline(__always) unsafeAddress {
             precondition(index >= 0 && index < count, "a table index is out of range")
             // SAFETY: the index is in range, and all elements are initialised.
-            return unsafe elements[index]
+            return unsafe UnsafePointer(elements + index)
         }
-        @inline(__always) _modify {
+        @inline(__always) unsafeMutableAddress {
             precondition(index >= 0 && index < count, "a table index is out of range")
             // SAFETY: as above; `self` is borrowed exclusively, so nothing else reads or writes.
-            yield unsafe &elements[index]
+            return unsafe elements + index
         }
     }
 

@@ -439,7 +439,8 @@ private struct Layout {
 private let headerSize = 32
 private let mostCompartments = 512
 
+@inline(never)
 private func littleEndian32(_ bytes: Span<UInt8>, at offset: Int) -> UInt32 {
-    UInt32(bytes[offset]) | UInt32(bytes[offset + 1]) << 8
-        | UInt32(bytes[offset + 2]) << 16 | UInt32(bytes[offset + 3]) << 24
+    let word = bytes.extracting(offset..<offset + 4)
+    return UInt32(word[0]) | UInt32(word[1]) << 8 | UInt32(word[2]) << 16 | UInt32(word[3]) << 24
 }

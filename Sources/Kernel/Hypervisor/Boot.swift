@@ -36,11 +36,18 @@
         let lines = try reserveTable(count: 32, repeating: ConsoleLog.Line(), &memory)
         let clock = Clock()
         let processors = try findProcessors(processor, startInfo, &memory)
-        processors[0].start(processor)
+        startFirst(processors, processor)
         return Platform(
             memory: memory, processor: processor, processors: processors, clock: clock,
             console: ConsoleLog(port: .first, lines: lines), line: ControlLine(),
             bundle: StartInfo.module(startInfo))
+    }
+
+    /// The processor that runs already is one of them.
+    private func startFirst(
+        _ processors: borrowing ArenaTable<PhysicalProcessor>, _ processor: Processor
+    ) {
+        processors[0].start(processor)
     }
 
     private func findMemory(_ startInfo: UInt64) throws(StopReason) -> BootMemory {

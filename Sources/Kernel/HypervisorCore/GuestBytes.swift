@@ -4,7 +4,8 @@ public struct GuestBytes: BitwiseCopyable {
     /// How many bytes it can hold.
     public static var capacity: Int { 128 }
 
-    private var storage = InlineArray<128, UInt8>(repeating: 0)
+    /// In words: the compiler takes an array of bytes apart, and copies it byte by byte.
+    private var words = InlineArray<16, UInt64>(repeating: 0)
 
     /// How many bytes it holds.
     public let count: Int
@@ -16,20 +17,24 @@ public struct GuestBytes: BitwiseCopyable {
 
     /// The byte at `index`; reading past the end gives 0, writing past it changes nothing.
     public subscript(index: Int) -> UInt8 {
-        get { index >= 0 && index < count ? storage[index] : 0 }
-        set {
-            guard index >= 0, index < count else { return }
-            storage[index] = newValue
-        }
+        get { UInt8(truncatingIfNeeded: number(at: index, size: 1)) }
+        set { set(UInt64(newValue), size: 1, at: index) }
     }
 
-    /// The little-endian number of `size` bytes (1 to 8) at `offset`.
+    /// The little-endian number of `size` bytes (1 to 8) at `offset`; 0 when it is not all inside.
+    @inline(never)
     private func number(at offset: Int, size: Int) -> UInt64 {
-        var value: UInt64 = 0
-        for index in 0..<size {
-            value |= UInt64(self[offset + index]) << UInt64(8 * index)
-        }
-        return value
+        guard offset >= 0, offset <= count - size else { return 0 }
+        let (word, shift) = (offset >> 3, UInt64(truncatingIfNeeded: offset & 7) << 3)
+        var value = words[word] >> shift
+        if offset & 7 + size > 8 { value |= words[word + 1] << (64 - shift) }
+        return value & GuestBytes.mask(size)
+    }
+
+    /// The lowest `size` bytes.
+    @inline(__always)
+    private static func mask(_ size: Int) -> UInt64 {
+        UInt64.max >> (UInt64(truncatingIfNeeded: 8 - size) << 3)
     }
 
     /// The `u16` at `offset`.
@@ -60,9 +65,15 @@ public struct GuestBytes: BitwiseCopyable {
         set(value, size: 8, at: offset)
     }
 
+    /// Writes the lowest `size` bytes (1 to 8) of `value`; nothing when they are not all inside.
+    @inline(never)
     private mutating func set(_ value: UInt64, size: Int, at offset: Int) {
-        for index in 0..<size {
-            self[offset + index] = UInt8(truncatingIfNeeded: value >> UInt64(8 * index))
-        }
+        guard offset >= 0, offset <= count - size else { return }
+        let (word, shift) = (offset >> 3, UInt64(truncatingIfNeeded: offset & 7) << 3)
+        let mask = GuestBytes.mask(size)
+        words[word] = words[word] & ~(mask << shift) | (value & mask) << shift
+        guard offset & 7 + size > 8 else { return }
+        let rest = 64 - shift
+        words[word + 1] = words[word + 1] & ~(mask >> rest) | (value & mask) >> rest
     }
 }

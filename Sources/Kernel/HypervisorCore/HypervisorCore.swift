@@ -1,6 +1,7 @@
 public import BootArena
 import PolicyDatabase
 public import ReferenceMonitor
+import Synchronization
 
 /// The hypervisor's decisions and bookkeeping, without the machine: which domain may do what, which
 /// event channels exist, who waits for what.
@@ -11,6 +12,9 @@ public import ReferenceMonitor
 /// - Invariant: *(indices)* domain number n stands at index n − 1.
 /// - Invariant: *(joined)* see `Domain`.
 public struct HypervisorCore: ~Copyable {
+    /// Keeps the core in one place: of a value without such a member the compiler makes copies,
+    /// hundreds of bytes for each call that borrows it.
+    private let anchor = Atomic<UInt8>(0)
     /// All domains; their number never changes.
     public internal(set) var domains: ArenaTable<Domain>
     /// Who may do what.

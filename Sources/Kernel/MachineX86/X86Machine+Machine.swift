@@ -17,28 +17,42 @@
             return isItsOwn ? guests[selected] : nil
         }
 
+        /// Where a byte of a guest's buffer is, and how many of `count` follow it in its page.
+        private func run(
+            at address: GuestVirtualAddress, from index: Int, of count: Int, writing: Bool,
+            _ domain: DomainID
+        ) -> (place: UInt64, count: Int)? {
+            guard let space = space(domain), let guest = reader(space) else { return nil }
+            let (start, overflow) = address.value.addingReportingOverflow(UInt64(index))
+            guard !overflow,
+                let place = guest.translate(
+                    GuestVirtualAddress(start), writing: writing, in: space)
+            else { return nil }
+            return (place, min(count - index, 4096 - Int(place & 0xfff)))
+        }
+
         /// Copies from memory that the caller has mapped and owns, page by page.
         public func copyFromGuest(
             _ domain: DomainID, at address: GuestVirtualAddress, count: Int
         ) -> GuestBytes? {
-            guard let space = space(domain), let guest = reader(space),
-                count <= GuestBytes.capacity
-            else { return nil }
+            guard count <= GuestBytes.capacity else { return nil }
             var bytes = GuestBytes(count: count)
-            var page: UInt64?
-            var place: UInt64 = 0
-            for index in 0..<bytes.count {
-                let (byte, overflow) = address.value.addingReportingOverflow(UInt64(index))
-                guard !overflow else { return nil }
-                if page != byte >> 12 {
-                    guard
-                        let found = guest.translate(
-                            GuestVirtualAddress(byte), writing: false, in: space)
-                    else { return nil }
-                    page = byte >> 12
-                    place = found & ~0xfff
+            var index = 0
+            while index < bytes.count {
+                let run = run(at: address, from: index, of: bytes.count, writing: false, domain)
+                guard let (place, length) = run else { return nil }
+                var offset = 0
+                while offset < length {
+                    let next = place + UInt64(offset)
+                    if length - offset >= 8 {
+                        bytes.set(u64: PhysicalMemory.load64(next), at: index + offset)
+                        offset += 8
+                    } else {
+                        bytes[index + offset] = PhysicalMemory.load8(next)
+                        offset += 1
+                    }
                 }
-                bytes[index] = PhysicalMemory.load8(place | byte & 0xfff)
+                index += length
             }
             return bytes
         }
@@ -47,21 +61,22 @@
         public func copyToGuest(
             _ domain: DomainID, at address: GuestVirtualAddress, _ bytes: GuestBytes
         ) -> Bool {
-            guard let space = space(domain), let guest = reader(space) else { return false }
-            var page: UInt64?
-            var place: UInt64 = 0
-            for index in 0..<bytes.count {
-                let (byte, overflow) = address.value.addingReportingOverflow(UInt64(index))
-                guard !overflow else { return false }
-                if page != byte >> 12 {
-                    guard
-                        let found = guest.translate(
-                            GuestVirtualAddress(byte), writing: true, in: space)
-                    else { return false }
-                    page = byte >> 12
-                    place = found & ~0xfff
+            var index = 0
+            while index < bytes.count {
+                let run = run(at: address, from: index, of: bytes.count, writing: true, domain)
+                guard let (place, length) = run else { return false }
+                var offset = 0
+                while offset < length {
+                    let next = place + UInt64(offset)
+                    if length - offset >= 8 {
+                        PhysicalMemory.store64(next, bytes.u64(at: index + offset))
+                        offset += 8
+                    } else {
+                        PhysicalMemory.store8(next, bytes[index + offset])
+                        offset += 1
+                    }
                 }
-                PhysicalMemory.store8(place | byte & 0xfff, bytes[index])
+                index += length
             }
             return true
         }

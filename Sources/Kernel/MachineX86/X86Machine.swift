@@ -3,6 +3,7 @@
     public import BootArena
     import CMachine
     public import HypervisorCore
+    import Synchronization
 
     /// AMD-V with nested paging, as the core's `Machine`.
     ///
@@ -15,6 +16,9 @@
     /// - Invariant: *(translations)* a guest enters with what processors remember of its tables
     ///   only if it ran last on the same processor, with the same generation of the tables.
     public struct X86Machine: ~Copyable {
+        /// Keeps the machine in one place: of a value without such a member the compiler makes
+        /// copies, hundreds of bytes for each call that borrows it.
+        private let anchor = Atomic<UInt8>(0)
         /// What all processors share.
         public let processor: Processor
         /// The clock, as the present processor reads it.

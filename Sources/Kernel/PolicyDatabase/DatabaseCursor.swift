@@ -43,6 +43,7 @@ struct DatabaseCursor: ~Escapable {
     /// Whether everything was read.
     var isAtEnd: Bool { offset == bytes.count }
 
+    @inline(never)
     mutating func skip(_ count: Int) throws(PolicyDatabaseError) {
         guard count >= 0, count <= bytes.count - offset else { throw .truncated }
         offset += count
@@ -54,18 +55,23 @@ struct DatabaseCursor: ~Escapable {
         try skip(Int(count) * size)
     }
 
+    // Never inlined: there are hundreds of calls, each several times as long as the call itself.
+
+    @inline(never)
     mutating func readUInt16() throws(PolicyDatabaseError) -> UInt16 {
         let start = offset
         try skip(2)
         return UInt16(bytes[start]) | UInt16(bytes[start + 1]) << 8
     }
 
+    @inline(never)
     mutating func readUInt32() throws(PolicyDatabaseError) -> UInt32 {
-        let low = try readUInt16()
-        let high = try readUInt16()
-        return UInt32(low) | UInt32(high) << 16
+        let start = offset
+        try skip(4)
+        return bytes.littleEndian32(at: start)
     }
 
+    @inline(never)
     mutating func readUInt64() throws(PolicyDatabaseError) -> UInt64 {
         let low = try readUInt32()
         let high = try readUInt32()
@@ -73,6 +79,7 @@ struct DatabaseCursor: ~Escapable {
     }
 
     /// Reads a name of `count` bytes.
+    @inline(never)
     mutating func readName(_ count: UInt32) throws(PolicyDatabaseError) -> NamePlace {
         guard count >= 1, count <= 255 else { throw .badSymbolName }
         let place = NamePlace(offset: offset, count: Int(count))
@@ -81,6 +88,7 @@ struct DatabaseCursor: ~Escapable {
     }
 
     /// Reads the count of a table whose records all have `size` bytes, and skips them.
+    @inline(never)
     mutating func readFixedTable(recordSize size: Int) throws(PolicyDatabaseError) -> Table {
         let count = try readUInt32()
         let table = Table(offset: offset, count: Int(count))
@@ -176,13 +184,17 @@ extension Span<UInt8> {
     }
 
     /// Returns the number in two bytes from `offset`; they must lie inside.
+    @inline(never)
     func littleEndian16(at offset: Int) -> UInt16 {
         UInt16(self[offset]) | UInt16(self[offset + 1]) << 8
     }
 
     /// Returns the number in four bytes from `offset`; they must lie inside.
+    @inline(never)
     func littleEndian32(at offset: Int) -> UInt32 {
-        UInt32(littleEndian16(at: offset)) | UInt32(littleEndian16(at: offset + 2)) << 16
+        let bytes = extracting(offset..<offset + 4)
+        return UInt32(bytes[0]) | UInt32(bytes[1]) << 8 | UInt32(bytes[2]) << 16
+            | UInt32(bytes[3]) << 24
     }
 
     func littleEndian64(at offset: Int) -> UInt64 {

@@ -171,6 +171,7 @@ private func readHeader(_ cursor: inout DatabaseCursor) throws(PolicyDatabaseErr
 
 extension DatabaseCursor {
     /// Reads any symbol, for what all of them have.
+    @inline(never)
     mutating func readSymbol(
         _ kind: SymbolKind, version: UInt32
     ) throws(PolicyDatabaseError) -> Symbol {

@@ -125,6 +125,7 @@ extension PolicyDatabase {
         return remaining
     }
 
+    @inline(never)
     private func holds(
         _ term: ConstraintTerm, _ source: SecurityContext, _ target: SecurityContext
     ) throws(PolicyDatabaseError) -> Bool {

@@ -1,26 +1,36 @@
 extension Span<UInt8> {
+    // Never inlined: there are hundreds of calls, and no reader of manifests is in a hurry.
+
     /// Returns the number in two bytes from `offset`; they must lie inside.
+    @inline(never)
     func littleEndian16(at offset: Int) -> UInt16 {
-        UInt16(self[offset]) | UInt16(self[offset + 1]) << 8
+        let bytes = extracting(offset..<offset + 2)
+        return UInt16(bytes[0]) | UInt16(bytes[1]) << 8
     }
 
     /// Returns the number in four bytes from `offset`; they must lie inside.
+    @inline(never)
     func littleEndian32(at offset: Int) -> UInt32 {
-        UInt32(littleEndian16(at: offset)) | UInt32(littleEndian16(at: offset + 2)) << 16
+        let bytes = extracting(offset..<offset + 4)
+        return UInt32(bytes[0]) | UInt32(bytes[1]) << 8 | UInt32(bytes[2]) << 16
+            | UInt32(bytes[3]) << 24
     }
 
     /// Returns the number in eight bytes from `offset`; they must lie inside.
+    @inline(never)
     func littleEndian64(at offset: Int) -> UInt64 {
         UInt64(littleEndian32(at: offset)) | UInt64(littleEndian32(at: offset + 4)) << 32
     }
 
     /// Returns whether all bytes of `range` are zero; it must lie inside.
+    @inline(never)
     func isZero(_ range: Range<Int>) -> Bool {
         for index in range where self[index] != 0 { return false }
         return true
     }
 
     /// Returns whether both spans hold the same bytes.
+    @inline(never)
     func hasSameBytes(as other: Span<UInt8>) -> Bool {
         guard count == other.count else { return false }
         for index in indices where self[index] != other[index] { return false }
@@ -28,6 +38,7 @@ extension Span<UInt8> {
     }
 
     /// Returns how these bytes stand to `other`, which is before them.
+    @inline(never)
     func order(after other: Span<UInt8>) -> ByteOrder {
         for index in 0..<Swift.min(count, other.count) where self[index] != other[index] {
             return self[index] > other[index] ? .rising : .falling

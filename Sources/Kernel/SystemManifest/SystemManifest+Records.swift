@@ -35,6 +35,7 @@ extension SystemManifest {
     ///
     /// - Precondition: `index` is below `moduleCount`.
     @_lifetime(copy self)
+    @inline(never)
     public func module(at index: Int) -> ModuleRecord {
         let offset = offset(of: index, in: sections.modules)
         return ModuleRecord(
@@ -56,6 +57,7 @@ extension SystemManifest {
     ///
     /// - Precondition: `index` is below `compartmentCount`.
     @_lifetime(copy self)
+    @inline(never)
     public func compartment(at index: Int) -> CompartmentRecord {
         CompartmentRecord(self, at: offset(of: index, in: sections.compartments))
     }
@@ -64,12 +66,14 @@ extension SystemManifest {
     ///
     /// - Precondition: `index` is below `channelCount`.
     @_lifetime(copy self)
+    @inline(never)
     public func channel(at index: Int) -> ChannelRecord {
         ChannelRecord(self, at: offset(of: index, in: sections.channels))
     }
 
     // MARK: Reading, also before everything is validated
 
+    @inline(never)
     func offset(of index: Int, in section: Section) -> Int {
         precondition(index >= 0 && index < section.count, "a record index is out of range")
         return section.offset + index * section.recordSize
@@ -77,11 +81,13 @@ extension SystemManifest {
 
     /// Returns the string that the reference at `offset` names, having been validated.
     @_lifetime(copy self)
+    @inline(never)
     func string(at offset: Int) -> Span<UInt8> {
         let start = sections.strings.offset + Int(bytes.littleEndian32(at: offset))
         return bytes.extracting(start..<start + Int(bytes.littleEndian32(at: offset + 4)))
     }
 
+    @inline(never)
     func sourceReference(at offset: Int) -> SourceReference {
         SourceReference(
             source: Int(bytes.littleEndian32(at: offset)),

@@ -12,6 +12,7 @@ extension ByteSink where Self: ~Copyable & ~Escapable {
     }
 
     /// Takes a number, least significant byte first.
+    @inline(never)
     public mutating func append<Number: FixedWidthInteger>(littleEndian number: Number) {
         for position in 0..<Number.bitWidth / 8 {
             append(UInt8(truncatingIfNeeded: number >> Number(8 * position)))
@@ -41,6 +42,7 @@ public struct BufferSink: ByteSink, ~Copyable, ~Escapable {
 
     /// Takes the next byte, or drops it and remembers that it did not fit.
     @_lifetime(self: copy self)
+    @inline(never)
     public mutating func append(_ byte: UInt8) {
         let (position, wrapped) = start.addingReportingOverflow(count)
         guard !wrapped, position >= 0, position < buffer.count else {
