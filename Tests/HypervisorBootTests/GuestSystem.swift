@@ -34,19 +34,25 @@ struct GuestSystem {
 
             \(compartments.joined())
             """
+        try self.init(text, kernels: programs.map(\.image))
+    }
+
+    /// Compiles a system whose compartments have these images for kernels, in their order, and no
+    /// initial RAM disk.
+    init(_ text: String, kernels: [[UInt8]]) throws {
         let system = try TestSystem(text)
         var model = system.compiled.model
         var modules: [[UInt8]] = []
         model.modules = []
-        for (index, program) in programs.enumerated() {
-            let digest = SHA384.hash(program.image.span)
+        for (index, image) in kernels.enumerated() {
+            let digest = SHA384.hash(image.span)
             let known = model.modules.firstIndex { $0.digest == digest }
             if known == nil {
                 model.modules.append(
                     SystemManifestModel.Module(
                         name: "program \(index)", kind: .kernel,
-                        sizeInBytes: UInt64(program.image.count), digest: digest))
-                modules.append(program.image)
+                        sizeInBytes: UInt64(image.count), digest: digest))
+                modules.append(image)
             }
             model.compartments[index].kernel = known ?? model.modules.count - 1
             model.compartments[index].initrd = nil

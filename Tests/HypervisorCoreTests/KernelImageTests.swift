@@ -57,6 +57,58 @@ import Testing
         #expect(others == [true, true, true])
     }
 
+    /// The same for i386.
+    private var narrowImage: [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 256)
+        put(0x464c_457f, 4, 0, &bytes)
+        bytes[4] = 1
+        bytes[5] = 1
+        put(3, 2, 18, &bytes)
+        put(52, 4, 28, &bytes)
+        put(32, 2, 42, &bytes)
+        put(2, 2, 44, &bytes)
+        put(1, 4, 52, &bytes)
+        put(200, 4, 52 + 4, &bytes)
+        put(0x100000, 4, 52 + 12, &bytes)
+        put(16, 4, 52 + 16, &bytes)
+        put(64, 4, 52 + 20, &bytes)
+        put(4, 4, 84, &bytes)
+        put(224, 4, 84 + 4, &bytes)
+        put(20, 4, 84 + 16, &bytes)
+        put(4, 4, 224, &bytes)
+        put(4, 4, 228, &bytes)
+        put(18, 4, 232, &bytes)
+        put(0x6e_6558, 4, 236, &bytes)
+        put(0x10_0000, 4, 240, &bytes)
+        return bytes
+    }
+
+    @Test("an image of 32 bits is read by its own layout, and by no other")
+    func narrow() throws {
+        let bytes = narrowImage
+        guard let kernel = KernelImage(validating: bytes.span) else {
+            Issue.record("refused")
+            return
+        }
+        let entry = kernel.entry
+        #expect(entry == 0x10_0000)
+        let found = kernel.segment(at: 0)
+        let segment = try #require(found)
+        #expect(segment.fileOffset == 200)
+        #expect(segment.fileSize == 16)
+        #expect(segment.address == 0x100000)
+        #expect(segment.memorySize == 64)
+        for (place, value) in [(4, 2), (4, 0), (4, 3), (18, 62)] {
+            var changed = bytes
+            changed[place] = UInt8(value)
+            #expect(!accepts(changed))
+        }
+        for count in 0..<bytes.count {
+            let part = Array(bytes[0..<count])
+            _ = KernelImage(validating: part.span)
+        }
+    }
+
     @Test("an image without a PVH entry is refused")
     func noEntry() {
         var bytes = image

@@ -99,6 +99,9 @@ struct FakeMachine: Machine, ~Copyable {
         return true
     }
 
+    /// What the memory map says; there is less.
+    func memorySize(of domain: DomainID) -> UInt64 { 16 << 20 }
+
     func ownedFrame(of domain: DomainID, at frame: GuestFrame) -> MachineFrame? {
         guard frame.number < FakeMachine.frameCount else { return nil }
         return MachineFrame(number: FakeMachine.firstFrame(domain) + frame.number)

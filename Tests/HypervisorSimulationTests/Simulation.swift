@@ -80,7 +80,7 @@ struct Simulation: ~Copyable {
     /// Makes a hypercall whose argument structure lies at 0x1000 in the caller's memory.
     mutating func call(
         _ number: UInt64, _ operation: UInt64, from domain: UInt16, _ argument: [UInt32] = [],
-        cpu: Int = 0, second: UInt64 = 0x1000, third: UInt64 = 0x1000
+        cpu: Int = 0, second: UInt64 = 0x1000, third: UInt64 = 0x1000, isNarrow: Bool = false
     ) -> Int64 {
         let frame = FakeMachine.firstFrame(DomainID(number: domain)) + 1
         for (index, word) in argument.enumerated() {
@@ -92,7 +92,7 @@ struct Simulation: ~Copyable {
         while parts < 1_000 {
             parts += 1
             let result = core.hypercall(
-                HypercallRequest(call: number, arguments: arguments),
+                HypercallRequest(call: number, arguments: arguments, isNarrow: isNarrow),
                 from: VirtualCPUID(domain: DomainID(number: domain), number: cpu),
                 machine: &machine)
             switch result {

@@ -36,6 +36,12 @@ enum ChannelDemo {
         case .probe:
             probe(request, on: channels)
             return true
+        case .give:
+            try RingDemo(request, on: channels).send()
+            return true
+        case .take:
+            try RingDemo(request, on: channels).receive()
+            return true
         }
     }
 

@@ -2,7 +2,7 @@
 struct Request {
     /// The end of the channel that this compartment holds, or what it tries.
     enum Role {
-        case receive, send, reverse, probe
+        case receive, send, reverse, probe, give, take
     }
 
     let role: Role
@@ -12,6 +12,8 @@ struct Request {
     let remote: UInt32
     /// How long to wait for the far end, in seconds.
     let seconds: UInt32
+    /// How many pages the ring has, of `give` and `take`.
+    let pages: UInt32
 
     /// What the program says to a command line that it does not understand.
     static let usage = """
@@ -19,6 +21,8 @@ struct Request {
                channel-demo reverse --channel NAME --from DOMID [--seconds N]
                channel-demo send --channel NAME --to DOMID [--seconds N]
                channel-demo probe --to DOMID
+               channel-demo give --channel NAME --to DOMID [--pages N] [--seconds N]
+               channel-demo take --channel NAME --from DOMID [--pages N] [--seconds N]
         """
 
     /// Reads a command line; nil when it is not one of `usage`.
@@ -27,6 +31,7 @@ struct Request {
         var channel: String?
         var remote: UInt32?
         var seconds: UInt32 = 120
+        var pages: UInt32 = 256
         var index = 2
         while index + 1 < arguments.count {
             let value = arguments[index + 1]
@@ -36,6 +41,8 @@ struct Request {
                 remote = Self.number(value)
             } else if Self.matches(arguments[index], "--seconds"), let number = Self.number(value) {
                 seconds = number
+            } else if Self.matches(arguments[index], "--pages"), let number = Self.number(value) {
+                pages = number
             } else {
                 return nil
             }
@@ -44,7 +51,9 @@ struct Request {
         // The last argument is followed by an empty one, since its terminator ends the list.
         guard index == arguments.count - 1, arguments[index].isEmpty else { return nil }
         guard let remote, remote < 0x7ff0, seconds <= 3600 else { return nil }
+        guard pages >= 1, pages <= 256 else { return nil }
         if channel == nil, role != .probe { return nil }
+        self.pages = pages
         (self.role, self.remote, self.seconds) = (role, remote, seconds)
         self.channel = channel ?? ""
     }
@@ -54,13 +63,15 @@ struct Request {
         if matches(word, "send") { return .send }
         if matches(word, "reverse") { return .reverse }
         if matches(word, "probe") { return .probe }
+        if matches(word, "give") { return .give }
+        if matches(word, "take") { return .take }
         return nil
     }
 
     private static func remoteOption(of role: Role) -> StaticString {
         switch role {
-        case .receive, .reverse: "--from"
-        case .send, .probe: "--to"
+        case .receive, .reverse, .take: "--from"
+        case .send, .probe, .give: "--to"
         }
     }
 

@@ -56,6 +56,75 @@ enum SystemCalls {
         }
     }
 
+    /// Reads a node of the store as text.
+    ///
+    /// - Throws: what the store answered: `ENOENT` when there is none, `EACCES` when it is closed.
+    static func readNode(_ path: String) throws(SystemError) -> [UInt8] {
+        let capacity = 4096
+        var value = [UInt8](repeating: 0, count: capacity)
+        let name = Array(path.utf8) + [0]
+        var answer: Int32 = 0
+        unsafe name.withUnsafeBytes { name in
+            unsafe value.withUnsafeMutableBufferPointer { value in
+                // SAFETY: the name ends in 0, the buffer holds `capacity` bytes; both outlive this.
+                answer = unsafe guest_store_read(
+                    name.assumingMemoryBound(to: CChar.self).baseAddress, value.baseAddress,
+                    capacity)
+            }
+        }
+        return Array(value[..<Int(try checked(answer))])
+    }
+
+    /// Writes a node of the store.
+    ///
+    /// - Throws: what the store answered: `EACCES` when it is closed for writing.
+    static func writeNode(_ path: String, _ text: String) throws(SystemError) {
+        let name = Array(path.utf8) + [0]
+        let value = Array(text.utf8)
+        var answer: Int32 = 0
+        unsafe name.withUnsafeBytes { name in
+            unsafe value.withUnsafeBufferPointer { value in
+                // SAFETY: the name ends in 0, and both outlive the call.
+                answer = unsafe guest_store_write(
+                    name.assumingMemoryBound(to: CChar.self).baseAddress, value.baseAddress,
+                    value.count)
+            }
+        }
+        _ = try checked(answer)
+    }
+
+    /// Makes the program's ring of new pages that `remote` may map for reading; returns their
+    /// references.
+    ///
+    /// - Throws: what `/dev/xen/gntalloc` answered.
+    static func grantRing(
+        _ device: Int32, to remote: UInt32, pages: UInt32
+    ) throws(SystemError) -> [UInt32] {
+        var references = [UInt32](repeating: 0, count: Int(pages))
+        var answer: Int32 = 0
+        unsafe references.withUnsafeMutableBufferPointer { buffer in
+            // SAFETY: the buffer holds `pages` numbers and outlives the call.
+            answer = unsafe guest_ring_grant(device, remote, pages, buffer.baseAddress)
+        }
+        _ = try checked(answer)
+        return references
+    }
+
+    /// Makes the program's ring of pages that `remote` granted.
+    ///
+    /// - Throws: what `/dev/xen/gntdev` answered; `EINVAL` when the hypervisor refused a page.
+    static func mapRing(
+        _ device: Int32, of remote: UInt32, _ references: [UInt32], writable: Bool
+    ) throws(SystemError) {
+        var answer: Int32 = 0
+        unsafe references.withUnsafeBufferPointer { buffer in
+            // SAFETY: the buffer holds as many numbers as are announced and outlives the call.
+            answer = unsafe guest_ring_map(
+                device, remote, UInt32(references.count), writable ? 1 : 0, buffer.baseAddress)
+        }
+        _ = try checked(answer)
+    }
+
     /// Returns the program's arguments, its own name first.
     ///
     /// Embedded Swift has no `CommandLine`, so they are read back from `/proc/self/cmdline`.

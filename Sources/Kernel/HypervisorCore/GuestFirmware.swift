@@ -38,23 +38,32 @@ public enum GuestFirmware {
         page.set(startInfoAddress + 0x200, size: 8, at: 24)
         page.set(tablesAddress, size: 8, at: 32)
         page.set(startInfoAddress + 0x80, size: 8, at: 40)
-        page.set(5, size: 4, at: 48)
-        setRegion(&page, 0, start: 0, size: 0xa0000, type: 1)
-        setRegion(&page, 1, start: 0xa0000, size: 0x60000, type: 2)
-        setRegion(&page, 2, start: 0x10_0000, size: memorySize - 0x10_0000, type: 1)
-        setRegion(&page, 3, start: tablesAddress, size: 0x1000, type: 3)
-        setRegion(&page, 4, start: storeAddress, size: 0x2000, type: 2)
+        page.set(UInt64(regionCount), size: 4, at: 48)
+        for index in 0..<regionCount {
+            let region = region(index, memorySize: memorySize)
+            let place = 0x80 + index * 24
+            page.set(region.start, size: 8, at: place)
+            page.set(region.size, size: 8, at: place + 8)
+            page.set(region.type, size: 4, at: place + 16)
+        }
         for index in commandLine.indices { page[0x200 + index] = commandLine[index] }
         return true
     }
 
-    private static func setRegion(
-        _ page: inout MutableSpan<UInt8>, _ index: Int, start: UInt64, size: UInt64, type: UInt64
-    ) {
-        let place = 0x80 + index * 24
-        page.set(start, size: 8, at: place)
-        page.set(size, size: 8, at: place + 8)
-        page.set(type, size: 4, at: place + 16)
+    /// How many regions the memory map has.
+    static var regionCount: Int { 5 }
+
+    /// A region of the memory map, in rising order (ACPI 6.4, 15: 1 memory, 2 reserved, 3 ACPI).
+    static func region(
+        _ index: Int, memorySize: UInt64
+    ) -> (start: UInt64, size: UInt64, type: UInt64) {
+        switch index {
+        case 0: (0, 0xa0000, 1)
+        case 1: (0xa0000, 0x60000, 2)
+        case 2: (0x10_0000, memorySize - 0x10_0000, 1)
+        case 3: (tablesAddress, 0x1000, 3)
+        default: (storeAddress, 0x2000, 2)
+        }
     }
 
     /// Fills the page of the ACPI tables.

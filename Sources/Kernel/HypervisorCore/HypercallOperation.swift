@@ -5,7 +5,7 @@ public import PolicyDatabase
 /// The rows are those of `docs/abi/hypercalls.md`, in its order.
 public enum HypercallOperation: Equatable {
     case version, features, extraVersion
-    case addToPhysmap
+    case addToPhysmap, memoryMap
     case setParameter, getParameter
     case registerVCPUInfo, registerRunstateArea, isUp, vmAssist
     case setSingleshotTimer, stopSingleshotTimer, stopPeriodicTimer, setTimer
@@ -26,7 +26,7 @@ public enum HypercallOperation: Equatable {
     /// - Returns: nil for every operation that the hypervisor does not know.
     public static func decode(call: UInt64, subOperation: UInt64) -> HypercallOperation? {
         switch call {
-        case 12: subOperation == 7 ? .addToPhysmap : nil
+        case 12: subOperation == 7 ? .addToPhysmap : subOperation == 9 ? .memoryMap : nil
         case 15: .setTimer
         case 17: versionOperation(subOperation)
         case 18: subOperation == 0 ? .consoleWrite : subOperation == 1 ? .consoleRead : nil
@@ -111,6 +111,15 @@ public enum HypercallOperation: Equatable {
         }
     }
 
+    /// Whether 32-bit code can ask for it: its structures have the same layout there, or one that is
+    /// read. The others have pointers in them that nobody who is that narrow needs.
+    var isForNarrow: Bool {
+        switch self {
+        case .copyGrant, .setUpGrantTable, .registerRunstateArea, .domainInfo, .accessQuery: false
+        default: true
+        }
+    }
+
     /// What the policy must permit before the operation looks at anything.
     public enum Requirement: Equatable {
         /// On the caller's own label.
@@ -131,6 +140,7 @@ public enum HypercallOperation: Equatable {
         case .version, .features: .onHypervisor(HypercallPermission.version)
         case .extraVersion: .onHypervisor(VersionPermission.xenExtraversion)
         case .addToPhysmap: .onSelf(MMUPermission.physmap)
+        case .memoryMap: .onSelf(MMUPermission.memorymap)
         case .setParameter: .onSelf(HVMPermission.setparam)
         case .getParameter: .onSelf(HVMPermission.getparam)
         case .registerVCPUInfo, .registerRunstateArea, .isUp, .vmAssist:
@@ -161,6 +171,7 @@ public enum HypercallOperation: Equatable {
         case .features: "XENVER_get_features"
         case .extraVersion: "XENVER_extraversion"
         case .addToPhysmap: "XENMEM_add_to_physmap"
+        case .memoryMap: "XENMEM_memory_map"
         case .setParameter: "HVMOP_set_param"
         case .getParameter: "HVMOP_get_param"
         case .registerVCPUInfo: "VCPUOP_register_vcpu_info"
@@ -205,13 +216,16 @@ public enum HypercallOperation: Equatable {
 public struct HypercallRequest: BitwiseCopyable {
     /// RAX: which call.
     public let call: UInt64
-    /// RDI, RSI, RDX, R10: its arguments.
+    /// RDI, RSI, RDX, R10: its arguments; of 32-bit code EBX, ECX, EDX, ESI.
     public let arguments: InlineArray<4, UInt64>
+    /// Whether 32-bit code makes it: structures then have pointers and `long`s of 4 bytes.
+    public let isNarrow: Bool
 
     /// Makes a request.
-    public init(call: UInt64, arguments: InlineArray<4, UInt64>) {
+    public init(call: UInt64, arguments: InlineArray<4, UInt64>, isNarrow: Bool = false) {
         self.call = call
         self.arguments = arguments
+        self.isNarrow = isNarrow
     }
 }
 

@@ -33,13 +33,16 @@ extension HypervisorCore {
 
     /// `XENMEM_add_to_physmap`: shows the guest its shared page or a frame of its grant table.
     ///
-    /// - Layout: `u16 domid`, `u16 size`, `u32 space`, `u64 idx`, `u64 gpfn`.
+    /// - Layout: `u16 domid`, `u16 size`, `u32 space`, `u64 idx`, `u64 gpfn`; of 32-bit code the
+    ///   last two are `u32`.
     /// - Throws: `.badAddress`; `.notPermitted` for another domain; `.invalidArgument` for another
     ///   space, an index past the grant table, or a frame where nothing may be mapped.
     mutating func addToPhysmap<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: inout M
+        _ address: GuestVirtualAddress, _ call: HypercallRequest, _ caller: DomainID,
+        _ machine: inout M
     ) throws(XenError) -> Int64 {
-        let request = try arguments(address, 24, caller, machine)
+        let isNarrow = call.isNarrow
+        let request = try arguments(address, isNarrow ? 16 : 24, caller, machine)
         guard isCaller(request.u16(at: 0), caller) else { throw .notPermitted }
         let domain = domains[callerIndex(caller)]
         let frame: MachineFrame
@@ -48,19 +51,46 @@ extension HypervisorCore {
         case 0:
             frame = domain.sharedInfo
         case 1:
-            let index = request.u64(at: 8)
+            let index = isNarrow ? UInt64(request.u32(at: 8)) : request.u64(at: 8)
             guard index < UInt64(Domain.grantFrameCount) else { throw .invalidArgument }
             frame = MachineFrame(number: domain.grantFrames.number + index)
             grantFrame = Int(index)
         default:
             throw .invalidArgument
         }
-        let place = GuestFrame(number: request.u64(at: 16))
+        let place = GuestFrame(
+            number: isNarrow ? UInt64(request.u32(at: 12)) : request.u64(at: 16))
         guard machine.canMap(caller, at: place) else { throw .invalidArgument }
         machine.map(caller, frame, at: place)
         if let grantFrame {
             domains[callerIndex(caller)].grantGuestFrames[grantFrame] = place
         }
+        return 0
+    }
+
+    /// `XENMEM_memory_map`: the memory map of the start info, as the BIOS would tell it.
+    ///
+    /// - Layout: `u32 nr_entries` [guest: room; hypervisor: how many there are], 4 bytes, `u64
+    ///   buffer`; of 32-bit code `u32 buffer` at 4. An entry: `u64 start`, `u64 size`, `u32 type`.
+    /// - Throws: `.badAddress`; entries may have been written then.
+    func memoryMap<M: Machine & ~Copyable>(
+        _ address: GuestVirtualAddress, _ call: HypercallRequest, _ caller: DomainID,
+        _ machine: borrowing M
+    ) throws(XenError) -> Int64 {
+        var request = try arguments(address, call.isNarrow ? 8 : 16, caller, machine)
+        let count = min(Int(request.u32(at: 0)), GuestFirmware.regionCount)
+        let memorySize = machine.memorySize(of: caller)
+        var entries = GuestBytes(count: count * 20)
+        for index in 0..<count {
+            let region = GuestFirmware.region(index, memorySize: memorySize)
+            entries.set(u64: region.start, at: index * 20)
+            entries.set(u64: region.size, at: index * 20 + 8)
+            entries.set(u32: UInt32(truncatingIfNeeded: region.type), at: index * 20 + 16)
+        }
+        let buffer = call.isNarrow ? UInt64(request.u32(at: 4)) : request.u64(at: 8)
+        try answer(entries, GuestVirtualAddress(buffer), caller, machine)
+        request.set(u32: UInt32(truncatingIfNeeded: count), at: 0)
+        try answer(request, address, caller, machine)
         return 0
     }
 

@@ -129,24 +129,22 @@ extension HypervisorCore {
         return 0
     }
 
-    /// `SCHEDOP_block` and `SCHEDOP_poll`: waits for an event; a poll also ends at its deadline. A
-    /// poll may end early: the guest looks at its ports again.
+    /// `SCHEDOP_poll`: waits for an event on a port, or a deadline. It may end early: the guest looks
+    /// at its ports again.
     ///
-    /// - Layout: of a poll: `u64 ports`, `u32 nr_ports`, 4 bytes, `u64 timeout` (ns; 0 none).
+    /// - Layout: `u64 ports`, `u32 nr_ports`, 4 bytes, `u64 timeout` (ns; 0 none); of 32-bit code
+    ///   `u32 ports`, `u32 nr_ports`, `u64 timeout`.
     /// - Throws: `.badAddress`.
-    mutating func wait<M: Machine & ~Copyable>(
-        _ operation: HypercallOperation, _ address: GuestVirtualAddress, _ caller: VirtualCPUID,
+    mutating func poll<M: Machine & ~Copyable>(
+        _ address: GuestVirtualAddress, _ call: HypercallRequest, _ caller: VirtualCPUID,
         _ machine: borrowing M
     ) throws(XenError) -> Int64 {
         let index = callerIndex(caller.domain)
-        if operation == .block {
-            block(caller, machine)
-            return 0
-        }
-        let request = try arguments(address, 24, caller.domain, machine)
-        let count = request.u32(at: 8)
+        let isNarrow = call.isNarrow
+        let request = try arguments(address, isNarrow ? 16 : 24, caller.domain, machine)
+        let count = request.u32(at: isNarrow ? 4 : 8)
         guard count <= UInt32(Domain.portCount) else { throw .invalidArgument }
-        let ports = request.u64(at: 0)
+        let ports = isNarrow ? UInt64(request.u32(at: 0)) : request.u64(at: 0)
         var polled: EventChannelPort?
         for number in 0..<UInt64(count) {
             // WRAPS: an address past the end is not mapped, and refused by the copy.
@@ -156,7 +154,7 @@ extension HypervisorCore {
             polled = count == 1 ? EventChannelPort(number: port) : nil
             if isPending(index, EventChannelPort(number: port), machine) { return 0 }
         }
-        let timeout = request.u64(at: 16)
+        let timeout = request.u64(at: isNarrow ? 8 : 16)
         domains[index].cpus[caller.number].isBlocked = true
         domains[index].cpus[caller.number].polledPort = polled
         domains[index].cpus[caller.number].pollDeadline = timeout == 0 ? .max : timeout

@@ -59,7 +59,8 @@ public struct HypervisorCore: ~Copyable {
     ) -> HypercallResult {
         guard
             let operation = HypercallOperation.decode(
-                call: request.call, subOperation: request.arguments[0])
+                call: request.call, subOperation: request.arguments[0]),
+            !request.isNarrow || operation.isForNarrow
         else { return .finished(XenError.unknownOperation.result) }
         do throws(XenError) {
             try authorize(operation, caller: caller.domain, machine: &machine)
@@ -84,7 +85,8 @@ public struct HypervisorCore: ~Copyable {
         case .version: return 0x40011
         case .features: return try features(argument, caller, machine)
         case .extraVersion: return try extraVersion(argument, caller, machine)
-        case .addToPhysmap: return try addToPhysmap(argument, caller, &machine)
+        case .addToPhysmap: return try addToPhysmap(argument, request, caller, &machine)
+        case .memoryMap: return try memoryMap(argument, request, caller, machine)
         case .setParameter: return try setParameter(argument, caller, machine)
         case .getParameter: return try getParameter(argument, caller, machine)
         case .registerVCPUInfo, .registerRunstateArea, .isUp, .setSingleshotTimer,
@@ -92,9 +94,15 @@ public struct HypervisorCore: ~Copyable {
             let address = GuestVirtualAddress(request.arguments[2])
             return try vcpuOperation(operation, vcpu: second, address, processor, machine)
         case .vmAssist: return try vmAssist(command: request.arguments[0], type: second)
-        case .setTimer: return setTimer(deadline: request.arguments[0], processor)
+        case .setTimer:
+            // 32-bit code passes the deadline in two halves.
+            let upper = request.isNarrow ? second << 32 : 0
+            return setTimer(deadline: request.arguments[0] | upper, processor)
         case .yield: return 0
-        case .block, .poll: return try wait(operation, argument, processor, machine)
+        case .block:
+            block(processor, machine)
+            return 0
+        case .poll: return try poll(argument, request, processor, machine)
         case .shutdown: return try shutdown(argument, caller, machine)
         case .consoleWrite:
             let address = GuestVirtualAddress(request.arguments[2])

@@ -16,6 +16,9 @@ public protocol Machine: ~Copyable {
         _ domain: DomainID, at address: GuestVirtualAddress, _ bytes: GuestBytes
     ) -> Bool
 
+    /// The size of the domain's memory, in bytes.
+    func memorySize(of domain: DomainID) -> UInt64
+
     /// The machine frame behind `frame`, if it is memory that the domain owns and has mapped.
     func ownedFrame(of domain: DomainID, at frame: GuestFrame) -> MachineFrame?
 

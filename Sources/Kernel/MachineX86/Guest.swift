@@ -82,18 +82,22 @@
             self[.rdx] = UInt64(rdx)
         }
 
-        /// The machine address behind a virtual address, by the guest's own 4-level tables.
+        /// The machine address behind a virtual address, by the guest's own tables: of 4 levels in
+        /// long mode.
         ///
         /// - Trust: the tables are the guest's; every step is checked to stay in its memory.
-        /// - Returns: nil when the guest is not in long mode, the address is not canonical or not
-        ///   mapped, or (for `writing`) not writable.
+        /// - Returns: nil when the address is not canonical or not mapped, or (for `writing`) not
+        ///   writable.
         func translate(
             _ address: GuestVirtualAddress, writing: Bool, in space: GuestSpace
         ) -> UInt64? {
             let upper = address.value >> 47
-            guard control[.efer] & 1 << 10 != 0, control[.cr4] & 1 << 12 == 0,
-                upper == 0 || upper == 0x1ffff
-            else { return nil }
+            guard control[.efer] & 1 << 10 != 0 else {
+                return translateNarrow(address, writing: writing, in: space)
+            }
+            guard control[.cr4] & 1 << 12 == 0, upper == 0 || upper == 0x1ffff else {
+                return nil
+            }
             var table = control[.cr3] & 0x000f_ffff_ffff_f000
             for level in stride(from: 3, through: 0, by: -1) {
                 let shift = UInt64(12 + 9 * level)

@@ -148,6 +148,11 @@
             try tables.map(
                 GuestFrame(number: GuestFirmware.storeAddress >> 12), to: pages.storeRing,
                 executable: false, &memory)
+            // Where a machine has the end of its firmware, and GRUB looks for coreboot's: nothing.
+            try tables.map(
+                GuestFrame(number: 0xfffff),
+                to: MachineFrame(number: try allOnes(size: 4096, &memory) >> 12),
+                executable: false, writable: false, &memory)
             return try tables.withReserve(&memory)
         }
 

@@ -57,7 +57,7 @@
         /// - Throws: `.outOfMemory`.
         func map(
             _ frame: GuestFrame, to machineFrame: MachineFrame, executable: Bool,
-            _ memory: inout BootMemory
+            writable: Bool = true, _ memory: inout BootMemory
         ) throws(BootFailure) {
             var table = root
             for level in stride(from: 3, to: 0, by: -1) {
@@ -71,8 +71,11 @@
                 }
             }
             let slot = table + NestedTables.index(frame, level: 0) * 8
+            let access = NestedTables.user | (writable ? NestedTables.writable : 0)
             PhysicalMemory.store64(
-                slot, machineFrame.number << 12 | 7 | (executable ? 0 : NestedTables.noExecute))
+                slot,
+                machineFrame.number << 12 | NestedTables.present | access
+                    | (executable ? 0 : NestedTables.noExecute))
         }
 
         /// The entry of a frame; 0 when nothing is mapped.

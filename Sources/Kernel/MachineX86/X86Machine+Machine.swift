@@ -81,6 +81,9 @@
             return true
         }
 
+        /// What the domain was built with; 0 for none.
+        public func memorySize(of domain: DomainID) -> UInt64 { space(domain)?.memorySize ?? 0 }
+
         /// Looks the frame up in the guest's nested tables.
         public func ownedFrame(of domain: DomainID, at frame: GuestFrame) -> MachineFrame? {
             guard let space = space(domain), let found = space.tables.machineFrame(frame),

@@ -272,10 +272,11 @@
         private func hypercall(_ index: Int) -> GuestExit {
             let guest = guests[index]
             guest.control.advance(3)
-            guard guest.control.privilegeLevel == 0, guest.control[.efer] & 1 << 10 != 0 else {
+            guard guest.control.privilegeLevel == 0, guest.isWide || guest.isProtected else {
                 guest.control[.rax] = UInt64(bitPattern: XenError.notPermitted.result)
                 return .resumable
             }
+            guard guest.isWide else { return .hypercall(guest.narrowRequest) }
             return .hypercall(
                 HypercallRequest(
                     call: guest.control[.rax],
@@ -286,9 +287,11 @@
         public func completeHypercall(_ processor: VirtualCPUID, _ result: HypercallResult) {
             let guest = guests[index(processor)]
             switch result {
-            case .finished(let value): guest.control[.rax] = UInt64(bitPattern: value)
+            case .finished(let value):
+                let result = UInt64(bitPattern: value)
+                guest.control[.rax] = guest.isWide ? result : result & 0xffff_ffff
             case .unfinished(let second, let third):
-                guest[.rsi] = second
+                guest[guest.isWide ? .rsi : .rcx] = second
                 guest[.rdx] = third
                 // WRAPS: RIP stood behind these three bytes.
                 guest.control[.rip] = guest.control[.rip] &- 3

@@ -70,7 +70,7 @@ public enum ManifestFeature {
     /// What this version of the hypervisor enforces. It refuses a manifest with any other bit, and
     /// `casemate build` refuses the statements that would set one.
     public static var enforcedByHypervisor: UInt64 {
-        certificate | twoWaySignals | storeService | consoleService | fairSchedule
+        certificate | twoWaySignals | rings | storeService | consoleService | fairSchedule
             | fixedSchedule
     }
 }

@@ -37,5 +37,28 @@ int guest_unmask(int device, uint32_t port);
 /* `EVTCHNOP_send` on `port` through `/dev/xen/privcmd`: returns what the hypervisor answered. */
 int guest_send(int privcmd, uint32_t port);
 
+/* Reads the value of the store's node `path`, at most `capacity` bytes. Returns the count. */
+int guest_store_read(const char *path, uint8_t *value, size_t capacity);
+
+/* Writes `count` bytes to the store's node `path`. Returns 0. */
+int guest_store_write(const char *path, const uint8_t *value, size_t count);
+
+/* `IOCTL_GNTALLOC_ALLOC_GREF`: makes the program's ring of `pages` new pages that `remote` may map
+ * for reading; their references, as many, go to `references`. Returns 0. */
+int guest_ring_grant(int device, uint32_t remote, uint32_t pages, uint32_t *references);
+
+/* `IOCTL_GNTDEV_MAP_GRANT_REF`: makes the program's ring of `remote`'s pages. Returns 0. */
+int guest_ring_map(int device, uint32_t remote, uint32_t pages, int writable,
+                   const uint32_t *references);
+
+/* Unmaps the ring that `guest_ring_map` made. Returns 0. */
+int guest_ring_unmap(int device);
+
+/* The ring's word at `offset` bytes, a multiple of 4; 0 outside the ring. */
+uint32_t guest_ring_word(uint32_t offset);
+
+/* Stores a word of the ring; nothing outside it. */
+void guest_ring_set_word(uint32_t offset, uint32_t value);
+
 /* Ends the program. */
 _Noreturn void guest_exit(int status);
