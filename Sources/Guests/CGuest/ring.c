@@ -1,5 +1,5 @@
-/* Pages that two compartments share, by Debian's own drivers: gntalloc at the end that grants, gntdev
- * at the end that maps. No pointer leaves this file: the program names bytes by their place. */
+/* Pages that two compartments share, by Debian's own drivers: gntalloc at the end that grants,
+ * gntdev at the end that maps. No pointer leaves this file: the program names bytes by place. */
 #define _GNU_SOURCE
 
 #include "CGuest.h"

@@ -2,8 +2,8 @@ internal import CGuest
 
 /// Moves 1 MiB through pages that the sender grants and the receiver maps: a ring of one way.
 ///
-/// The ends meet in the store (docs/abi/channels.md): the sender leaves a port and the references of
-/// its pages in `/channel/<name>/sender/`. The sender fills the pages in pieces and signals after
+/// The ends meet in the store (docs/abi/channels.md): the sender leaves a port and the references
+/// of its pages in `/channel/<name>/sender/`. The sender fills the pages in pieces and signals after
 /// each; the receiver goes as far as it finds the words that it expects, and waits for a signal.
 /// Nothing flows back, so no page is used twice.
 struct RingDemo {
@@ -13,7 +13,7 @@ struct RingDemo {
     private static let pageSize: UInt32 = 4096
     /// The bytes after which the sender signals.
     private static let pieceSize: UInt32 = 64 * 1024
-    /// How long it waits for the receiver's binding, and between two looks at the store, in seconds.
+    /// How long it waits between two signals, and between two looks at the store, in seconds.
     private static let pause: UInt32 = 1
 
     init(_ request: Request, on channels: EventChannels) {

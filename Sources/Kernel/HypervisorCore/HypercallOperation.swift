@@ -111,8 +111,8 @@ public enum HypercallOperation: Equatable {
         }
     }
 
-    /// Whether 32-bit code can ask for it: its structures have the same layout there, or one that is
-    /// read. The others have pointers in them that nobody who is that narrow needs.
+    /// Whether 32-bit code can ask for it: its structures have the same layout there, or one that
+    /// is read. The others have pointers in them that nobody who is that narrow needs.
     var isForNarrow: Bool {
         switch self {
         case .copyGrant, .setUpGrantTable, .registerRunstateArea, .domainInfo, .accessQuery: false

@@ -129,8 +129,8 @@ extension HypervisorCore {
         return 0
     }
 
-    /// `SCHEDOP_poll`: waits for an event on a port, or a deadline. It may end early: the guest looks
-    /// at its ports again.
+    /// `SCHEDOP_poll`: waits for an event on a port, or a deadline. It may end early: the guest
+    /// looks at its ports again.
     ///
     /// - Layout: `u64 ports`, `u32 nr_ports`, 4 bytes, `u64 timeout` (ns; 0 none); of 32-bit code
     ///   `u32 ports`, `u32 nr_ports`, `u64 timeout`.
