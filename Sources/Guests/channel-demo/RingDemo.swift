@@ -3,8 +3,9 @@ internal import CGuest
 /// Moves 1 MiB through pages that the sender grants and the receiver maps: a ring of one way.
 ///
 /// The ends meet in the store (docs/abi/channels.md): the sender leaves a port and the references
-/// of its pages in `/channel/<name>/sender/`. The sender fills the pages in pieces and signals after
-/// each; the receiver goes as far as it finds the words that it expects, and waits for a signal.
+/// of its pages in `/channel/<name>/sender/`. The sender fills the pages in pieces and signals
+/// after each; the receiver goes as far as it finds the words that it expects, and waits for a
+/// signal.
 /// Nothing flows back, so no page is used twice.
 struct RingDemo {
     private let request: Request

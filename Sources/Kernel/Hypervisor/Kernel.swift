@@ -117,10 +117,7 @@
             _ chosen: VirtualCPUID, _ processor: Int, _ now: UInt64
         ) -> Turn {
             arm(processor, until: works[processor].end, now)
-            let index = Int(chosen.domain.number) - 1
-            let cpu = core.domains[index].cpus[chosen.number]
-            let isPending = machine.load8(cpu.infoFrame, offset: cpu.infoOffset) != 0
-            let upcall = isPending ? core.domains[index].callbackVector : 0
+            let upcall = core.upcall(for: chosen, machine)
             return .run(machine.prepare(chosen, upcall: upcall))
         }
 

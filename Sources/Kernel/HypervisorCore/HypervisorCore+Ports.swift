@@ -35,11 +35,12 @@ extension HypervisorCore {
     /// The channel behind a port of the caller.
     ///
     /// - Throws: `.invalidArgument` when the port is out of range or not in use.
-    func usedChannel(_ caller: DomainID, _ number: UInt32) throws(XenError) -> EventChannel {
+    mutating func usedChannel(_ caller: DomainID, _ number: UInt32) throws(XenError) -> EventChannel
+    {
         guard let index = channelIndex(EventChannelPort(number: number)) else {
             throw .invalidArgument
         }
-        let channel = domains[callerIndex(caller)].channels[index]
+        let channel = self.channel(callerIndex(caller), index)
         guard !channel.isFree else { throw .invalidArgument }
         return channel
     }
@@ -121,7 +122,7 @@ extension HypervisorCore {
             if machine.testAndSetBit(page, offset: 2048 + word * 8, bit: bit) { return false }
             let masks = machine.load64(page, offset: 2560 + word * 8)
             if masks >> UInt64(bit) & 1 == 0 || machine.omits(.respectMask) {
-                raiseUpcall(index, domains[index].channels[number].cpu, word, machine)
+                raiseUpcall(index, channel(index, number).cpu, word, machine)
             }
         }
         wakePollers(index, port)
@@ -142,7 +143,7 @@ extension HypervisorCore {
     /// A poll ends at the event itself, masked or not, whichever processor polls.
     private mutating func wakePollers(_ index: Int, _ port: EventChannelPort) {
         for number in 0..<domains[index].cpuCount {
-            let cpu = domains[index].cpus[number]
+            let cpu = cpu(index, number)
             guard cpu.pollDeadline != nil, cpu.polledPort == nil || cpu.polledPort == port
             else { continue }
             wake(index, number)
@@ -153,7 +154,7 @@ extension HypervisorCore {
     mutating func raiseUpcall<M: Machine & ~Copyable>(
         _ index: Int, _ number: Int, _ word: Int, _ machine: borrowing M
     ) {
-        let cpu = domains[index].cpus[number]
+        let cpu = cpu(index, number)
         if !machine.testAndSetBit(cpu.infoFrame, offset: cpu.infoOffset + 8, bit: word) {
             machine.store8(cpu.infoFrame, offset: cpu.infoOffset, 1)
         }
@@ -164,7 +165,7 @@ extension HypervisorCore {
     mutating func markEventsPending<M: Machine & ~Copyable>(
         _ index: Int, _ number: Int, _ machine: borrowing M
     ) {
-        let cpu = domains[index].cpus[number]
+        let cpu = cpu(index, number)
         machine.store8(cpu.infoFrame, offset: cpu.infoOffset, 1)
         wake(index, number)
     }
@@ -190,7 +191,7 @@ extension HypervisorCore {
         let (word, bit) = position(port)
         guard machine.testAndClearBit(page, offset: 2560 + word * 8, bit: bit) else { return }
         if machine.load64(page, offset: 2048 + word * 8) >> UInt64(bit) & 1 == 1 {
-            raiseUpcall(index, domains[index].channels[number].cpu, word, machine)
+            raiseUpcall(index, channel(index, number).cpu, word, machine)
         }
     }
 

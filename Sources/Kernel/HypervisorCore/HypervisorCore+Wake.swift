@@ -42,11 +42,36 @@ extension HypervisorCore {
         return VirtualCPUID(domain: domains[index].id, number: number)
     }
 
+    /// A virtual processor, read where it is.
+    ///
+    /// - NOTE: `mutating`: to read one of a domain that is only read, all of them are copied.
+    @inline(__always)
+    mutating func cpu(_ index: Int, _ number: Int) -> VirtualCPU {
+        func read(_ cpu: inout VirtualCPU) -> VirtualCPU { cpu }
+        return read(&domains[index].cpus[number])
+    }
+
+    /// An event channel, read where it is, for the same reason.
+    @inline(__always)
+    mutating func channel(_ index: Int, _ number: Int) -> EventChannel {
+        func read(_ channel: inout EventChannel) -> EventChannel { channel }
+        return read(&domains[index].channels[number])
+    }
+
     /// Whether a processor could run now.
-    public func isRunnable(_ processor: VirtualCPUID) -> Bool {
+    public mutating func isRunnable(_ processor: VirtualCPUID) -> Bool {
         let index = callerIndex(processor.domain)
-        return domains[index].life == .running
-            && domains[index].cpus[processor.number].isRunnable
+        return domains[index].life == .running && cpu(index, processor.number).isRunnable
+    }
+
+    /// The vector that tells a processor of an event that it has not seen; 0: there is none.
+    public mutating func upcall<M: Machine & ~Copyable>(
+        for processor: VirtualCPUID, _ machine: borrowing M
+    ) -> UInt8 {
+        let index = callerIndex(processor.domain)
+        let cpu = cpu(index, processor.number)
+        let isPending = machine.load8(cpu.infoFrame, offset: cpu.infoOffset) != 0
+        return isPending ? domains[index].callbackVector : 0
     }
 
     /// Who could run now: for each domain, by index, one bit for each of its processors.
