@@ -121,6 +121,7 @@ let compiler: [Target] = [
             "SecurityModel",
         ]),
     room("Compiler", "KernelPolicyLanguage", ["PolicyDatabaseModel"]),
+    room("Compiler", "PolicyAnalysis", ["PolicySyntax", "PolicyDatabaseModel"]),
 ]
 
 let attestation: [Target] = [
@@ -152,8 +153,9 @@ let control: [Target] = [
             "SecurityLattice", "Digests", "EventLog", "ControlFrames", "BootArena",
             "SystemManifest", "PolicyDatabase", "FlowCertificate", "ReferenceMonitor",
             "PolicySyntax", "PolicySemantics", "PolicyChecks", "PolicyDatabaseModel",
-            "PolicyCompiler", "KernelPolicyLanguage", "TPMStructures", "Appraisal",
-            "PolicyAuthority", "TPMSoftwareStack", "SystemImage", "VirtualHardware", argumentParser,
+            "PolicyCompiler", "KernelPolicyLanguage", "PolicyAnalysis", "TPMStructures",
+            "Appraisal", "PolicyAuthority", "TPMSoftwareStack", "SystemImage", "VirtualHardware",
+            argumentParser,
         ],
         path: "Sources/Control/casemate", swiftSettings: strict),
 ]
@@ -209,6 +211,9 @@ let policyTests: [Target] = [
             "PolicySemantics", "PolicyChecks", "PolicyCompiler",
         ]),
     tests("KernelPolicyLanguageTests", ["KernelPolicyLanguage", "PolicyDatabaseModel"]),
+    tests(
+        "PolicyAnalysisTests",
+        ["PolicyAnalysis", "KernelPolicyLanguage", "PolicyDatabaseModel"]),
     tests(
         "PolicyCompilerTests",
         [
