@@ -121,6 +121,8 @@ let compiler: [Target] = [
             "SecurityModel",
         ]),
     room("Compiler", "KernelPolicyLanguage", ["PolicyDatabaseModel"]),
+    room(
+        "Compiler", "CommonIntermediateLanguage", ["PolicyDatabaseModel", "KernelPolicyLanguage"]),
     room("Compiler", "PolicyAnalysis", ["PolicySyntax", "PolicyDatabaseModel"]),
 ]
 
@@ -153,9 +155,9 @@ let control: [Target] = [
             "SecurityLattice", "Digests", "EventLog", "ControlFrames", "BootArena",
             "SystemManifest", "PolicyDatabase", "FlowCertificate", "ReferenceMonitor",
             "PolicySyntax", "PolicySemantics", "PolicyChecks", "PolicyDatabaseModel",
-            "PolicyCompiler", "KernelPolicyLanguage", "PolicyAnalysis", "TPMStructures",
-            "Appraisal", "PolicyAuthority", "TPMSoftwareStack", "SystemImage", "VirtualHardware",
-            argumentParser,
+            "PolicyCompiler", "KernelPolicyLanguage", "CommonIntermediateLanguage",
+            "PolicyAnalysis", "TPMStructures", "Appraisal", "PolicyAuthority", "TPMSoftwareStack",
+            "SystemImage", "VirtualHardware", argumentParser,
         ],
         path: "Sources/Control/casemate", swiftSettings: strict),
 ]
@@ -198,6 +200,7 @@ let policyTests: [Target] = [
         dependencies: [
             "TestSupport", "Digests", "BootArena", "PolicyDatabase", "SystemManifest",
             "ReferenceMonitor", "PolicySyntax", "PolicySemantics", "PolicyChecks", "PolicyCompiler",
+            "PolicyDatabaseModel",
         ],
         path: "Tests/CompilerTestSupport", swiftSettings: strict),
     .executableTarget(
@@ -210,7 +213,15 @@ let policyTests: [Target] = [
             "CompilerTestSupport", "SecurityLattice", "PolicyDatabase", "PolicyDatabaseModel",
             "PolicySemantics", "PolicyChecks", "PolicyCompiler",
         ]),
-    tests("KernelPolicyLanguageTests", ["KernelPolicyLanguage", "PolicyDatabaseModel"]),
+    tests(
+        "KernelPolicyLanguageTests",
+        ["CompilerTestSupport", "KernelPolicyLanguage", "PolicyDatabaseModel"]),
+    tests(
+        "CommonIntermediateLanguageTests",
+        [
+            "CompilerTestSupport", "CommonIntermediateLanguage", "KernelPolicyLanguage",
+            "PolicyDatabaseModel",
+        ]),
     tests(
         "PolicyAnalysisTests",
         ["PolicyAnalysis", "KernelPolicyLanguage", "PolicyDatabaseModel"]),

@@ -25,7 +25,7 @@ struct Damage: Sendable, CustomTestStringConvertible {
     var testDescription: String { "\(reason.rawValue): \(new)" }
 
     static let all =
-        syntax + undeclared + twice + kinds + rules + levels + labels
+        syntax + undeclared + twice + kinds + rules + checks + levels + labels
 
     private static let syntax = [
         Damage("class domain\n", "klass domain\n", .syntax, "expected a statement"),
@@ -52,6 +52,9 @@ struct Damage: Sendable, CustomTestStringConvertible {
     ]
 
     private static let undeclared = [
+        Damage(
+            "allowxperm dom0_t guest_t:file ioctl 0x8927;",
+            "allowxperm dom0_t guest_t:file ioctl 0x8926-0x8927;", .syntax, "expected `;`"),
         Damage("allow dom0_t self:xen *;", "allow dom1_t self:xen *;", .undeclared, "dom1_t"),
         Damage("allow dom0_t self:xen *;", "allow dom0_t self:yen *;", .undeclared, "yen"),
         Damage("allow dom0_t self:xen *;", "allow dom0_t self:xen z;", .noPermission, "`z`"),
@@ -137,6 +140,22 @@ struct Damage: Sendable, CustomTestStringConvertible {
             "irq_t \"name\";",
             "irq_t \"name\";\ntype_transition dom0_t guest_t:file xen_t \"name\";",
             .conflict, "name"),
+    ]
+
+    private static let checks = [
+        Damage(
+            "neverallow guest_t xen_t:xen b;", "neverallowxperm dom0_t guest_t:file ioctl 0x8927;",
+            .neverAllowed, "operation on `guest_t:file`"),
+        Damage(
+            "neverallow guest_t xen_t:xen b;", "neverallowxperm dom0_t xen_t:file ioctl 1;",
+            .neverAllowed, "`dom0_t` may do"),
+        Damage(
+            "neverallow guest_t xen_t:xen b;",
+            "neverallowxperm loader_t { guest_t }:file ioctl { 0x6000-0x60ff };",
+            .neverAllowed, "`loader_t`"),
+        Damage(
+            "neverallow guest_t xen_t:xen b;", "allow child_t xen_t:chr_file read;",
+            .boundsExceeded, "`child_t` may `read` on `xen_t:chr_file`"),
     ]
 
     private static let levels = [
@@ -256,4 +275,26 @@ func fuzz() throws {
         }
     }
     #expect(accepted > 0)
+}
+
+@Test("what a check permits is compiled, and without checks everything is")
+func checks() throws {
+    let wish = Wish(target: .linux, version: 33)
+    let old = "neverallow guest_t xen_t:xen b;"
+    let good = try Sources.text(for: wish)
+    for new in [
+        "neverallowxperm dom0_t guest_t:file ioctl { 0x8926 0x8928 };",
+        "neverallowxperm loader_t guest_t:file ioctl { 0x5000-0x50ff };",
+        "neverallowxperm guest_t loader_t:file ioctl 1;", "allow guest_t child_t:file read;",
+    ] {
+        let source = good.replacing(old, with: new)
+        #expect(try wish.checkpolicy(source) != nil, "\(new)")
+        _ = try wish.ours(source)
+    }
+    var options = try wish.options
+    options.checksNeverAllow = false
+    for damage in Damage.all where [.neverAllowed, .boundsExceeded].contains(damage.reason) {
+        let source = good.replacing(damage.old, with: damage.new)
+        _ = try KernelPolicy(compiling: Array(source.utf8), name: "p", options: options)
+    }
 }

@@ -48,6 +48,16 @@ struct OperationTable {
         }
     }
 
+    /// What is granted in a class: source, target and the operations.
+    func granted(
+        in objectClass: UInt16
+    ) -> [(source: UInt16, target: UInt16, set: PolicyFile.OperationSet)] {
+        sets.compactMap { place, set in
+            place.key.objectClass == objectClass && place.key.kind == .extendedAllowed
+                ? (place.key.source, place.key.target, set) : nil
+        }
+    }
+
     /// Adds the rules to a table of records.
     func append(to table: inout PolicyFile.AccessRuleTable) {
         for (place, set) in sets {
@@ -74,10 +84,7 @@ extension PolicyBuilder {
         case .allow: kind = .extendedAllowed
         case .auditAllow: kind = .extendedAuditAllowed
         case .doNotAudit: kind = .extendedUnauditedDenied
-        case .neverAllow:
-            throw SourceFailure(
-                .wrongTarget, "`neverallowxperm` is not checked: take it out to go on without",
-                at: rule.offset)
+        case .neverAllow: return
         }
         guard rule.branch < 0 else {
             throw SourceFailure(
@@ -98,7 +105,7 @@ extension PolicyBuilder {
         }
     }
 
-    private static func marks(_ rule: ExtendedRule) -> [Bool] {
+    static func marks(_ rule: ExtendedRule) -> [Bool] {
         var marked = Array(repeating: rule.isComplement, count: 1 << 16)
         for range in rule.operations {
             for number in range { marked[Int(number)] = !rule.isComplement }

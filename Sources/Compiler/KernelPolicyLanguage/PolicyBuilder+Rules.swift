@@ -19,11 +19,15 @@ extension PolicyBuilder {
             attempt { (builder) throws(SourceFailure) in try builder.add(rule, to: &tables) }
         }
         var operations = OperationTable()
-        for rule in source.extendedRules where isEnabled[Int(rule.block)] {
+        for rule in source.extendedRules
+        where isEnabled[Int(rule.block)] && rule.kind != .neverAllow {
             attempt { (builder) throws(SourceFailure) in try builder.add(rule, to: &operations) }
         }
         attempt { (builder) throws(SourceFailure) in try builder.checkTypeRules(tables) }
-        if options.checksNeverAllow { checkNeverAllow(tables) }
+        if options.checksNeverAllow, failures.isEmpty {
+            checkNeverAllow(tables, operations)
+            checkBounds(tables)
+        }
         if !operations.isEmpty, options.format.target != .linux || options.format.version < 30 {
             leaveOut("rules about operations")
             operations = OperationTable()

@@ -163,11 +163,12 @@ extension PolicyBuilder {
     }
 
     private mutating func addBounds() throws(SourceFailure) {
-        for (parent, child) in source.bounds {
+        for (parent, child, offset) in source.bounds {
             guard let bound = source.types.numbering[parent],
                 let number = source.types.numbering[child]
             else {
-                throw undeclared("type", source.types.numbering[parent] == nil ? parent : child, 0)
+                throw undeclared(
+                    "type", source.types.numbering[parent] == nil ? parent : child, offset)
             }
             guard options.format.version >= 24 else {
                 leaveOut("bounds of types")
@@ -180,7 +181,7 @@ extension PolicyBuilder {
                 let old = file.types.symbols[index].bounds
                 guard old == 0 || old == bound else {
                     throw SourceFailure(
-                        .conflict, "`\(text(child))` has another bound already", at: 0)
+                        .conflict, "`\(text(child))` has another bound already", at: offset)
                 }
                 file.types.symbols[index].bounds = bound
             }

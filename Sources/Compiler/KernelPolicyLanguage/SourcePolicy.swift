@@ -39,7 +39,7 @@ package struct SourcePolicy {
     package var blocks = [Block(parent: 0, elseOf: nil)]
     package var permissive: [(type: Name, block: UInt32)] = []
     package var capabilities: [Name] = []
-    package var bounds: [(parent: Name, child: Name)] = []
+    package var bounds: [(parent: Name, child: Name, offset: Int)] = []
     package var roleBounds: [(parent: Name, child: Name)] = []
     package var userBounds: [(parent: Name, child: Name)] = []
     /// Labels and ranges that are declared and need not be used.

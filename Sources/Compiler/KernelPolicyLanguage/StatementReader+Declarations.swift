@@ -279,8 +279,9 @@ extension StatementReader {
     }
 
     private mutating func typeBounds() throws(SourceFailure) {
+        let offset = token.range.lowerBound
         let parent = try name("a type")
-        repeat { policy.bounds.append((parent, try name("a type"))) } while takeIf(",")
+        repeat { policy.bounds.append((parent, try name("a type"), offset)) } while takeIf(",")
         try take(";")
     }
 

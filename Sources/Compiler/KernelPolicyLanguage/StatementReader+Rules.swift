@@ -90,7 +90,7 @@ extension StatementReader {
         if takeIf("{") {
             while !takeIf("}") { operations.append(try operation()) }
         } else {
-            operations.append(try operation())
+            operations.append(try operation(mayBeRange: false))
         }
         try take(";")
         guard !operations.isEmpty else {
@@ -103,10 +103,13 @@ extension StatementReader {
                 branch: branch))
     }
 
-    private mutating func operation() throws(SourceFailure) -> ClosedRange<UInt16> {
+    /// Reads an operation, or a range of them, which stands only in braces.
+    private mutating func operation(
+        mayBeRange: Bool = true
+    ) throws(SourceFailure) -> ClosedRange<UInt16> {
         let offset = token.range.lowerBound
         let first = try number()
-        let last = takeIf("-") ? try number() : first
+        let last = mayBeRange && takeIf("-") ? try number() : first
         // What is above the low 16 bits is the size and direction, and is not compared.
         guard let low = UInt16(exactly: first & 0xffff), let high = UInt16(exactly: last & 0xffff),
             first <= UInt32.max, last <= UInt32.max, low <= high

@@ -1,19 +1,22 @@
 import ArgumentParser
+import CommonIntermediateLanguage
 import KernelPolicyLanguage
 import PolicyDatabaseModel
 import PolicySyntax
 
-/// `casemate compile`: a binary policy from the source that checkpolicy takes.
+/// `casemate compile`: a binary policy from the sources that checkpolicy and secilc take.
 struct Compile: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Compile a policy.conf for Linux or Xen.",
+        abstract: "Compile a policy.conf, or CIL, for Linux or Xen.",
         discussion: """
-            Reads a policy in the kernel policy language, as m4 leaves it, and writes the binary \
-            policy that Linux or Xen loads: what checkpolicy does, with its options. Decisions, \
-            transitions, labels and constraints are those of Debian 12's checkpolicy 3.4. Errors \
-            name the file and line of the source before m4, by its line markers; up to 100 in \
-            one run. Without --output the policy is only checked. The languages, and what is \
-            refused, are in docs/kernel-policy.md.
+            Reads a policy in the kernel policy language, as m4 leaves it, or in the common \
+            intermediate language, and writes the binary policy that Linux or Xen loads: what \
+            checkpolicy and secilc do, with their options. Decisions, transitions, labels and \
+            constraints are those of Debian 12's tools, version 3.4. Files that end in .cil are \
+            one policy in CIL; any other source is one policy.conf. Errors name the file and \
+            line that the user wrote, by line markers; up to 100 in one run. Without --output \
+            the policy is only checked. The languages, and what is refused, are in \
+            docs/kernel-policy.md.
 
             EXIT STATUS
               0   the policy is compiled; there may be warnings
@@ -23,11 +26,14 @@ struct Compile: ParsableCommand {
 
             EXAMPLE
               casemate compile -M -t selinux -c 33 -o policy.33 policy.conf
+              casemate compile -o policy.33 base.cil local.cil
             """
     )
 
-    @Argument(help: "The source; - for standard input.", completion: .file(extensions: ["conf"]))
-    var source: String
+    @Argument(
+        help: "The sources; - for a policy.conf on standard input.",
+        completion: .file(extensions: ["conf", "cil"]))
+    var sources: [String]
 
     @Option(name: .shortAndLong, help: "The binary policy.", completion: .file())
     var output: String?
@@ -40,22 +46,56 @@ struct Compile: ParsableCommand {
     @Option(name: .shortAndLong, help: "Who loads it: selinux or xen.")
     var target = CompileTarget.selinux
 
-    @Flag(name: [.customShort("M"), .customLong("mls")], help: "Levels mean something.")
+    @Flag(
+        name: [.customShort("M"), .customLong("mls")],
+        help: "Levels mean something; in CIL, where the policy does not say it.")
     var isMultilevel = false
 
     @Option(
         name: [.customShort("U"), .customLong("handle-unknown")],
         help: "What becomes of unknown classes and permissions: deny, reject or allow.")
-    var handleUnknown = UnknownHandlingName.deny
+    var handleUnknown: UnknownHandlingName?
 
     @Flag(
         name: [.customShort("N"), .customLong("disable-neverallow")],
-        help: "Do not check rules against neverallow.")
+        help: "Do not check rules against neverallow, nor types against their bounds.")
     var ignoresNeverAllow = false
+
+    @Flag(
+        name: [.customShort("D"), .customLong("disable-dontaudit")],
+        help: "CIL: leave out the rules of dontaudit.")
+    var ignoresDoNotAudit = false
+
+    @Flag(
+        name: [.customShort("P"), .customLong("preserve-tunables")],
+        help: "CIL: make Booleans of tunables.")
+    var preservesTunables = false
+
+    @Flag(
+        name: [.customShort("m"), .customLong("multiple-decls")],
+        help: "CIL: types and attributes may be declared again.")
+    var allowsMultipleDeclarations = false
+
+    @Flag(
+        name: [.customShort("Q"), .customLong("qualified-names")],
+        help: "CIL: points in names are part of them.")
+    var hasQualifiedNames = false
 
     func validate() throws {
         _ = try format()
+        guard sources.count == 1 || isIntermediate else {
+            throw ValidationError("several sources are files that end in .cil.")
+        }
+        let isOnlyForIntermediate =
+            ignoresDoNotAudit || preservesTunables || allowsMultipleDeclarations
+            || hasQualifiedNames
+        guard isIntermediate || !isOnlyForIntermediate else {
+            throw ValidationError("-D, -P, -m and -Q are for CIL.")
+        }
     }
+
+    /// Whether the sources are CIL.
+    private var isIntermediate: Bool { sources.allSatisfy { $0.hasSuffix(".cil") } }
 
     /// - Throws: `ValidationError` for a version that the target does not have.
     private func format() throws -> PolicyFormat {
@@ -70,18 +110,41 @@ struct Compile: ParsableCommand {
     }
 
     func run() throws {
-        var options = KernelPolicy.Options(try format())
-        options.isMultilevel = isMultilevel
-        options.unknownHandling = handleUnknown.handling
-        options.checksNeverAllow = !ignoresNeverAllow
-        let name = source == "-" ? "standard input" : source
         do {
-            let policy = try KernelPolicy(
-                compiling: try CompileInput.read(source), name: name, options: options)
-            try CompileOutput.write(policy.file, warnings: policy.warnings, to: output)
+            if isIntermediate { try compileIntermediate() } else { try compileKernelPolicy() }
         } catch let refusal as KernelPolicyRefusal {
             for problem in refusal.errors { StandardError.write(CompileOutput.line(problem)) }
             throw ExitStatus.refused
         }
+    }
+
+    private func compileKernelPolicy() throws {
+        var options = KernelPolicy.Options(try format())
+        options.isMultilevel = isMultilevel
+        options.unknownHandling = handleUnknown?.handling ?? .deny
+        options.checksNeverAllow = !ignoresNeverAllow
+        let source = sources[0]
+        let policy = try KernelPolicy(
+            compiling: try CompileInput.read(source),
+            name: source == "-" ? "standard input" : source, options: options)
+        try CompileOutput.write(policy.file, warnings: policy.warnings, to: output)
+    }
+
+    private func compileIntermediate() throws {
+        var options = CommonIntermediatePolicy.Options(try format())
+        if isMultilevel { options.isMultilevel = true }
+        options.unknownHandling = handleUnknown?.handling
+        options.checksNeverAllow = !ignoresNeverAllow
+        options.ignoresDoNotAudit = ignoresDoNotAudit
+        options.preservesTunables = preservesTunables
+        options.allowsMultipleDeclarations = allowsMultipleDeclarations
+        options.hasQualifiedNames = hasQualifiedNames
+        var next = 0
+        let policy = try CommonIntermediatePolicy(options: options) {
+            guard next < sources.count else { return nil }
+            next += 1
+            return (sources[next - 1], try CompileInput.read(sources[next - 1]))
+        }
+        try CompileOutput.write(policy.file, warnings: policy.warnings, to: output)
     }
 }

@@ -1,10 +1,10 @@
-import PolicyDatabaseModel
+public import PolicyDatabaseModel
 
 /// What a policy means, in names and without order: equal for two files that decide and label
 /// alike.
 ///
 /// Attributes in access rules are replaced by their types, as a kernel does it.
-struct PolicyMeaning {
+public struct PolicyMeaning {
     private let file: PolicyFile
     private let classes: [UInt32: PolicyFile.ClassRecord]
     private let types: [UInt32: String]
@@ -16,7 +16,8 @@ struct PolicyMeaning {
     /// For each number of a type or attribute the types that it stands for.
     private var members: [UInt32: [UInt32]] = [:]
 
-    init(_ file: PolicyFile) {
+    /// Creates the meaning of a policy.
+    public init(_ file: PolicyFile) {
         self.file = file
         classes = Dictionary(uniqueKeysWithValues: file.classes.symbols.map { ($0.number, $0) })
         types = PolicyMeaning.names(file.types.symbols.filter { $0.properties & 1 == 1 }) {
@@ -49,7 +50,7 @@ struct PolicyMeaning {
     // MARK: What is compared
 
     /// Every part by its name, as lines without order.
-    var parts: [(name: String, lines: Set<String>)] {
+    public var parts: [(name: String, lines: Set<String>)] {
         [
             ("head", [head]), ("classes", Set(file.classes.symbols.map(describe))),
             ("types", Set(file.types.symbols.map(describe))),
