@@ -61,7 +61,8 @@ let kernel: [Target] = [
     room("Kernel", "FlowCertificate", ["SecurityLattice"], freestanding),
     room(
         "Kernel", "ReferenceMonitor",
-        ["SecurityLattice", "BootArena", "PolicyDatabase", "SystemManifest"], freestanding),
+        ["SecurityLattice", "BootArena", "PolicyDatabase", "SystemManifest", "FlowCertificate"],
+        freestanding),
     room(
         "Kernel", "HypervisorCore",
         [

@@ -89,6 +89,9 @@ extension Decoder {
                     return .broken("a row says what single decisions say")
                 }
             }
+            guard Tabulation.agrees(policy, prepared, source, row) else {
+                return .broken("one pass over the rules says what a row says")
+            }
         }
         var short = row.mutableSpan
         let isComputed = policy.computeRow(

@@ -9,73 +9,11 @@ import Testing
 struct FurtherRecordTests {
     private static let place = SourceReference(source: 0, line: 3, column: 9)
 
-    /// The minimal system with something in every section.
-    private static func whole() throws -> SystemManifestModel {
-        var model = try TestSystem.minimal().compiled.model
-        model.compartments[0].startsAutomatically = false
-        model.compartments[0].uses = [.store]
-        model.compartments[0].schedule = .fixed(slotInMicroseconds: 100)
-        model.compartments[0].restartLimit = 3
-        model.compartments[0].integrityRank = 2
-        model.compartments[1].hasConsole = false
-        model.compartments[1].service = .store
-        model.compartments[1].mayLoadPolicy = true
-        model.compartments[1].mayRelabel = true
-        model.compartments[1].startRank = 1
-        model.compartments[1].schedule = .fair(weight: 65_535, capInPercent: 800)
-        model.channels[0].ratePerSecond = 5
-        for (name, kind) in [
-            ("alpha", ChannelKind.ring), ("zulu", .store), ("beta", .block), ("mike", .network),
-            ("echo", .signal),
-        ] {
-            var channel = SystemManifestModel.Channel(name: name, from: 1, to: 0, place: place)
-            channel.kind = kind
-            channel.isTwoWay = kind != .store
-            channel.pages = kind == .ring ? 256 : 0
-            model.channels.append(channel)
-        }
-        model.subtrees = [
-            SystemManifestModel.Subtree(
-                name: "filter", path: "/guard/filter", label: 0, owner: 1, readers: [0, 1],
-                writers: [1], place: place)
-        ]
-        model.subtrees[0].quotaInNodes = 7
-        model.directories = [
-            SystemManifestModel.Directory(
-                path: "/channel/alpha", channel: 1, writer: 1, reader: 0, label: 0),
-            SystemManifestModel.Directory(
-                path: "/channel/alpha/back", channel: 1, writer: 0, reader: 1, label: 1),
-            SystemManifestModel.Directory(
-                path: "/channel/zulu", channel: 2, writer: 1, reader: 0, label: 0),
-        ]
-        model.devices = [
-            SystemManifestModel.Device(
-                name: "disk", owner: 0, needsIOMMU: true, pciAddress: 0x12_0a1b,
-                ranges: [.init(kind: .memory, first: 0x1000, last: 0x1fff)], place: place),
-            SystemManifestModel.Device(
-                name: "keys", owner: 1, needsIOMMU: false, pciAddress: nil,
-                ranges: [
-                    .init(kind: .memory, first: 0x2000, last: 0x2000),
-                    .init(kind: .interrupt, first: 255, last: 255),
-                    .init(kind: .ports, first: 0x60, last: 0x64),
-                ], place: place),
-        ]
-        model.exemptions = [
-            SystemManifestModel.Exemption(
-                subject: 0, from: .channel(1), to: .use(.store, by: 0), reason: "checked",
-                place: place),
-            SystemManifestModel.Exemption(
-                subject: 1, from: .subtree(0), to: .channel(5), reason: "", place: place),
-        ]
-        model.hasFurtherClaims = true
-        return model
-    }
-
     private func error(
         accepting features: UInt64 = ManifestFeature.known,
         _ change: (inout SystemManifestModel) -> Void = { _ in }
     ) throws -> SystemManifestError? {
-        var model = try FurtherRecordTests.whole()
+        var model = try WholeManifest.whole()
         change(&model)
         return error(model.encoded, accepting: features)
     }
@@ -96,7 +34,7 @@ struct FurtherRecordTests {
     @Test("a reader refuses each feature that it does not enforce, and no other") func features()
         throws
     {
-        let model = try FurtherRecordTests.whole()
+        let model = try WholeManifest.whole()
         #expect(try error() == nil)
         #expect(try error(accepting: model.requiredFeatures) == nil)
         var bits = 0
@@ -118,7 +56,7 @@ struct FurtherRecordTests {
     @Test("what the compiler says of the whole language is what a reader finds") func roundTrip()
         throws
     {
-        let bytes = try FurtherRecordTests.whole().encoded
+        let bytes = try WholeManifest.whole().encoded
         let manifest = try SystemManifest(
             validating: bytes.span, accepting: ManifestFeature.known)
         let first = manifest.compartment(at: 0)
@@ -205,7 +143,7 @@ struct FurtherRecordTests {
     }
 
     @Test("the order of channels names each once, rising") func order() throws {
-        let bytes = try FurtherRecordTests.whole().encoded
+        let bytes = try WholeManifest.whole().encoded
         let count = Int(bytes[288])
         let entry = (0..<count).map { 320 + 24 * $0 }.first { bytes[$0] == 8 }
         let start = try #require(entry).advanced(by: 8)
@@ -255,7 +193,7 @@ struct FurtherRecordTests {
         throws
     {
         var generator = SeededGenerator.announced(4_104)
-        let good = try FurtherRecordTests.whole().encoded
+        let good = try WholeManifest.whole().encoded
         var accepted = 0
         for index in good.indices {
             for _ in 0..<8 {

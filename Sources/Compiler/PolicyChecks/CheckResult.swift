@@ -65,6 +65,24 @@ public struct CheckResult: Sendable {
         targetDiagnostics(enforced: ManifestFeature.enforcedByHypervisor)
     }
 
+    /// What one of the targets that the system lists does not enforce, and for stock Xen, what it
+    /// leaves open though the system is built for it: warnings.
+    public func targetDiagnostics(for target: SystemPolicy.Target) -> [Diagnostic] {
+        guard let policy else { return [] }
+        guard let aimed = policy.aimed(at: target) else {
+            return [
+                Diagnostic(
+                    .targetListed, at: policy.source,
+                    "the system does not list the target `\(target.rawValue)`",
+                    help: target == .xen
+                        ? "add `target xen \"\(SystemPolicy.Target.xenVersions.last ?? "")\"`"
+                        : "add `target \(target.rawValue)`")
+            ]
+        }
+        return TargetCheck.all.flatMap { $0.violations(aimed) }
+            + (target == .xen ? XenOpenPoints.warnings(aimed) : [])
+    }
+
     /// What the system's target would not enforce if its hypervisor enforced `features` only.
     package func targetDiagnostics(enforced features: UInt64) -> [Diagnostic] {
         guard let policy else { return [] }

@@ -47,6 +47,7 @@ extension DiagnosticCode {
     public static var all: [DiagnosticCode] {
         syntaxCodes + nameCodes + levelCodes + limitCodes + PolicyCheck.all.map(\.code)
             + PolicyCheck.strict.map(\.code) + TargetCheck.all.map(\.code)
+            + [.targetListed, .targetOpen]
     }
 
     /// `POL-MLS-004`

@@ -40,6 +40,8 @@ struct LevelConstraints: Equatable, Sendable {
     var nodes: [UInt32] = []
     /// The type of the policy itself.
     var policy: UInt32 = 0
+    /// The types of subjects that no constraint holds for: of stock Xen's first domain.
+    var trusted: [UInt32] = []
 
     private typealias Expression = PolicyDatabaseModel.ConstraintExpression
 
@@ -65,7 +67,14 @@ struct LevelConstraints: Equatable, Sendable {
 
     /// Returns the constraints of a class: who may act at all, then the levels.
     func of(_ objectClass: ObjectClass) -> [PolicyDatabaseModel.Constraint] {
-        roles(of: objectClass) + levels(of: objectClass)
+        let constraints = roles(of: objectClass) + levels(of: objectClass)
+        guard !trusted.isEmpty else { return constraints }
+        return constraints.map {
+            PolicyDatabaseModel.Constraint(
+                permissions: $0.permissions,
+                expression: .or(
+                    $0.expression, .names(.sourceType, trusted.sorted(), .equal)))
+        }
     }
 
     // MARK: Roles

@@ -23,7 +23,7 @@ public struct LoweredPolicy: Equatable, Sendable {
     }
 
     /// The policy.
-    public private(set) var database = PolicyDatabaseModel()
+    public internal(set) var database = PolicyDatabaseModel()
     /// The labels of the compartments, in order.
     public private(set) var labels: [SecurityContext] = []
     /// The labels of the shared subtrees of the store, in order.
@@ -32,14 +32,22 @@ public struct LoweredPolicy: Equatable, Sendable {
     public private(set) var directoryLabels: [DirectoryLabel] = []
 
     private var typeNumbers: [String: UInt32] = [:]
-    private var subjects: [UInt32] = []
-    private var constraints = LevelConstraints()
+    /// The types of the compartments, in order.
+    private(set) var subjects: [UInt32] = []
+    var constraints = LevelConstraints()
 
     /// Lowers a system.
-    public init(_ system: SystemPolicy) {
+    ///
+    /// - Parameter hasHost: whether stock Xen's first domain makes and serves the compartments.
+    public init(_ system: SystemPolicy, hasHost: Bool = false) {
         let links = LinkTable(system)
         addLevels(system)
         addTypes(system, links)
+        if hasHost {
+            for name in [TypeNames.hostEnd, TypeNames.guestEnd] {
+                addType(name, attributes: [TypeNames.channel])
+            }
+        }
         addUsersAndRoles(system)
         addInitialContexts(system)
         addOwnPermissions(system)
@@ -49,6 +57,7 @@ public struct LoweredPolicy: Equatable, Sendable {
             add(subtree, index, system, links)
         }
         for device in system.further.devices { add(device, system) }
+        if hasHost { addHost(system) }
         addClasses()
     }
 
@@ -131,7 +140,7 @@ public struct LoweredPolicy: Equatable, Sendable {
     }
 
     /// Returns the number of a type that was added; 0, which no policy has, for any other name.
-    private func number(of type: String) -> UInt32 { typeNumbers[type] ?? 0 }
+    func number(of type: String) -> UInt32 { typeNumbers[type] ?? 0 }
 
     /// One user for the system itself, and one for each range that compartments have, so that a
     /// user can have no other.
@@ -337,7 +346,7 @@ extension SystemPolicy {
     }
 
     /// The range from the lowest level to the one that dominates all others.
-    fileprivate var fullRange: SecurityRange {
+    var fullRange: SecurityRange {
         let top = UInt16(truncatingIfNeeded: max(0, sensitivities.count - 1))
         let low = SecurityLevel(Sensitivity(rank: 0))
         let high = SecurityLevel(Sensitivity(rank: top), allCategories)

@@ -19,6 +19,11 @@ enum TypeNames {
     static let attributes = [compartment, consoleUser, channel, console, node, device]
     /// The type of the hypervisor.
     static let hypervisor = "xen_t"
+    /// The type of the domain that stock Xen starts first.
+    static let host = "dom0_t"
+    /// The ends that it holds of its channels with compartments, and those that they hold.
+    static let hostEnd = "host-end"
+    static let guestEnd = "guest-end"
     /// The type of what has no label.
     static let unlabeled = "unlabeled_t"
     /// The type of the policy itself.

@@ -73,6 +73,17 @@ public struct PolicyDatabaseModel: Equatable, Sendable {
         rangeTransitions[key] = range
     }
 
+    /// Makes `range` that of new objects, by the numbers of a rule.
+    public mutating func setRange(_ key: RangeTransitionKey, _ range: SecurityRange) {
+        rangeTransitions[key] = range
+    }
+
+    /// Takes out all access rules and range transitions.
+    public mutating func removeRules() {
+        accessRules = [:]
+        rangeTransitions = [:]
+    }
+
     /// Sets what a rule says, replacing what it said.
     public mutating func set(_ key: AccessRuleKey, _ data: UInt32) {
         accessRules[key] = data

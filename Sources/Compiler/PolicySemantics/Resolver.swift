@@ -17,7 +17,7 @@ public struct Resolver {
     /// The first statement of each kind that stands once, and all of the others, in order.
     private struct Statements {
         var system: (name: Located<String>, version: Located<UInt64>, span: SourceSpan)?
-        var target: (name: Located<String>, version: Located<String>?)?
+        var targets: [(name: Located<String>, version: Located<String>?)] = []
         var levels: (names: [Located<String>], span: SourceSpan)?
         var categories: (names: [Located<String>], span: SourceSpan)?
         var integrity: (names: [Located<String>], span: SourceSpan)?
@@ -97,8 +97,9 @@ extension Resolver {
                 statements.system = (name, version, span)
             }
         case .target(let name, let version):
-            if isFirst("target", statements.target?.name.span, at: span) {
-                statements.target = (name, version)
+            let known = statements.targets.first { $0.name.value == name.value }
+            if isFirst("target", known?.name.span, at: span) {
+                statements.targets.append((name, version))
             }
         case .importModule: statements.imports.append(span)
         case .levels(let names):
@@ -253,7 +254,7 @@ extension Resolver {
         }
         let channels = instances.compactMap { resolve($0) }
         var further = SystemPolicy.Further()
-        further.targetVersion = statements.target?.version?.value
+        further.targetVersion = statements.targets.first?.version?.value
         further.imports = statements.imports
         further.integrities = integrities.declared.map { .init(name: $0.value, source: $0.span) }
         further.subtrees = statements.subtrees.compactMap { resolveSubtree($0) }
@@ -282,25 +283,29 @@ extension Resolver {
 
     private mutating func assemble(_ parts: Parts, fileStart: SourceSpan) -> SystemPolicy? {
         requireStatements(fileStart: fileStart)
-        let target = resolveTarget()
+        let targets = statements.targets.map { resolveTarget($0.name, $0.version) }
         if let version = statements.system?.version, version.value == 0 {
             report(
                 .versionZero, at: version.span, "a system's version is at least 1",
                 help: "raise it with every release")
         }
-        guard let system = statements.system, let target else { return nil }
+        var further = parts.further
+        further.targets = targets.compactMap { $0 }
+        guard let system = statements.system, let target = targets.first??.target,
+            further.targets.count == targets.count
+        else { return nil }
         return SystemPolicy(
             name: system.name.value, version: system.version.value, target: target,
             sensitivities: levels.declared.map { .init(name: $0.value, source: $0.span) },
             categories: categories.declared.map { .init(name: $0.value, source: $0.span) },
             compartments: parts.compartments, channels: parts.channels,
-            assertions: parts.assertions, further: parts.further, source: system.span)
+            assertions: parts.assertions, further: further, source: system.span)
     }
 
     private mutating func requireStatements(fileStart: SourceSpan) {
         let present = [
             ("system NAME version NUMBER", statements.system != nil),
-            ("target casemate", statements.target != nil),
+            ("target casemate", !statements.targets.isEmpty),
             ("levels LOWEST < … < HIGHEST", statements.levels != nil),
             ("compartment NAME at LABEL { … }", !statements.compartments.isEmpty),
         ]
@@ -312,8 +317,9 @@ extension Resolver {
         }
     }
 
-    private mutating func resolveTarget() -> SystemPolicy.Target? {
-        guard let (name, version) = statements.target else { return nil }
+    private mutating func resolveTarget(
+        _ name: Located<String>, _ version: Located<String>?
+    ) -> SystemPolicy.TargetStatement? {
         let known = SystemPolicy.Target.allCases.map(\.rawValue)
         guard let target = SystemPolicy.Target(rawValue: name.value) else {
             report(
@@ -336,6 +342,7 @@ extension Resolver {
                 help: target == .xen ? "versions are \(list)" : "write `target casemate`")
             return nil
         }
-        return target
+        return SystemPolicy.TargetStatement(
+            target: target, version: version?.value, source: name.span)
     }
 }

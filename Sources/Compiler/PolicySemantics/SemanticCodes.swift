@@ -33,7 +33,7 @@ extension DiagnosticCode {
     /// `POL-NAM-010`
     public static let repeatedStatement = DiagnosticCode(
         "POL-NAM-010",
-        "`system`, `target`, `levels`, `categories` and `integrity` stand once.")
+        "`system`, `levels`, `categories`, `integrity` and each `target` stand once.")
     /// `POL-NAM-011`
     public static let missingField = DiagnosticCode(
         "POL-NAM-011",

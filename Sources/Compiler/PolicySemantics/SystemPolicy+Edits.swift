@@ -1,4 +1,18 @@
 extension SystemPolicy {
+    /// Returns the system for another of the targets that its source lists; nil: it does not list
+    /// that one.
+    public func aimed(at wanted: Target) -> SystemPolicy? {
+        guard let statement = further.targets.first(where: { $0.target == wanted }) else {
+            return nil
+        }
+        var other = further
+        other.targetVersion = statement.version
+        return SystemPolicy(
+            name: name, version: version, target: wanted, sensitivities: sensitivities,
+            categories: categories, compartments: compartments, channels: channels,
+            assertions: assertions, further: other, source: source)
+    }
+
     /// Returns the system with one more channel, which becomes its last; whatever refers to links
     /// still means the same.
     package func adding(_ channel: Channel) -> SystemPolicy {

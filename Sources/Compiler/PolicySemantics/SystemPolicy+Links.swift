@@ -14,6 +14,9 @@ extension SystemPolicy {
         /// Collects records of what was refused.
         case audit
 
+        /// The place among the services, by which the uses of a compartment are ordered.
+        var rank: Int { SystemPolicy.Service.allCases.firstIndex(of: self) ?? 0 }
+
         /// Whether the service sends nothing back to those that use it.
         public var isOneWay: Bool { self == .audit }
     }
@@ -68,7 +71,7 @@ extension SystemPolicy {
                 edges: channel.isTwoWay ? [there, back] : [there], source: channel.source)
         }
         for (user, compartment) in compartments.enumerated() {
-            for use in compartment.uses {
+            for use in compartment.uses.sorted(by: { $0.service.rank < $1.service.rank }) {
                 let there = Edge(from: user, to: use.provider)
                 let back = Edge(from: use.provider, to: user)
                 links.append(

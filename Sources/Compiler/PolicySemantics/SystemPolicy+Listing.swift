@@ -6,7 +6,9 @@ extension SystemPolicy {
     ///
     /// - Source: docs/commands.md, the stage `resolve`.
     public var listing: String {
-        let target = self.target.rawValue + (further.targetVersion.map { " \($0)" } ?? "")
+        let target = further.targets.map {
+            $0.target.rawValue + ($0.version.map { " \($0)" } ?? "")
+        }.joined(separator: ", ")
         var lines = ["system \(name) version \(version) target \(target) \(at(source))"]
         lines += sensitivities.enumerated().map {
             "sensitivity \($0) \($1.name) \(at($1.source))"

@@ -68,6 +68,8 @@ public struct SystemPolicy: Equatable, Sendable {
         public var conflicts: [Conflict] = []
         /// Where modules are imported.
         public var imports: [SourceSpan] = []
+        /// The targets that the source lists, of which the first is the system's.
+        public var targets: [TargetStatement] = []
         /// The version of the target: one of `Target.xenVersions` for Xen, nil for Casemate.
         public var targetVersion: String?
         /// Who may change the policy.
@@ -85,6 +87,23 @@ extension SystemPolicy {
         case casemate
         /// Xen with its FLASK security module, in one of `xenVersions`.
         case xen
+    }
+
+    /// A target that the source lists.
+    public struct TargetStatement: Equatable, Sendable {
+        /// The machine.
+        public let target: Target
+        /// Its version: one of `Target.xenVersions` for Xen, nil for Casemate.
+        public let version: String?
+        /// Where it is named.
+        public let source: SourceSpan
+
+        /// Creates a statement.
+        public init(target: Target, version: String?, source: SourceSpan) {
+            self.target = target
+            self.version = version
+            self.source = source
+        }
     }
 
     /// A sensitivity and its declaration.

@@ -31,6 +31,10 @@ struct Build: ParsableCommand {
             stood for is kept in system.lock beside the source; with --locked a build that finds \
             anything else is refused, and the lock is not written.
 
+            A system that lists `target xen` too is built for it with --target xen: a policy for \
+            the FLASK module of stock Xen, and for each compartment a configuration of `xl` with \
+            its kernel and initial RAM disk (docs/xen.md). What Xen leaves open is said.
+
             --sign signs the manifest, and --replaces names the one that it follows; then the \
             system's version must have risen. --dump shows what a stage makes of the source, and \
             builds nothing: its lines are in docs/commands.md.
@@ -60,6 +64,9 @@ struct Build: ParsableCommand {
     @Option(help: "The folder of modules.", completion: .directory)
     var modules: String?
 
+    @Option(help: "Which of the targets that the system lists; the first without a word.")
+    var target: TargetName?
+
     @Option(
         help: "Sign the manifest with this private key, which `casemate key new` made.",
         completion: .file(extensions: ["pem"]))
@@ -84,6 +91,9 @@ struct Build: ParsableCommand {
         if dump != nil && builds {
             throw ValidationError("--dump builds nothing: it goes with no other option")
         }
+        if target == .xen && (sign != nil || replaces != nil || json) {
+            throw ValidationError("stock Xen has no manifest: --target xen goes without them")
+        }
         if dump == nil && output == nil {
             throw ValidationError("--output says where to write the build")
         }
@@ -96,7 +106,8 @@ struct Build: ParsableCommand {
         let old = try replaces.map { try ManifestFile.read($0) }
         let result = source.check()
         var report = BuildReport(source.renderer(of: result), isJSON: json)
-        report.add(result.diagnostics + result.targetDiagnostics)
+        let aim = target?.target ?? result.policy?.target ?? .casemate
+        report.add(result.diagnostics + result.targetDiagnostics(for: aim))
         guard let proved = result.proved, !report.isRefused else { throw try report.refused() }
         var resolver = ModuleResolver(source: source, modulesFolder: modulesFolder)
         let resolved = try resolver.resolve(proved.policy)
@@ -105,6 +116,9 @@ struct Build: ParsableCommand {
         var lock = LockFile(source: source, policy: proved.policy, found: resolved.locked)
         report.add(try lock.update(isLocked: locked))
         guard !report.isRefused else { throw try report.refused() }
+        guard aim == .casemate else {
+            return try buildForXen(proved.policy, resolved.modules, resolved.paths, lock)
+        }
         let compiled = try compile(proved, [result.source] + result.modules, resolved.modules)
         let build: SignedBuild
         do throws(BuildRefusal) {
@@ -124,21 +138,47 @@ struct Build: ParsableCommand {
         do throws(CompilationError) {
             return try CompiledSystem(proved, sources: sources, modules: modules)
         } catch {
-            StandardError.write("casemate: `\(DiagnosticRenderer.harmless(system))`: ")
-            switch error {
-            case .moduleUsedTwice(let name):
-                StandardError.write("`\(name)` is a kernel here and an initial RAM disk there\n")
-            case .refusedByReader(let reason):
-                StandardError.write("a defect of the compiler: \(reason)\n")
-            case .notEnforced(let code):
-                StandardError.write("the target does not enforce it: \(code)\n")
-            case .missingSource(let name):
-                StandardError.write("a defect of the compiler: `\(name)` was lost\n")
-            case .wrongModuleCount:
-                StandardError.write("a defect of the compiler: modules were lost\n")
-            }
-            throw ExitStatus.refused
+            throw refusal(error)
         }
+    }
+
+    /// Compiles for stock Xen and writes the result.
+    private func buildForXen(
+        _ policy: SystemPolicy, _ modules: [CompartmentModules],
+        _ paths: [(digest: Digest384, path: String)], _ lock: LockFile
+    ) throws {
+        guard let aimed = policy.aimed(at: .xen) else { throw ExitStatus.refused }
+        let system: XenSystem
+        do throws(CompilationError) {
+            system = try XenSystem(aimed, modules: modules)
+        } catch {
+            throw refusal(error)
+        }
+        var files = BuildOutput(folder: output ?? "")
+        do throws(FileError) {
+            try files.write(system, paths: paths, lock: lock.toWrite)
+        } catch {
+            let failure = Files.fail(error.path, error.reason)
+            throw files.endingSignal.map(ExitStatus.ended) ?? failure
+        }
+    }
+
+    /// Says why a proved system was not compiled.
+    private func refusal(_ error: CompilationError) -> ExitCode {
+        StandardError.write("casemate: `\(DiagnosticRenderer.harmless(system))`: ")
+        switch error {
+        case .moduleUsedTwice(let name):
+            StandardError.write("`\(name)` is a kernel here and an initial RAM disk there\n")
+        case .refusedByReader(let reason):
+            StandardError.write("a defect of the compiler: \(reason)\n")
+        case .notEnforced(let code):
+            StandardError.write("the target does not enforce it: \(code)\n")
+        case .missingSource(let name):
+            StandardError.write("a defect of the compiler: `\(name)` was lost\n")
+        case .wrongModuleCount:
+            StandardError.write("a defect of the compiler: modules were lost\n")
+        }
+        return ExitStatus.refused
     }
 
     private func write(
@@ -158,5 +198,19 @@ struct Build: ParsableCommand {
         let environment = ProcessInfo.processInfo.environment
         if let named = environment["CASEMATE_MODULES"], !named.isEmpty { return named }
         return "\(environment["HOME"] ?? "/root")/.cache/casemate/modules"
+    }
+}
+
+/// A target, as the command line names it.
+enum TargetName: String, ExpressibleByArgument, CaseIterable {
+    case casemate
+    case xen
+
+    /// The target that it names.
+    var target: SystemPolicy.Target {
+        switch self {
+        case .casemate: .casemate
+        case .xen: .xen
+        }
     }
 }

@@ -1,5 +1,6 @@
 import Appraisal
 import Digests
+import FoundationEssentials
 import PolicyCompiler
 import SystemImage
 import VirtualHardware
@@ -44,6 +45,48 @@ struct BuildOutput {
         try file.synchronize()
         try output.publish()
         try file.publish()
+    }
+
+    /// Writes what stock Xen's tools take, in the same way.
+    ///
+    /// - Throws: as `write(_:paths:lock:)` of a build for Casemate.
+    mutating func write(
+        _ system: XenSystem, paths: [(digest: Digest384, path: String)],
+        lock: (path: String, bytes: [UInt8])?
+    ) throws(FileError) {
+        TerminationSignals.hold()
+        var output = try OutputFolder(preparing: folder)
+        for (module, name) in system.modules {
+            try stopIfEnded()
+            guard let place = paths.first(where: { $0.digest == module.digest }) else {
+                throw FileError(path: module.name, reason: "it was lost")
+            }
+            let bytes = try contents(of: place.path, module.digest)
+            try add(name, bytes, to: &output)
+        }
+        try add(system.policyFileName, system.policy, to: &output)
+        for domain in system.domains {
+            try add(domain.fileName, Array(domain.text.utf8), to: &output)
+        }
+        try stopIfEnded()
+        guard let lock else { return try output.publish() }
+        var file = try OutputFile(creating: lock.path)
+        try file.write(lock.bytes.span)
+        try file.synchronize()
+        try output.publish()
+        try file.publish()
+    }
+
+    /// The content of a module, which must be what was hashed.
+    private func contents(of path: String, _ digest: Digest384) throws(FileError) -> [UInt8] {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw FileError(path: path, reason: "it cannot be read")
+        }
+        let bytes = [UInt8](data)
+        guard SHA384.hash(bytes.span) == digest else {
+            throw FileError(path: path, reason: "it changed while it was read")
+        }
+        return bytes
     }
 
     private func add(

@@ -1,8 +1,6 @@
 import BootArena
 import FlowCertificate
-import PolicyCompiler
 import PolicyDatabase
-import PolicyDatabaseModel
 import ReferenceMonitor
 import SecurityLattice
 import SystemManifest
@@ -10,8 +8,6 @@ import SystemManifest
 /// Does what the hypervisor does before it runs a compartment: reads policy and manifest, computes
 /// all decisions, and checks the certificate against them.
 ///
-/// A table of all decisions grows with the square of the labels. For a system of more than 32
-/// compartments the flows are read from the policy's rules instead.
 /// - Returns: nil when everything holds, else the reason, as the hypervisor would give it.
 func replayFailure(policy: [UInt8], manifest: [UInt8]) -> String? {
     do throws(ReplayError) {
@@ -34,11 +30,19 @@ private func replay(_ policyBytes: [UInt8], _ manifestBytes: [UInt8]) throws(Rep
         let policy = try PolicyDatabase(validating: policyBytes.span)
         let manifest = try SystemManifest(validating: manifestBytes.span)
         let count = manifest.compartmentCount
-        let observed = try observedFlows(policy, manifest)
-        let labels = (0..<count).map { label(ofCompartment: $0, manifest).range }
+        var arena = BootArena(
+            hostSizeInBytes: ReferenceMonitor.arenaSizeInBytes(
+                policy: policy, manifest: manifest))
+        let monitor = try ReferenceMonitor(policy: policy, manifest: manifest, arena: &arena)
         let certificate = try FlowCertificate(
             validating: manifest.certificate, compartmentCount: count)
-        try certificate.check(labels: labels.span, observedFlows: observed.span)
+        let width = FlowCertificate.rowWordCount(compartmentCount: count)
+        let bottom = SecurityRange(SecurityLevel(Sensitivity(rank: 0)))
+        var ranges = Array(repeating: bottom, count: count)
+        var flows: [UInt32] = Array(repeating: 0, count: count * width)
+        var rangeSpan = ranges.mutableSpan
+        var flowSpan = flows.mutableSpan
+        try monitor.check(certificate, of: manifest, ranges: &rangeSpan, flows: &flowSpan)
     } catch let error as PolicyDatabaseError {
         throw ReplayError("\(error.reason)")
     } catch let error as SystemManifestError {
@@ -50,25 +54,4 @@ private func replay(_ policyBytes: [UInt8], _ manifestBytes: [UInt8]) throws(Rep
     } catch {
         throw ReplayError("unknown")
     }
-}
-
-/// What the hypervisor's decisions permit.
-private func observedFlows(
-    _ policy: borrowing PolicyDatabase, _ manifest: borrowing SystemManifest
-) throws(ReferenceMonitorError) -> [UInt32] {
-    let count = manifest.compartmentCount
-    var arena = BootArena(
-        hostSizeInBytes: ReferenceMonitor.arenaSizeInBytes(policy: policy, manifest: manifest))
-    let monitor = try ReferenceMonitor(policy: policy, manifest: manifest, arena: &arena)
-    let width = FlowCertificate.rowWordCount(compartmentCount: count)
-    var observed: [UInt32] = Array(repeating: 0, count: count * width)
-    var rows = observed.mutableSpan
-    monitor.observeFlows(into: &rows)
-    return observed
-}
-
-private func label(
-    ofCompartment index: Int, _ manifest: borrowing SystemManifest
-) -> LabelRecord {
-    manifest.label(at: manifest.compartment(at: index).label)
 }

@@ -269,19 +269,20 @@ extension FlowCertificate {
             edge.use != .request || next.use != .answer || here.isSingleLevel
             || edge.link == next.link
         if byLevel && byIntegrity && byService { return true }
-        return isExempt(Exemption(subject: edge.to, from: edge.link, to: next.link))
+        return exemptionIndex(subject: edge.to, from: edge.link, to: next.link) != nil
     }
 
-    /// Returns whether there is such an exemption, by halving.
-    private func isExempt(_ wanted: Exemption) -> Bool {
+    /// Returns the index of an exemption, by halving; nil: there is none.
+    public func exemptionIndex(subject: Int, from: Int, to: Int) -> Int? {
+        let wanted = Exemption(subject: subject, from: from, to: to)
         var (low, high) = (0, exemptionCount)
         while low < high {
             let middle = (low + high) / 2
             let found = exemption(at: middle)
-            if found == wanted { return true }
+            if found == wanted { return middle }
             if found.place < wanted.place { low = middle + 1 } else { high = middle }
         }
-        return false
+        return nil
     }
 
     /// Rule 5: every claim has a closed set of edges that its targets are not in.

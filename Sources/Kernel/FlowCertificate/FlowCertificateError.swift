@@ -16,6 +16,16 @@ public enum FlowCertificateError: Error, Equatable {
     case bitOutOfRange
     /// A claim without exceptions has some.
     case claimExcepts
+    /// The manifest's feature bit says something else about the claims.
+    case featureDiffers
+    /// The integrity of a compartment is not the manifest's.
+    case integrityDiffers
+    /// An edge is none of a channel, use or subtree of the manifest.
+    case edgeNotDeclared
+    /// A channel, use or subtree of the manifest has an edge that is left out.
+    case edgeMissing
+    /// The exemptions are not those of the manifest.
+    case exemptionDiffers
     /// The loaded policy permits a direct flow that the certificate leaves out.
     case flowNotCertified
     /// An edge leads against the levels, and no exemption of its sender lets it.
@@ -40,6 +50,11 @@ public enum FlowCertificateError: Error, Equatable {
         case .badOrder: "certificate: records out of order"
         case .bitOutOfRange: "certificate: a set has a member that does not exist"
         case .claimExcepts: "certificate: a claim without exceptions has some"
+        case .featureDiffers: "certificate: its claims are not what the manifest says"
+        case .integrityDiffers: "certificate: its integrity is not the manifest's"
+        case .edgeNotDeclared: "certificate: it has an edge that is not the manifest's"
+        case .edgeMissing: "certificate: it leaves out an edge of the manifest"
+        case .exemptionDiffers: "certificate: its exemptions are not the manifest's"
         case .flowNotCertified: "certificate: the policy permits a flow that it leaves out"
         case .edgeAgainstLevels: "certificate: an edge leads against the levels"
         case .edgeAgainstIntegrity: "certificate: an edge leads to higher integrity"

@@ -24,23 +24,16 @@
         let width = FlowCertificate.rowWordCount(compartmentCount: count)
         var flows: ArenaTable<UInt32> = try reserveTable(
             count: count * width, repeating: 0, in: &arena)
-        var rows = flows.mutableSpan
-        monitor.observeFlows(into: &rows)
-        var labels: ArenaTable<SecurityRange> = try reserveTable(
-            count: count, repeating: range(ofCompartment: 0, monitor), in: &arena)
-        for index in 0..<count { labels[index] = range(ofCompartment: index, monitor) }
+        let first = monitor.context(of: monitor.label(ofCompartment: 0)).range
+        var ranges: ArenaTable<SecurityRange> = try reserveTable(
+            count: count, repeating: first, in: &arena)
+        var rangeSpan = ranges.mutableSpan
+        var flowSpan = flows.mutableSpan
         do throws(FlowCertificateError) {
             let certificate = try FlowCertificate(
                 validating: manifest.certificate, compartmentCount: count)
-            try certificate.check(labels: labels.span, observedFlows: flows.span)
+            try monitor.check(certificate, of: manifest, ranges: &rangeSpan, flows: &flowSpan)
         } catch { throw .certificate(error) }
-    }
-
-    /// The range of a compartment's label, as the loaded policy has it.
-    private func range(
-        ofCompartment index: Int, _ monitor: borrowing ReferenceMonitor
-    ) -> SecurityRange {
-        monitor.context(of: monitor.label(ofCompartment: index)).range
     }
 
     /// Hashes every module once, measures every compartment, and only then compares: a module that

@@ -71,7 +71,7 @@ public enum ManifestFeature {
     /// `casemate build` refuses the statements that would set one.
     public static var enforcedByHypervisor: UInt64 {
         certificate | twoWaySignals | rings | storeService | consoleService | fairSchedule
-            | fixedSchedule
+            | fixedSchedule | exemptions | integrity | furtherClaims
     }
 }
 

@@ -1,13 +1,12 @@
-import CompilerTestSupport
-import PolicyCompiler
+public import PolicyCompiler
 import SystemManifest
 
 /// A manifest that uses every kind of record, which no system does that is compiled today.
-enum WholeManifest {
+public enum WholeManifest {
     private static let place = SourceReference(source: 0, line: 3, column: 9)
 
     /// Returns the minimal system with something in every section.
-    static func whole() throws -> SystemManifestModel {
+    public static func whole() throws -> SystemManifestModel {
         var model = try TestSystem.minimal().compiled.model
         model.compartments[0].startsAutomatically = false
         model.compartments[0].uses = [.store]
@@ -69,7 +68,7 @@ enum WholeManifest {
     }
 
     /// The same, with the fields of a signature filled, whoever made it.
-    static func signed() throws -> [UInt8] {
+    public static func signed() throws -> [UInt8] {
         var bytes = try whole().encoded
         for index in SystemManifest.signaturePlace { bytes[index] = 1 }
         for index in 160..<192 { bytes[index] = 1 }
