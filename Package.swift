@@ -148,8 +148,10 @@ let guests: [Target] = [
 ]
 
 let control: [Target] = [
-    room("Control", "SystemImage", ["Digests", "SystemManifest"]),
-    room("Control", "VirtualHardware", ["ControlFrames", "TPMStructures"]),
+    room("Control", "SystemImage", ["Digests", "ControlFrames", "SystemManifest"]),
+    room(
+        "Control", "VirtualHardware",
+        ["Digests", "ControlFrames", "TPMStructures", "SystemImage"]),
     .executableTarget(
         name: "casemate",
         dependencies: [
@@ -338,7 +340,7 @@ let package = Package(
         + moduleTests + [
             .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
             tests("SecurityLatticeTests", ["SecurityLattice"]),
-            tests("CommandTests", ["Appraisal", "ControlFrames"]),
+            tests("CommandTests", ["Appraisal", "ControlFrames", "Digests"]),
             tests("PolicySyntaxTests", ["PolicySyntax"]),
             tests("PolicySemanticsTests", ["SecurityLattice", "PolicySyntax", "PolicySemantics"]),
             tests(

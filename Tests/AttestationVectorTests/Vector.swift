@@ -69,12 +69,22 @@ struct ForgingTPM {
                 ).array
         }
         let values = (registers[12] ?? []) + (registers[13] ?? [])
+        return try evidence(
+            log: log, pcrDigest: Digests.SHA256.hash(values.span).array, nonce: nonce,
+            selection: selection, magic: magic)
+    }
+
+    /// Signs a statement about any registers.
+    func evidence(
+        log: [UInt8], pcrDigest: [UInt8], nonce: [UInt8] = Vector.nonce, selection: [UInt8],
+        magic: UInt8 = 0xFF
+    ) throws -> Evidence {
         let signer = try AttestationPublicKey(validating: publicArea)
             .qualifiedNameInEndorsementHierarchy
         var statement: [UInt8] = [magic, 0x54, 0x43, 0x47, 0x80, 0x18]
         statement += [0, UInt8(signer.count)] + signer + [0, UInt8(nonce.count)] + nonce
         statement += [UInt8](repeating: 0, count: 8 + 4 + 4) + [1] + [UInt8](repeating: 0, count: 8)
-        statement += selection + [0, 32] + Digests.SHA256.hash(values.span).array
+        statement += selection + [0, 32] + pcrDigest
         let signature = [UInt8](try key.signature(for: statement).rawRepresentation)
         return Evidence(
             quote: statement,

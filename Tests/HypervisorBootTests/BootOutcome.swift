@@ -27,11 +27,13 @@ struct BootOutcome {
     /// minutes, or as long as said.
     ///
     /// - Parameters:
+    ///   - byFirmware: whether UEFI firmware and GRUB start it, from a disk.
     ///   - configure: changes what machine it is.
     ///   - command: what to tell the emulator's monitor after the console has shown so much, and
     ///     where its socket is.
     static func boot(
         _ bundle: [UInt8], until texts: [String] = [], seconds: Double = 120,
+        byFirmware: Bool = false,
         _ configure: (inout MachineConfiguration) -> Void = { _ in },
         command: (String) -> (socket: String, text: String)? = { _ in nil }
     ) throws -> BootOutcome {
@@ -46,6 +48,11 @@ struct BootOutcome {
             hypervisor: image, bundle: path, memoryInMebibytes: 1024, directory: directory,
             diesWithThread: false)
         configure(&configuration)
+        if byFirmware {
+            let disk = directory + "/boot.img"
+            _ = try BootDisk(hypervisor: image, bundle: path).write(to: disk)
+            configuration.disk = disk
+        }
         let machine = try VirtualMachine(configuration)
         defer { machine.end() }
         var outcome = BootOutcome()

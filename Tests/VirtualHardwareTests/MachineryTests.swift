@@ -39,6 +39,24 @@ func brokenFrames() throws {
     #expect(!breaks([UInt8](repeating: 0, count: 23)))
 }
 
+@Test("what firmware writes before the first frame is skipped, in pieces of any size")
+func firmwareBeforeFrames() throws {
+    let noise = Array("\u{1b}[2J BdsDxe: loading CMCF CMCF\0\u{1}".utf8)
+    let bytes = noise + (try frame(1, [1, 2, 3]) + frame(2, [9]))
+    for size in 1...bytes.count {
+        var decoder = FrameDecoder(skipsToFirstFrame: true)
+        var frames: [ControlFrame] = []
+        for start in stride(from: 0, to: bytes.count, by: size) {
+            frames += try decoder.feed(Array(bytes[start..<min(start + size, bytes.count)]))
+        }
+        #expect(frames.map(\.payload) == [[1, 2, 3], [9]])
+    }
+    // Behind the first frame nothing is skipped any more.
+    var decoder = FrameDecoder(skipsToFirstFrame: true)
+    let broken = try frame(1, []) + noise
+    #expect(throws: VirtualHardwareError.self) { try decoder.feed(broken) }
+}
+
 @Test("console lines are given to whom their prefix names")
 func transcript() {
     var transcript = ConsoleTranscript()

@@ -12,11 +12,16 @@ public struct AppraisalPolicy: Equatable, Sendable {
     /// The name of the attestation key (`TPM2B_NAME`'s content); `nil`: any key is taken, and the
     /// result says so.
     public var attestationKeyName: [UInt8]?
+    /// The platform's firmware, as it was enrolled; `nil`: any is taken, and the result says so.
+    public var platform: FirmwarePlatform?
 
     /// States what is known.
-    public init(nonce: [UInt8]?, attestationKeyName: [UInt8]?) {
+    public init(
+        nonce: [UInt8]?, attestationKeyName: [UInt8]?, platform: FirmwarePlatform? = nil
+    ) {
         self.nonce = nonce
         self.attestationKeyName = attestationKeyName
+        self.platform = platform
     }
 }
 
@@ -34,6 +39,10 @@ public struct AcceptedMachine: Equatable, Sendable {
     public let isFresh: Bool
     /// How often the machine's TPM was reset.
     public let resetCount: UInt32
+    /// Whether what the boot loader measured was compared.
+    public let isBootLoaderKnown: Bool
+    /// The platform whose firmware it was; `nil`: the firmware was not compared.
+    public let platform: String?
 }
 
 /// The answer to: does that machine run exactly this system?
@@ -46,8 +55,8 @@ public enum AttestationResult: Equatable, Sendable {
 
 /// Compares evidence with reference values.
 public struct Appraiser: Sendable {
-    private let reference: ReferenceValues
-    private let policy: AppraisalPolicy
+    let reference: ReferenceValues
+    let policy: AppraisalPolicy
 
     /// Prepares to judge machines that should run the system of `reference`.
     public init(reference: ReferenceValues, policy: AppraisalPolicy) {
@@ -58,24 +67,51 @@ public struct Appraiser: Sendable {
     /// Judges one machine.
     public func appraise(_ evidence: Evidence) -> AttestationResult {
         do throws(Refusal) {
-            let key = try attestationKey(evidence)
-            let quote = try quote(evidence, key: key)
-            let log = try EventLog<Unverified>(validating: evidence.eventLog)
-                .replay(against: quote.pcrDigest)
-            let refusals = compare(log)
+            let (key, quote, log) = try Appraiser.replayed(evidence, policy, registers)
+            let refusals = platformRefusals(log) + bootLoaderRefusals(log) + compare(log)
             guard refusals.isEmpty else { return .refused(refusals) }
             return .accepted(
                 AcceptedMachine(
                     system: reference.system, compartments: reference.compartments.map(\.name),
                     attestationKeyName: key.name, isKeyKnown: policy.attestationKeyName != nil,
-                    isFresh: policy.nonce != nil, resetCount: quote.resetCount))
+                    isFresh: policy.nonce != nil, resetCount: quote.resetCount,
+                    isBootLoaderKnown: reference.bootLoader != nil,
+                    platform: policy.platform?.name))
         } catch {
             return .refused([error])
         }
     }
 
+    /// The registers that the quote must be over: the boot chain's, when there is something to
+    /// compare them with.
+    private var registers: [UInt32] {
+        QuotePlan.registers(withBootChain: reference.bootLoader != nil || policy.platform != nil)
+    }
+
+    /// Believes what the TPM has signed, and the log as far as that covers it.
+    ///
+    /// - Throws: the first reason not to.
+    private static func replayed(
+        _ evidence: Evidence, _ policy: AppraisalPolicy, _ registers: [UInt32]
+    ) throws(Refusal) -> (AttestationPublicKey, QuoteStatement, EventLog<Replayed>) {
+        let key = try attestationKey(evidence, policy)
+        let quote = try quote(evidence, key: key, policy, registers)
+        let log = try EventLog<Unverified>(validating: evidence.eventLog)
+            .replay(against: quote.pcrDigest, registers: registers)
+        return (key, quote, log)
+    }
+
+    /// The log of evidence that covers the boot chain.
+    static func replayedBootChain(
+        _ evidence: Evidence, _ policy: AppraisalPolicy
+    ) throws(Refusal) -> EventLog<Replayed> {
+        try replayed(evidence, policy, QuotePlan.registers(withBootChain: true)).2
+    }
+
     /// Reads the key and, if the relying party named one, checks that it is that one.
-    private func attestationKey(_ evidence: Evidence) throws(Refusal) -> AttestationPublicKey {
+    private static func attestationKey(
+        _ evidence: Evidence, _ policy: AppraisalPolicy
+    ) throws(Refusal) -> AttestationPublicKey {
         let key: AttestationPublicKey
         do throws(TPMStructureError) {
             key = try AttestationPublicKey(validating: evidence.attestationKey)
@@ -89,8 +125,9 @@ public struct Appraiser: Sendable {
     }
 
     /// Checks signature, form, signer, nonce and selection of the quote, in this order.
-    private func quote(
-        _ evidence: Evidence, key: AttestationPublicKey
+    private static func quote(
+        _ evidence: Evidence, key: AttestationPublicKey, _ policy: AppraisalPolicy,
+        _ registers: [UInt32]
     ) throws(Refusal) -> QuoteStatement {
         guard isSigned(evidence.quote, by: key, evidence.signature) else {
             throw .signatureInvalid
@@ -105,17 +142,17 @@ public struct Appraiser: Sendable {
             throw .signerMismatch
         }
         if let nonce = policy.nonce, nonce != quote.qualifyingData { throw .nonceMismatch }
-        let selection = PCRSelection(
-            algorithm: tpmAlgorithmSHA256,
-            registers: [PCRIndex.policy.rawValue, PCRIndex.compartments.rawValue])
+        let selection = PCRSelection(algorithm: tpmAlgorithmSHA256, registers: registers)
         guard quote.selections == [selection] else { throw .selectionUnexpected }
         return quote
     }
 
-    /// Returns why the log is not exactly the expected sequence; nothing if it is.
+    /// Returns why our events of the log are not exactly the expected sequence; nothing if they
+    /// are.
     private func compare(_ log: EventLog<Replayed>) -> [Refusal] {
         let expected = expectedEvents
-        let found = log.entries.map { MeasuredEvent(pcr: $0.pcr, data: $0.data) }
+        let found = log.entries.filter { QuotePlan.ours.contains($0.pcr) }
+            .map { MeasuredEvent(pcr: $0.pcr, data: $0.data) }
         guard found != expected else { return [] }
         var refusals = policyRefusals(found) + compartmentRefusals(found) + stopRefusals(found)
         if refusals.isEmpty {

@@ -27,9 +27,12 @@ public struct EventLogEntry: Equatable, Sendable {
 public struct EventLog<Trust>: Sendable {
     /// The events in order.
     public let entries: [EventLogEntry]
+    /// What the registers of the SHA-256 bank hold after the events; nothing before the replay.
+    let values: [UInt32: Digest256]
 
-    private init(entries: [EventLogEntry]) {
+    private init(entries: [EventLogEntry], values: [UInt32: Digest256] = [:]) {
         self.entries = entries
+        self.values = values
     }
 }
 
@@ -58,27 +61,56 @@ extension EventLog where Trust == Unverified {
 
     /// Checks every event and replays the SHA-256 bank.
     ///
-    /// - Parameter pcrDigest: what the quote says: SHA-256 over the values of PCR 12 and 13.
+    /// - Parameters:
+    ///   - pcrDigest: what the quote says: SHA-256 over the values of the registers.
+    ///   - registers: those that it is over, rising.
     /// - Returns: the same events, now known to be what the TPM extended, in each register's
     ///   order.
-    /// - Throws: `.eventOutsidePlan` for another register or type than ours;
-    ///   `.eventDigestMissing` without a SHA-256 bank; `.eventDigestMismatch` if a digest is not
-    ///   that of the data; `.replayMismatch` if the registers come out otherwise.
-    public func replay(against pcrDigest: [UInt8]) throws(Refusal) -> EventLog<Replayed> {
-        var policy = Digest256.zero
-        var compartments = Digest256.zero
+    /// - Throws: `.eventOutsidePlan` for an event of another register, or of a type that its
+    ///   register does not take; `.eventDigestMissing` without a SHA-256 bank;
+    ///   `.eventDigestMismatch` if a digest of an event of ours is not that of its data, or an
+    ///   event that extends nothing has one; `.replayMismatch` if the registers come out otherwise.
+    public func replay(
+        against pcrDigest: [UInt8], registers: [UInt32] = [12, 13]
+    ) throws(Refusal) -> EventLog<Replayed> {
+        var values: [UInt32: Digest256] = [:]
+        for register in registers { values[register] = .zero }
         for (index, entry) in entries.enumerated() {
-            let digest = try checkedDigest(of: entry, index: index)
-            switch entry.pcr {
-            case PCRIndex.policy.rawValue: policy = extended(policy, by: digest)
-            case PCRIndex.compartments.rawValue: compartments = extended(compartments, by: digest)
-            default: throw .eventOutsidePlan(index: index)
+            guard let value = values[entry.pcr] else { throw .eventOutsidePlan(index: index) }
+            if QuotePlan.ours.contains(entry.pcr) {
+                values[entry.pcr] = extended(value, by: try checkedDigest(of: entry, index: index))
+            } else if entry.eventType == eventTypeNoAction {
+                let start = try startValue(saidBy: entry, index: index)
+                if let start, value == .zero { values[entry.pcr] = start }
+            } else {
+                guard let digest = entry.sha256 else { throw .eventDigestMissing(index: index) }
+                values[entry.pcr] = extended(value, by: digest)
             }
         }
-        let values = policy.array + compartments.array
-        guard SHA256.hash(values.span).array == pcrDigest else { throw .replayMismatch }
-        return EventLog<Replayed>(entries: entries)
+        let all = registers.flatMap { values[$0]?.array ?? [] }
+        guard SHA256.hash(all.span).array == pcrDigest else { throw .replayMismatch }
+        return EventLog<Replayed>(entries: entries, values: values)
     }
+}
+
+/// Checks an event of the firmware that extends nothing, and returns what it says about the value
+/// that PCR 0 has at the start: the locality from which the TPM was started.
+///
+/// - Source: TCG PC Client Platform Firmware Profile 1.05, 10.4.5.3
+///   (`TCG_EfiStartupLocalityEvent`).
+private func startValue(
+    saidBy entry: EventLogEntry, index: Int
+) throws(Refusal) -> Digest256? {
+    guard entry.pcr < 8 else { throw .eventOutsidePlan(index: index) }
+    guard entry.sha1 ?? .zero == .zero, entry.sha256 ?? .zero == .zero,
+        entry.sha384 ?? .zero == .zero
+    else { throw .eventDigestMismatch(index: index) }
+    let signature = Array("StartupLocality".utf8) + [0]
+    guard entry.pcr == 0, entry.data.starts(with: signature), entry.data.count == 17 else {
+        return nil
+    }
+    let value = [UInt8](repeating: 0, count: 31) + [entry.data[16]]
+    return Digest256(value.span)
 }
 
 /// Checks that an entry is ours and that all its digests are those of its data; returns the one

@@ -7,7 +7,8 @@ public enum ReferenceValuesError: Error, Equatable {
     case malformed(String)
     /// The format version is not 1.
     case unknownFormatVersion(Int)
-    /// A must-understand feature is named that this version does not know; none is defined.
+    /// A must-understand feature is named that this version does not know; `boot-loader` is the
+    /// only one that is defined.
     case unknownFeature(String)
     /// The system's id is not the one of its name.
     case systemIDMismatch
@@ -67,14 +68,18 @@ extension ReferenceValues {
         guard document.formatVersion == 1 else {
             throw .unknownFormatVersion(document.formatVersion)
         }
-        if let feature = document.requiredFeatures.first { throw .unknownFeature(feature) }
+        for feature in document.requiredFeatures where feature != bootLoaderFeature {
+            throw .unknownFeature(feature)
+        }
+        guard (document.bootLoader != nil) == document.requiredFeatures.contains(bootLoaderFeature)
+        else { throw .malformed("`bootLoader` and its feature come together") }
         var compartments: [ReferenceCompartment] = []
         for entry in document.compartments { compartments.append(try entry.value()) }
         self.init(
             system: ReferenceSystem(name: document.system.name, version: document.system.version),
             policy: try digest(document.policy.sha384),
             manifest: try digest(document.manifest.sha384),
-            compartments: compartments)
+            compartments: compartments, bootLoader: try document.bootLoader?.value())
         guard hexadecimalText(system.id) == document.system.id else { throw .systemIDMismatch }
         guard document.events == events.map(Document.Event.init) else { throw .eventsInconsistent }
     }
@@ -120,8 +125,19 @@ private struct Document: Codable {
         let sha256: String
         let sha384: String
     }
+    struct BootEvent: Codable {
+        let pcr: UInt32
+        let text: String
+        let sha1: String
+        let sha256: String
+        let sha384: String
+    }
+    struct BootLoader: Codable {
+        let events: [BootEvent]
+    }
     let formatVersion: Int
     let requiredFeatures: [String]
+    let bootLoader: BootLoader?
     let system: System
     let policy: File
     let manifest: File
@@ -130,7 +146,8 @@ private struct Document: Codable {
 
     init(_ values: ReferenceValues) {
         formatVersion = 1
-        requiredFeatures = []
+        requiredFeatures = values.bootLoader == nil ? [] : [bootLoaderFeature]
+        bootLoader = values.bootLoader.map { BootLoader(events: $0.events.map(BootEvent.init)) }
         system = System(
             name: values.system.name, id: hexadecimalText(values.system.id),
             version: values.system.version)
@@ -138,6 +155,34 @@ private struct Document: Codable {
         manifest = File(sha384: values.manifest.hexadecimal)
         compartments = values.compartments.map(Compartment.init)
         events = values.events.map(Event.init)
+    }
+}
+
+/// The feature of a file that says what the boot loader measures.
+private let bootLoaderFeature = "boot-loader"
+
+extension Document.BootEvent {
+    init(_ event: BootLoaderEvent) {
+        pcr = event.pcr
+        text = event.text
+        sha1 = event.sha1.hexadecimal
+        sha256 = event.sha256.hexadecimal
+        sha384 = event.sha384.hexadecimal
+    }
+
+    func value() throws(ReferenceValuesError) -> BootLoaderEvent {
+        guard pcr == 8 || pcr == 9, let sha1 = Digest160(hexadecimal: sha1),
+            let sha256 = Digest256(hexadecimal: sha256), let sha384 = Digest384(hexadecimal: sha384)
+        else { throw .malformed("an event of the boot loader is not of PCR 8 or 9, or no digest") }
+        return BootLoaderEvent(pcr: pcr, text: text, sha1: sha1, sha256: sha256, sha384: sha384)
+    }
+}
+
+extension Document.BootLoader {
+    func value() throws(ReferenceValuesError) -> ReferenceBootLoader {
+        var values: [BootLoaderEvent] = []
+        for event in events { values.append(try event.value()) }
+        return ReferenceBootLoader(events: values)
     }
 }
 

@@ -27,13 +27,16 @@ public struct ReferenceValues: Equatable, Sendable {
     public let compartments: [ReferenceCompartment]
     /// The events, in the order in which the machine measures them.
     public let events: [ReferenceEvent]
+    /// What the boot loader measures before; nil when the machine is not started by one.
+    public var bootLoader: ReferenceBootLoader?
 
     /// Makes the reference values of a system; the events follow from the rest.
     public init(
         system: ReferenceSystem, policy: Digest384, manifest: Digest384,
-        compartments: [ReferenceCompartment]
+        compartments: [ReferenceCompartment], bootLoader: ReferenceBootLoader? = nil
     ) {
         self.system = system
+        self.bootLoader = bootLoader
         self.policy = policy
         self.manifest = manifest
         self.compartments = compartments

@@ -18,7 +18,8 @@ public enum Refusal: Error, Equatable, Sendable {
     case signerMismatch
     /// The quote does not carry the relying party's nonce.
     case nonceMismatch
-    /// The quote is not over PCR 12 and 13 of the SHA-256 bank.
+    /// The quote is not over exactly the registers that the reference values ask for, of the
+    /// SHA-256 bank.
     case selectionUnexpected
     /// The event log's structure is not whole; what is wrong.
     case eventLogMalformed(String)
@@ -44,6 +45,11 @@ public enum Refusal: Error, Equatable, Sendable {
     case machineStopped(reason: String)
     /// An event is malformed, superfluous or out of order.
     case sequenceUnexpected(index: Int)
+    /// The boot loader measured something else than the image's reference values say; `nothing`
+    /// where one has an event and the other has not.
+    case bootLoaderDiffers(pcr: UInt32, number: Int, expected: String, found: String)
+    /// A register of the firmware has not the value that it had when the platform was enrolled.
+    case platformDiffers(platform: String, pcr: UInt32, expected: String, found: String)
 
     /// The stable code.
     public var code: String {
@@ -64,6 +70,8 @@ public enum Refusal: Error, Equatable, Sendable {
         case .eventDigestMismatch: "ATT-LOG-004"
         case .replayMismatch: "ATT-LOG-005"
         case .sequenceUnexpected: "ATT-LOG-006"
+        case .bootLoaderDiffers: "ATT-BOOT-001"
+        case .platformDiffers: "ATT-BOOT-002"
         case .policyDiffers: "ATT-SYS-001"
         case .manifestDiffers: "ATT-SYS-002"
         case .compartmentDiffers: "ATT-SYS-003"
@@ -89,7 +97,8 @@ public enum Refusal: Error, Equatable, Sendable {
         case .signerMismatch:
             "the quote was not signed by the attestation key in the endorsement hierarchy"
         case .nonceMismatch: "the quote does not carry the nonce: it is not fresh"
-        case .selectionUnexpected: "the quote is not over PCR 12 and 13 of the SHA-256 bank"
+        case .selectionUnexpected:
+            "the quote is not over exactly the registers that the reference values ask for"
         case .eventLogMalformed(let what): "the event log is malformed: \(what)"
         case .eventOutsidePlan(let index): "event \(index) of the log is none of ours"
         case .eventDigestMissing(let index): "event \(index) of the log has no SHA-256 digest"
@@ -98,6 +107,12 @@ public enum Refusal: Error, Equatable, Sendable {
         case .replayMismatch: "the event log does not give the quoted registers"
         case .sequenceUnexpected(let index):
             "event \(index) of the log is malformed or out of order"
+        case .bootLoaderDiffers(let pcr, let number, let expected, let found):
+            "the boot loader's event \(number) in PCR \(pcr) differs: expected \(expected), "
+                + "found \(found)"
+        case .platformDiffers(let platform, let pcr, let expected, let found):
+            "the firmware is not that of the platform `\(platform)`: PCR \(pcr) was \(expected), "
+                + "is \(found)"
         case .policyDiffers(let expected, let found):
             "the policy differs: SHA-384 expected \(expected), found \(found)"
         case .manifestDiffers(let expected, let found):

@@ -13,9 +13,15 @@ public struct ControlFrame: Equatable, Sendable {
 public struct FrameDecoder: Sendable {
     private var pending: [UInt8] = []
     private var expectedSequence: UInt32 = 1
+    private var skips: Bool
 
     /// Starts before the first frame.
-    public init() {}
+    ///
+    /// - Parameter skipsToFirstFrame: whether something else may come before it, as when firmware
+    ///   has its console on the same line.
+    public init(skipsToFirstFrame: Bool = false) {
+        skips = skipsToFirstFrame
+    }
 
     /// Takes bytes and returns the frames that they complete.
     ///
@@ -23,6 +29,8 @@ public struct FrameDecoder: Sendable {
     ///   or a wrong checksum.
     public mutating func feed(_ bytes: [UInt8]) throws(VirtualHardwareError) -> [ControlFrame] {
         pending += bytes
+        if skips { skipToFirstFrame() }
+        guard !skips else { return [] }
         var frames: [ControlFrame] = []
         while pending.count >= ControlFrameHeader.byteCount {
             let header = try self.header()
@@ -38,6 +46,20 @@ public struct FrameDecoder: Sendable {
             expectedSequence += 1
         }
         return frames
+    }
+
+    /// Drops what stands before the first header of a first frame, if that is there yet.
+    private mutating func skipToFirstFrame() {
+        var start = 0
+        while pending.count - start >= ControlFrameHeader.byteCount {
+            let bytes = Array(pending[start..<start + ControlFrameHeader.byteCount])
+            if let header = try? ControlFrameHeader(validating: bytes.span), header.sequence == 1 {
+                skips = false
+                break
+            }
+            start += 1
+        }
+        pending.removeFirst(start)
     }
 
     private func header() throws(VirtualHardwareError) -> ControlFrameHeader {

@@ -13,6 +13,10 @@ public enum VirtualHardwareError: Error, Equatable {
     case systemCall(String, errno: Int32)
     /// A program cannot be started; its name.
     case programMissing(String)
+    /// The firmware, or a machine's copy of its variables, is not there; the path.
+    case firmwareMissing(String)
+    /// A file cannot be read or written; its path, and why.
+    case fileFailed(String, reason: String)
     /// A program ended with a failure; its name, and the end of what it wrote.
     case programFailed(String, output: String)
     /// The path of a socket is longer than `sun_path` allows; the path.
@@ -31,6 +35,8 @@ public enum VirtualHardwareError: Error, Equatable {
         switch self {
         case .systemCall(let name, let number): "`\(name)` failed: \(errorText(number))"
         case .programMissing(let name): "the program `\(name)` cannot be started; is it installed?"
+        case .firmwareMissing(let path): "`\(path)` is not there; is the package ovmf installed?"
+        case .fileFailed(let path, let reason): "`\(path)`: \(reason)"
         case .programFailed(let name, let output):
             "the program `\(name)` failed\(output.isEmpty ? "" : ": ")\(output)"
         case .pathTooLong(let path): "the path `\(path)` is too long for a socket"

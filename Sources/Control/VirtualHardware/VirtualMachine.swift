@@ -1,4 +1,5 @@
 internal import ControlFrames
+internal import FoundationEssentials
 
 /// What an emulated machine consists of.
 public struct MachineConfiguration: Sendable {
@@ -6,6 +7,9 @@ public struct MachineConfiguration: Sendable {
     public var hypervisor: String
     /// The boot bundle.
     public var bundle: String
+    /// A disk that UEFI firmware boots, with the hypervisor and a bundle on it; nil: QEMU itself
+    /// starts the hypervisor, as `-kernel`.
+    public var disk: String?
     /// The machine's memory.
     public var memoryInMebibytes: Int
     /// How many processors the machine has.
@@ -53,11 +57,35 @@ public struct MachineConfiguration: Sendable {
             "tcg", "-cpu", "EPYC,+svm,+npt",
             "-smp", "\(processorCount),sockets=\(processorCount),cores=1,threads=1",
             "-m", "\(memoryInMebibytes)",
-            "-kernel", hypervisor, "-initrd", bundle,
+        ] + start + [
             "-chardev", "socket,id=com1,fd=3", "-serial", "chardev:com1",
             "-chardev", "socket,id=com2,fd=4", "-serial", "chardev:com2",
             "-chardev", "socket,id=tpm,fd=5", "-tpmdev", "emulator,id=tpm0,chardev=tpm",
             "-device", "\(tpm.device),tpmdev=tpm0",
+        ]
+    }
+}
+
+extension MachineConfiguration {
+    /// Where Debian's `ovmf` puts UEFI firmware with support for both families of TPM.
+    static let firmware = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+    /// The firmware's variables as they are delivered.
+    static let firmwareVariables = "/usr/share/OVMF/OVMF_VARS_4M.fd"
+
+    /// This machine's copy of the firmware's variables.
+    var variables: String { directory + "/firmware.vars" }
+
+    /// What QEMU is to start. What a machine writes to its disk is forgotten.
+    fileprivate var start: [String] {
+        guard let disk else { return ["-kernel", hypervisor, "-initrd", bundle] }
+        func file(_ path: String) -> String {
+            "format=raw,file=" + path.replacing(",", with: ",,")
+        }
+        return [
+            "-drive", "if=pflash,unit=0,readonly=on,\(file(MachineConfiguration.firmware))",
+            "-drive", "if=pflash,unit=1,\(file(variables))",
+            "-drive", "if=none,id=disk,snapshot=on,\(file(disk))",
+            "-device", "ide-hd,drive=disk,bus=ide.0",
         ]
     }
 }
@@ -85,7 +113,7 @@ public final class VirtualMachine {
     private let emulator: ChildProcess
     private let console: Descriptor
     private let controlLine: Descriptor
-    private var decoder = FrameDecoder()
+    private var decoder: FrameDecoder
     private var isConsoleOpen = true
     private var isControlLineOpen = true
     private var hasEnded = false
@@ -95,6 +123,12 @@ public final class VirtualMachine {
     /// - Throws: `VirtualHardwareError`; what was started until then has been ended.
     public init(_ configuration: MachineConfiguration) throws(VirtualHardwareError) {
         let directory = configuration.directory
+        decoder = FrameDecoder()
+        if configuration.disk != nil {
+            // Firmware writes its console to COM2, too, until it is left.
+            decoder = FrameDecoder(skipsToFirstFrame: true)
+            try copyFirmwareVariables(configuration)
+        }
         tpmSocketPath = directory + "/tpm.socket"
         logPath = directory + "/qemu.log"
         let (console, consoleEnd) = try socketPair()
@@ -175,4 +209,17 @@ public final class VirtualMachine {
         interposer.end()
         tpm.end()
     }
+}
+
+/// Gives a machine variables of its own, which a machine of the same directory finds again.
+private func copyFirmwareVariables(
+    _ configuration: MachineConfiguration
+) throws(VirtualHardwareError) {
+    for path in [MachineConfiguration.firmware, MachineConfiguration.firmwareVariables]
+    where !FileManager.default.fileExists(atPath: path) { throw .firmwareMissing(path) }
+    guard !FileManager.default.fileExists(atPath: configuration.variables) else { return }
+    do {
+        try FileManager.default.copyItem(
+            atPath: MachineConfiguration.firmwareVariables, toPath: configuration.variables)
+    } catch { throw .firmwareMissing(configuration.variables) }
 }

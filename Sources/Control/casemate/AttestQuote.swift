@@ -12,7 +12,8 @@ struct AttestQuote: ParsableCommand {
         discussion: """
             Asks the TPM behind a Unix socket, as `casemate run` offers one in its run directory, \
             for a quote of PCR 12 and 13 by a fresh attestation key, and writes it with the event \
-            log into one file.
+            log into one file. If the log has events of firmware and boot loader, the quote is \
+            over PCR 0 to 9, too.
 
             EXIT STATUS
               0   the file was written
@@ -48,13 +49,14 @@ struct AttestQuote: ParsableCommand {
 /// Takes quotes over a Unix socket; says on standard error why it could not.
 enum QuoteTaker {
     /// - Throws: what `TPMSocket.use` throws.
-    static func take(tpm: String, nonce: [UInt8], eventLog: [UInt8]) throws -> Evidence {
+    static func take(tpm: String, nonce: [UInt8], eventLog log: [UInt8]) throws -> Evidence {
         let quote = try TPMSocket.use(tpm) { connection throws(TPMConnectionError) in
-            try connection.quote(qualifyingData: nonce, registers: [12, 13])
+            try connection.quote(
+                qualifyingData: nonce, registers: QuotePlan.registers(explaining: log))
         }
         return Evidence(
             quote: quote.statement, signature: quote.signature,
-            attestationKey: quote.attestationKey, eventLog: eventLog)
+            attestationKey: quote.attestationKey, eventLog: log)
     }
 }
 

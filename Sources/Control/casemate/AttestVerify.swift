@@ -2,6 +2,7 @@ import Appraisal
 import ArgumentParser
 import Digests
 import FoundationEssentials
+import PolicySyntax
 
 /// `casemate attest verify`: judges evidence.
 struct AttestVerify: ParsableCommand {
@@ -13,6 +14,10 @@ struct AttestVerify: ParsableCommand {
             checks every event's data, and compares with the reference values. What differs is \
             named: the compartment, the file, and the source line that declares it. The codes are \
             in docs/abi/evidence.md.
+
+            Reference values of an image, as `casemate image` writes them, ask for a quote over \
+            PCR 0 to 9, too, and for exactly the boot loader's events that they name. With \
+            --platform the firmware's registers must have the values that were enrolled.
 
             Without --nonce an old quote is as good as a new one; without --key any TPM is as good \
             as the machine's. The answer says so.
@@ -45,6 +50,11 @@ struct AttestVerify: ParsableCommand {
             """)
     var key: KeyArgument?
 
+    @Option(
+        help: "The machine's firmware, as `casemate attest platform` enrolled it.",
+        completion: .file())
+    var platform: String?
+
     @Flag(help: "Write one JSON document to standard output.")
     var json = false
 
@@ -53,7 +63,9 @@ struct AttestVerify: ParsableCommand {
         let bytes = try Files.read(evidence)
         let appraiser = Appraiser(
             reference: reference,
-            policy: AppraisalPolicy(nonce: nonce?.bytes, attestationKeyName: try key?.name()))
+            policy: AppraisalPolicy(
+                nonce: nonce?.bytes, attestationKeyName: try key?.name(),
+                platform: try platform.map { try AttestationFiles.platform($0) }))
         let result: AttestationResult
         do throws(Refusal) {
             result = appraiser.appraise(try Evidence(json: bytes))
@@ -80,6 +92,12 @@ struct AttestVerify: ParsableCommand {
             if !machine.isKeyKnown {
                 print("note: any TPM's key was taken: no key was given")
             }
+            if machine.isBootLoaderKnown { print("boot loader: as the image's reference values") }
+            if let platform = machine.platform {
+                print("firmware: as the platform `\(DiagnosticRenderer.harmless(platform))`")
+            } else {
+                print("note: the firmware was not compared: no platform was given")
+            }
         case .refused(let refusals):
             for refusal in refusals {
                 StandardError.write("refused[\(refusal.code)]: \(refusal.message)\n")
@@ -100,6 +118,16 @@ struct HexadecimalBytes: ExpressibleByArgument {
 
 /// Reads the files of attestation; says on standard error what is wrong with one.
 enum AttestationFiles {
+    /// - Throws: `ExitStatus.inputOutput`.
+    static func platform(_ path: String) throws -> FirmwarePlatform {
+        let bytes = try Files.read(path)
+        do throws(PlatformFileError) {
+            return try FirmwarePlatform(json: bytes)
+        } catch {
+            throw Files.fail(path, "it is no platform file: \(error.reason)")
+        }
+    }
+
     /// - Throws: `ExitStatus.inputOutput`.
     static func reference(_ path: String) throws -> ReferenceValues {
         let bytes = try Files.read(path)
@@ -125,6 +153,8 @@ struct AttestationReport: Encodable {
     let attestationKey: String?
     let freshnessChecked: Bool?
     let keyChecked: Bool?
+    let bootLoaderChecked: Bool?
+    let platform: String?
     let refusals: [Reason]
 
     init(_ result: AttestationResult) {
@@ -142,6 +172,8 @@ struct AttestationReport: Encodable {
         attestationKey = machine.map { hexadecimalText($0.attestationKeyName) }
         freshnessChecked = machine?.isFresh
         keyChecked = machine?.isKeyKnown
+        bootLoaderChecked = machine?.isBootLoaderKnown
+        platform = machine?.platform
         refusals = reasons
     }
 

@@ -45,6 +45,19 @@ struct BuildFiles {
         }
     }
 
+    /// Returns why the files do not belong together, whoever signed them; nil when they do.
+    func inconsistency() -> BuildRefusal? {
+        do throws(BuildRefusal) {
+            let facts = try ManifestFacts(validating: manifest)
+            try verifyPolicy(facts)
+            try verifyBundle()
+            try verifyReferenceValues(facts)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
     private func verifyPolicy(_ facts: ManifestFacts) throws(BuildRefusal) {
         let found = SHA384.hash(policy.span)
         guard found == facts.policyDigest else {

@@ -32,8 +32,8 @@ import ArgumentParser
         version: "0.1.0",
         subcommands: [
             Check.self, Flows.self, Explain.self, Diff.self, Graph.self, Format.self, Build.self,
-            VerifyBuild.self, Compile.self, Decompile.self, Key.self, Run.self, Attest.self,
-            Query.self, Migrate.self,
+            VerifyBuild.self, Compile.self, Decompile.self, Image.self, Key.self,
+            Run.self, Attest.self, Query.self, Migrate.self,
         ]
     )
 }

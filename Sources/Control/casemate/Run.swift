@@ -16,6 +16,11 @@ struct Run: ParsableCommand {
             show, takes and verifies a quote, boots a second time with one byte of one initial RAM \
             disk changed, which must be refused, and prints a table of verdicts.
 
+            With --firmware uefi the machine starts as a PC does: firmware (OVMF), GRUB and the \
+            hypervisor, from a disk as `casemate image` makes it, each measured by the one before. \
+            The quote is then over PCR 0 to 9, too, and what GRUB measured must be what the \
+            image's reference values say.
+
             An emulated machine proves the chain of measurements, and nothing about hardware: its \
             TPM's keys are as good as this computer.
 
@@ -54,6 +59,13 @@ struct Run: ParsableCommand {
         transform: tpmModel)
     var tpm = TPMModel.twoPointZero
 
+    @Option(
+        help: "What starts the hypervisor: none, QEMU itself; uefi, firmware and GRUB, measured.")
+    var firmware = RunFirmware.none
+
+    @Option(help: "The folder of GRUB's modules, for --firmware uefi.", completion: .directory)
+    var grub = BootDisk.grubFolder
+
     @Option(help: "The machine's memory in MiB; what the compartments need and 512 unless said.")
     var memory: Int?
 
@@ -83,25 +95,40 @@ struct Run: ParsableCommand {
             throw ExitStatus.inputOutput
         }
         TerminationSignals.hold()
-        let status: ExitCode
-        do throws(VirtualHardwareError) {
+        do {
             let directory = try RunDirectory(runDirectory)
             defer { withExtendedLifetime(directory) {} }
-            if check {
-                let check = SystemCheck(
-                    source: source, reference: reference, bundlePath: bundlePath,
-                    configuration: configuration(reference, in: directory.path),
-                    timeoutInSeconds: timeout)
-                status = try check.run() ? .success : ExitStatus.refused
-            } else {
-                let session = try TerminalSession(configuration(reference, in: directory.path))
-                status = try session.run() ? .success : ExitStatus.refused
-            }
-        } catch {
+            let isSuccess = try run(source, reference, in: directory.path)
+            guard isSuccess else { throw ExitStatus.refused }
+        } catch let error as VirtualHardwareError {
             StandardError.write("casemate: \(error.message)\n")
             throw ExitStatus.inputOutput
         }
-        guard status == .success else { throw status }
+    }
+
+    /// Starts the machine; by UEFI from a disk that is made first.
+    ///
+    /// - Returns: whether it did what it should.
+    private func run(
+        _ source: SystemSource, _ reference: ReferenceValues, in directory: String
+    ) throws -> Bool {
+        var reference = reference
+        var configuration = configuration(reference, in: directory)
+        var image: BootImage?
+        if firmware == .uefi {
+            let made = BootImage(
+                disk: BootDisk(hypervisor: hypervisor, bundle: bundlePath, grub: grub))
+            let disk = directory + "/boot.img"
+            reference = try made.write(to: disk, reference: reference).referenceValues
+            try Files.replace(reference.encoded(), at: directory + "/reference-values.json")
+            configuration.disk = disk
+            image = made
+        }
+        guard check else { return try TerminalSession(configuration).run() }
+        let check = SystemCheck(
+            source: source, reference: reference, bundlePath: bundlePath, image: image,
+            configuration: configuration, timeoutInSeconds: timeout)
+        return try check.run()
     }
 
     private var bundlePath: String { build + "/boot.bundle" }
@@ -116,6 +143,14 @@ struct Run: ParsableCommand {
             processorCount: processors, tpm: tpm,
             directory: directory, diesWithThread: true)
     }
+}
+
+/// What starts the hypervisor.
+enum RunFirmware: String, ExpressibleByArgument, CaseIterable {
+    /// QEMU's own loader, by the PVH protocol: nothing before the hypervisor is measured.
+    case none
+    /// UEFI firmware and GRUB, from a disk.
+    case uefi
 }
 
 /// Reads the value of `--tpm`.

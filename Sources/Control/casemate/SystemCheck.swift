@@ -10,6 +10,8 @@ struct SystemCheck {
     let source: SystemSource
     let reference: ReferenceValues
     let bundlePath: String
+    /// What the machine's disk is made of; nil: it has none.
+    let image: BootImage?
     let configuration: MachineConfiguration
     let timeoutInSeconds: Int
 
@@ -60,7 +62,8 @@ struct SystemCheck {
         }
         guard let log = observation.eventLog else { return observation }
         guard configuration.tpm != .onePointTwo else {
-            observation.registers = try? MeasuredRegisters(reading: machine.tpmSocketPath)
+            observation.registers = try? MeasuredRegisters(
+                reading: machine.tpmSocketPath, explainedBy: log)
             return observation
         }
         let nonce = (0..<32).map { _ in UInt8.random(in: 0...255) }
@@ -161,10 +164,21 @@ struct SystemCheck {
     private func judgeMeasurements(_ seen: Observation, _ table: inout VerdictTable) {
         guard configuration.tpm == .onePointTwo else { return judgeQuote(seen, &table) }
         table.add(
-            "PCR 12 and 13 of the TPM 1.2 match the reference values; read, not quoted",
-            seen.registers == MeasuredRegisters(expectedBy: reference),
+            "PCR \(image == nil ? "" : "8, 9, ")12 and 13 of the TPM 1.2 match "
+                + "the reference values; read, not quoted",
+            seen.registers?.contains(MeasuredRegisters(expectedBy: reference)) ?? false,
             otherwise: seen.registers == nil
                 ? "the registers could not be read" : "the registers have other values")
+        judgeReplay(seen, &table)
+    }
+
+    /// Judges whether the log of a TPM 1.2 explains all registers that it has events of.
+    private func judgeReplay(_ seen: Observation, _ table: inout VerdictTable) {
+        guard image != nil, let log = seen.eventLog else { return }
+        table.add(
+            "the log replays to PCR 0 to 9, 12 and 13 of the TPM 1.2",
+            seen.registers == MeasuredRegisters(replaying: log),
+            otherwise: "the registers have other values")
     }
 
     private func judgeQuote(_ seen: Observation, _ table: inout VerdictTable) {
@@ -176,7 +190,8 @@ struct SystemCheck {
         case nil: break
         }
         table.add(
-            "the quote of PCR 12 and 13 is fresh and matches the reference values", isAccepted,
+            "the quote of PCR \(image == nil ? "" : "0 to 9, ")12 and 13 is fresh and matches "
+                + "the reference values", isAccepted,
             otherwise: reason)
     }
 
@@ -199,6 +214,12 @@ struct SystemCheck {
         guard (try? Files.replace(copy, at: changed.bundle)) != nil else {
             table.add(claim, false, otherwise: "`\(changed.bundle)` cannot be written")
             return
+        }
+        if var disk = image?.disk {
+            disk.bundle = changed.bundle
+            let path = configuration.directory + "/tampered.img"
+            _ = try disk.write(to: path)
+            changed.disk = path
         }
         let seen = try boot(changed, key: key) { $0.stopReason != nil && $0.eventLog != nil }
         let ranNothing = reference.compartments.allSatisfy { shell($0.name, seen) == nil }

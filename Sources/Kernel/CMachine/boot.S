@@ -152,6 +152,7 @@ boot_gdt:
     .quad 0
     .quad 0x00af9b000000ffff        /* 0x08: 64-bit code */
     .quad 0x00cf93000000ffff        /* 0x10: data */
+    .quad 0x00cf9b000000ffff        /* 0x18: 32-bit code, on the way from the firmware */
 boot_gdt_end:
     .globl boot_gdt_descriptor
 boot_gdt_descriptor:
@@ -175,5 +176,6 @@ boot_directories:       .skip 4 * 4096
     .globl boot_stack_guard
 boot_stack_guard:       .skip 4096
 boot_stack:             .skip 131072
+    .globl boot_stack_top
 boot_stack_top:
 #endif

@@ -100,11 +100,12 @@
         reportCrash(&platform.console)
         try stopBusMasters(&platform.console)
         let logMemory: ArenaTable<UInt8> = try reserveTable(
-            count: 1 << 17, repeating: 0, &platform.memory)
+            count: 1 << 18, repeating: 0, &platform.memory)
         var recorder = try startRecorder(platform.clock, logMemory)
         platform.console.line(
             recorder.family == .onePointTwo
                 ? "measurement: TPM 1.2 started" : "measurement: TPM 2.0 started")
+        takeFirmwareLog(startInfo, &platform.console, &recorder)
         do throws(StopReason) {
             try startSystem(&platform, &recorder)
         } catch {

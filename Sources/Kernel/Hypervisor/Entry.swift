@@ -16,6 +16,22 @@
         Emergency.stop()
     }
 
+    /// Where a Multiboot2 loader hands over that kept the firmware's boot services: long mode, the
+    /// firmware's map of memory, which is memory at its own addresses, and our stack.
+    ///
+    /// - Returns: the machine address of a PVH start info, for `casemate_start`.
+    @c public func casemate_start_efi(_ magic: UInt64, _ information: UInt64) -> UInt64 {
+        do throws(BootFailure) {
+            var services = try BootServices(magic: magic, information: information)
+            services.takeLog()
+            return try services.end()
+        } catch {
+            SerialPort.first.start()
+            Emergency.report("stopped: ", error.reason)
+        }
+        Emergency.stop()
+    }
+
     /// Where an exception of the hypervisor itself ends. Nothing is repaired: our own invariant is
     /// broken, and going on could leak.
     @c public func casemate_exception(

@@ -58,6 +58,16 @@
         case tooManyProcessors
         /// A guest's kernel, initrd and command line do not fit its memory.
         case guestTooSmall
+        /// What a Multiboot2 loader passed is malformed, or has not one module.
+        case badMultiboot
+        /// The loader ended the firmware's boot services itself.
+        case noBootServices
+        /// A table of the firmware is malformed, or lies above 4 GiB.
+        case badFirmware
+        /// The firmware does not end its boot services.
+        case firmwareStays
+        /// The firmware keeps the pages below 2 MiB that the hypervisor cannot do without.
+        case lowMemoryInUse
 
         /// For the console and PCR 12.
         public var reason: StaticString {
@@ -71,6 +81,11 @@
             case .processorSilent: "machine: a processor does not start"
             case .tooManyProcessors: "machine: too few address space identifiers"
             case .guestTooSmall: "guest: kernel and initrd do not fit the memory"
+            case .badMultiboot: "boot: not Multiboot2 with one module"
+            case .noBootServices: "boot: the loader ended the firmware's boot services"
+            case .badFirmware: "boot: a firmware table is malformed, or above 4 GiB"
+            case .firmwareStays: "boot: the firmware does not end its boot services"
+            case .lowMemoryInUse: "boot: the firmware keeps memory below 2 MiB"
             }
         }
     }

@@ -14,6 +14,8 @@
         public private(set) var identifiers = InlineArray<32, UInt32>(repeating: 0)
         /// How many of them there are.
         public private(set) var count = 0
+        /// Where the firmware's event log is, and how long its area is; size 0: there is none.
+        private(set) var log: (address: UInt64, size: UInt64) = (4096, 0)
 
         /// Reads what is found from `pointer`, the machine address of the RSDP.
         public init(_ pointer: UInt64) {
@@ -60,11 +62,27 @@
                 let entry =
                     entrySize == 8
                     ? PhysicalMemory.load64(place) : UInt64(PhysicalMemory.load32(place))
-                guard let size = FirmwareTables.length(entry),
-                    PhysicalMemory.load32(entry) == 0x4349_5041
-                else { continue }
-                readProcessors(entry, size)
+                guard let size = FirmwareTables.length(entry) else { continue }
+                switch PhysicalMemory.load32(entry) {
+                case 0x4349_5041: readProcessors(entry, size)
+                case 0x4150_4354 where size >= 50: noteLog(entry, sizeAt: 38, addressAt: 42)
+                case 0x324d_5054 where size >= 76: noteLog(entry, sizeAt: 64, addressAt: 68)
+                default: break
+                }
             }
+        }
+
+        /// Takes the area that a TCPA (client) or TPM2 table names, if it is the first with a log
+        /// in it (TCG ACPI Specification 1.4, 7 and 8): emulators add empty ones.
+        private mutating func noteLog(_ table: UInt64, sizeAt: UInt64, addressAt: UInt64) {
+            let size = min(UInt64(PhysicalMemory.load32(table + sizeAt)), 262_144)
+            let address = PhysicalMemory.load64(table + addressAt)
+            guard log.size == 0, size >= 32, address >= 4096,
+                FirmwareTables.isMapped(address, size)
+            else { return }
+            // The first record's type: an area that was never written has 0, or all ones.
+            let type = PhysicalMemory.load32(address + 4)
+            if type != 0, type != .max { log = (address, size) }
         }
 
         /// Takes the entries of enabled local APICs: types 0 and 9.

@@ -26,7 +26,7 @@ public enum MeasurementError: Error, Equatable {
 /// match it: that, too, is refused by every verifier.
 ///
 /// - Invariant: *(replays)* unless `measure` threw `.tpm`, replaying `log` gives the values that
-///   the measured registers have, if they were zero at the start.
+///   the registers that we measure into have, if they were zero at the start.
 public struct MeasurementRecorder<Registers: TPMRegisters & ~Copyable>: ~Copyable {
     private var device: TPMDevice<Registers>
     private var writer: EventLogWriter
@@ -70,6 +70,17 @@ public struct MeasurementRecorder<Registers: TPMRegisters & ~Copyable>: ~Copyabl
         writer.commit(prepared)
     }
 
+    /// Takes a firmware's log over, before anything of ours is measured: what the TPM was extended
+    /// with before we ran comes first.
+    ///
+    /// - Returns: how many events were taken.
+    /// - Throws: what `EventLogWriter.takeOver` throws; nothing was taken then.
+    public mutating func takeOver(
+        _ log: consuming FirmwareEventLog
+    ) throws(EventLogError) -> Int {
+        try append(log, &writer, &memory)
+    }
+
     /// Returns the log: what the control frame of kind 1 carries.
     public var log: Span<UInt8> {
         @_lifetime(borrow self) get { memory.span.extracting(first: writer.count) }
@@ -92,6 +103,14 @@ private func prepare<Event: Measurement & ~Copyable & ~Escapable>(
     } catch {
         throw .log(error)
     }
+}
+
+/// Writes a firmware's events at the end of the log.
+private func append(
+    _ log: consuming FirmwareEventLog, _ writer: inout EventLogWriter,
+    _ memory: inout ArenaTable<UInt8>
+) throws(EventLogError) -> Int {
+    try writer.takeOver(log, in: memory.mutableSpan)
 }
 
 /// Starts a TPM and returns its banks.

@@ -90,7 +90,7 @@ public struct EventLogRecord: ~Escapable {
 /// A cursor over untrusted bytes; every read is checked.
 ///
 /// - Invariant: `0 <= position <= bytes.count`.
-private struct LogReader: ~Escapable {
+struct LogReader: ~Escapable {
     private let bytes: Span<UInt8>
     private(set) var position: Int
 

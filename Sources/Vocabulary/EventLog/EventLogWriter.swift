@@ -115,6 +115,9 @@ public struct EventLogWriter: ~Copyable {
         // INVARIANT (whole): `prepare` wrote all bytes from `count` to `event.end`.
         count = event.end
     }
+
+    /// Makes whole records that stand behind the end of the log part of it.
+    mutating func grow(by byteCount: Int) { count += byteCount }
 }
 
 /// Appends the header record of a log with `banks`.

@@ -15,6 +15,7 @@ extern uint64_t boot_root[], boot_directories[], processor_stack, processor_argu
 extern uint64_t exception_table[32];
 /* What all processors share: words that are accessed atomically, each in a line of its own. */
 extern uint64_t machine_words[8 * 8];
+extern uint64_t firmware_words[16];
 void interrupt_timer(void);
 void interrupt_kick(void);
 void extended_state_load(uint64_t area, uint64_t mask);
@@ -38,6 +39,16 @@ static inline void machine_set_next_processor(uint64_t argument, uint64_t stack)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 static inline uint64_t machine_word(uint32_t n) { return (uint64_t)&machine_words[(n & 7) * 8]; }
+static inline uint64_t machine_firmware_word(uint32_t n) {
+    return (uint64_t)&firmware_words[n & 15];
+}
+/* A function of the firmware (UEFI 2.10, 2.3.4.2); arguments that it has not are not looked at. */
+typedef uint64_t (__attribute__((ms_abi)) *firmware_function)(uint64_t, uint64_t, uint64_t,
+                                                              uint64_t, uint64_t);
+static inline uint64_t machine_call_firmware(uint64_t function, uint64_t a, uint64_t b, uint64_t c,
+                                             uint64_t d, uint64_t e) {
+    return ((firmware_function)function)(a, b, c, d, e);
+}
 static inline uint64_t machine_exception_entry(uint32_t n) {
     return n < 32 ? exception_table[n] : 0;
 }

@@ -1,0 +1,48 @@
+internal import Digests
+internal import EventLog
+internal import TPMStructures
+
+/// What is said of the machine before the hypervisor ran.
+extension Appraiser {
+    /// Returns which enrolled registers of the firmware have other values now.
+    func platformRefusals(_ log: EventLog<Replayed>) -> [Refusal] {
+        guard let platform = policy.platform else { return [] }
+        return platform.registers.compactMap { register in
+            let found = log.values[register.pcr] ?? .zero
+            guard found != register.sha256 else { return nil }
+            return .platformDiffers(
+                platform: platform.name, pcr: register.pcr,
+                expected: register.sha256.hexadecimal, found: found.hexadecimal)
+        }
+    }
+
+    /// Returns where the events of PCR 8 and 9 are not exactly the expected ones, by their digests
+    /// and in each register's order; the first difference of each register.
+    func bootLoaderRefusals(_ log: EventLog<Replayed>) -> [Refusal] {
+        guard let bootLoader = reference.bootLoader else { return [] }
+        return [UInt32(8), 9].compactMap { pcr -> Refusal? in
+            let expected = bootLoader.events(of: pcr)
+            let found = log.entries.filter { $0.pcr == pcr }
+            for number in 0..<max(expected.count, found.count) {
+                let wanted = number < expected.count ? expected[number] : nil
+                let entry = number < found.count ? found[number] : nil
+                if let wanted, let entry, wanted.sha256 == entry.sha256 { continue }
+                return .bootLoaderDiffers(
+                    pcr: pcr, number: number + 1,
+                    expected: wanted.map { describe($0.text, $0.sha256) } ?? "nothing",
+                    found: entry.map { describe(text($0.data), $0.sha256 ?? .zero) } ?? "nothing")
+            }
+            return nil
+        }
+    }
+}
+
+/// An event in words, with its digest: the words of a log are not measured.
+private func describe(_ text: String, _ digest: Digest256) -> String {
+    "`\(text)` (\(digest.hexadecimal))"
+}
+
+/// The words of an event of a boot loader, as far as they are printable ASCII, at most 120.
+private func text(_ data: [UInt8]) -> String {
+    String(decoding: data.prefix(120).filter { (0x20...0x7e).contains($0) }, as: UTF8.self)
+}
