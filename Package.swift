@@ -293,9 +293,9 @@ let serviceTests: [Target] = [
     tests(
         "StoreServiceTests",
         [
-            "CompilerTestSupport", "BootArena", "GuestRuntime", "PolicyCompiler",
-            "PolicyDatabase", "StoreCore",
-            "StoreService", "SystemManifest",
+            "CompilerTestSupport", "BootArena", "GuestRuntime", "PolicyChecks", "PolicyCompiler",
+            "PolicyDatabase", "PolicySemantics", "ReferenceMonitor", "StoreCore", "StoreService",
+            "SystemManifest",
         ]),
     tests(
         "ConsoleServiceTests",
@@ -308,11 +308,14 @@ let serviceTests: [Target] = [
         dependencies: [
             "TestSupport", "CompilerTestSupport", "Digests", "PolicyDatabase",
             "PolicyDatabaseModel", "PolicyCompiler", "StoreCore", "VirtualHardware",
-            "casemate-xenstored",
+            "casemate-xenstored", "casemate",
         ],
         path: "Tests/StoreDaemonTests", swiftSettings: strict),
+    tests("StoreReferenceTests", ["BootArena", "StoreCore", "VirtualHardware"]),
     .executableTarget(
-        name: "store-benchmark", dependencies: ["VirtualHardware"], path: "Tests/StoreBenchmark",
+        name: "store-benchmark",
+        dependencies: ["CompilerTestSupport", "PolicyCompiler", "VirtualHardware"],
+        path: "Tests/StoreBenchmark",
         swiftSettings: strict),
 ]
 

@@ -32,6 +32,8 @@ final class FakeTerminal: ConsoleMachine {
     func accessVector(subject: Int, object: Int, class: ObjectClass) -> AccessVector {
         AccessVector(bits: 0)
     }
+    func now() -> UInt64 { 0 }
+
     func life(of domain: UInt16) -> DomainLife {
         lives[domain] ?? DomainLife(generation: 0, isRunning: false)
     }

@@ -21,6 +21,7 @@ import VirtualHardware
         if words.count > 2, !words[2].isEmpty {
             isKept = try Comparison(program: words[0], folder: words[1], peer: words[2]).run(rounds)
         }
+        isKept = try Labels(program: words[0], folder: words[1]).run(rounds) && isKept
         isKept = try Growth(program: words[0], folder: words[1]).run(rounds) && isKept
         exit(isKept ? 0 : 1)
     }
@@ -151,8 +152,9 @@ struct Workload {
     enum Kind: String, CaseIterable { case read, write, directory, transaction }
 
     let nodes: Int
+    var top = "/t"
 
-    func path(_ number: Int) -> String { "/t/\(number / 100)/k\(number % 100)" }
+    func path(_ number: Int) -> String { "\(top)/\(number / 100)/k\(number % 100)" }
 
     func fill() -> [[UInt8]] {
         (0..<nodes).map { request(11, "\(path($0))\0value of 16 byte") }
@@ -167,7 +169,7 @@ struct Workload {
             switch kind {
             case .read, .transaction: return request(2, "\(path(number))\0")
             case .write: return request(11, "\(path(number))\0other 16 bytes..")
-            case .directory: return request(1, "/t/\(number / 100)\0")
+            case .directory: return request(1, "\(top)/\(number / 100)\0")
             }
         }
     }

@@ -98,7 +98,9 @@ struct ModelStore {
         while above != "/" {
             above = ModelStore.parent(above)
             guard let ancestor = see(client, tx, above) else { continue }
-            let isOpen = ModelStore.may(client, need, ancestor.permissions)
+            let isOpen =
+                ModelStore.may(client, need, ancestor.permissions)
+                || need == "o" && ModelStore.may(client, "w", ancestor.permissions)
             throw Failure(name: node == nil && isOpen ? "!ENOENT" : "!EACCES")
         }
         throw Failure(name: "!EACCES")

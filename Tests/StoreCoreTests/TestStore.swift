@@ -83,6 +83,21 @@ final class StoreUnderTest<Faults: StoreFaults> {
         core.handle(message.span, from: client).order
     }
 
+    func subtree(_ label: UInt16) -> SubtreeUsage? {
+        core.subtree(StoreLabel(index: label))?.usage
+    }
+
+    /// Whether a client's next request is to be served now.
+    func admit(_ client: String, at now: UInt64) -> StoreAdmission? {
+        clients[client].map { core.admit($0, at: now) }
+    }
+
+    func deliver(_ count: Int, to client: String) {
+        if let client = clients[client] { core.noteDelivered(count, to: client) }
+    }
+
+    func isSound() -> Bool { core.holdsInvariants() }
+
     func usage(_ domain: UInt16) -> StoreUsage? { core.usage(of: domain) }
 
     func refusals(_ domain: UInt16, _ reason: StoreRefusal) -> UInt32 {

@@ -2,7 +2,9 @@ import BootArena
 import CompilerTestSupport
 import GuestRuntime
 import PolicyCompiler
+import PolicyChecks
 import PolicyDatabase
+import PolicySemantics
 import StoreCore
 import StoreService
 import SystemManifest
@@ -63,6 +65,11 @@ final class FakeMachine: ServiceMachine {
     func accessVector(subject: Int, object: Int, class: ObjectClass) -> AccessVector {
         AccessVector(bits: policy(subject, object))
     }
+
+    /// The clock, in microseconds.
+    var time: UInt64 = 1_000_000
+
+    func now() -> UInt64 { time }
 
     func life(of domain: UInt16) -> DomainLife {
         lives[domain] ?? DomainLife(generation: 0, isRunning: false)
@@ -180,13 +187,20 @@ final class TestService {
 
         """
 
-    init(prepare: (FakeMachine) -> Void = { _ in }) throws {
-        system = try TestSystem(TestService.source)
+    convenience init(prepare: (FakeMachine) -> Void = { _ in }) throws {
+        try self.init(TestSystem(TestService.source), users: [2, 3, 4], prepare: prepare)
+    }
+
+    /// The store of a system, whose domains `users` run.
+    init(
+        _ system: TestSystem, users: [UInt16], prepare: (FakeMachine) -> Void = { _ in }
+    ) throws {
+        self.system = system
         machine = FakeMachine()
-        for domain: UInt16 in 2...4 { machine.addDomain(domain) }
+        for domain in users { machine.addDomain(domain) }
         prepare(machine)
         let bytes = system.compiled.manifest
-        let manifest = try SystemManifest(validating: bytes.span)
+        let manifest = try SystemManifest(validating: bytes.span, accepting: ManifestFeature.known)
         var arena = BootArena(hostSizeInBytes: StoreServer.arenaSizeInBytes(manifest))
         var slot = machine
         server = try StoreServer.make(for: manifest, secret: 5, &slot, arena: &arena)
@@ -194,13 +208,22 @@ final class TestService {
         for _ in 0..<2 { _ = try round() }
     }
 
+    /// The domain of a compartment.
+    func domain(named name: String) -> UInt16? {
+        let index = system.proved.policy.compartments.firstIndex { $0.name == name }
+        return index.map { UInt16($0 + 1) }
+    }
+
     var servedCount: Int { server.servedCount }
+    var wakeTime: UInt64? { server.wakeTime }
+    /// The hypervisor's number of the label of `/channel/readings`.
+    static let directoryNumber = 5
     var layoutRefusals: Int { server.layoutRefusals }
     func isSound() -> Bool { server.holdsInvariants() }
 
     func round() throws -> Bool {
         let bytes = system.compiled.manifest
-        let manifest = try SystemManifest(validating: bytes.span)
+        let manifest = try SystemManifest(validating: bytes.span, accepting: ManifestFeature.known)
         return server.serveRound(manifest, &machineSlot)
     }
 

@@ -27,13 +27,13 @@ import Testing
     @Test("a domain that ends is forgotten, and its pages and port are given back")
     func end() throws {
         let service = try TestService()
-        _ = try service.send(2, Wire.write, "/channel/readings/sender/port¦7")
+        _ = try service.send(2, Wire.write, "/channel/readings/port¦7")
         service.machine.lives[2] = DomainLife(generation: 1, isRunning: false)
         _ = try service.round()
         #expect(service.servedCount == 2)
         #expect(service.machine.mappedCount == 2)
         #expect(service.machine.portCount == 2)
-        let found = try service.send(3, Wire.read, "/channel/readings/sender/port¦")
+        let found = try service.send(3, Wire.read, "/channel/readings/port¦")
         #expect(found.first?.hasPrefix("16 ") == true)
         #expect(service.layoutRefusals == 0)
     }

@@ -1,4 +1,5 @@
 import GuestRuntime
+import PolicyDatabase
 import StoreService
 import TestSupport
 import Testing
@@ -21,33 +22,93 @@ import Testing
         #expect(service.isSound())
     }
 
+    /// What the compiled policy permits about the directory of `readings`: its writer, the label
+    /// of compartment 1, writes; its reader, that of 2, reads. Everybody has his own nodes.
+    private static func directories(_ subject: Int, _ object: Int) -> UInt32 {
+        let reading =
+            XenstorePermission.read.mask | XenstorePermission.list.mask
+            | XenstorePermission.watch.mask
+        let writing =
+            XenstorePermission.write.mask | XenstorePermission.create.mask
+            | XenstorePermission.remove.mask
+        switch (subject, object) {
+        case (2, TestService.directoryNumber): return reading | writing
+        case (3, TestService.directoryNumber): return reading
+        default: return subject == object ? .max : 0
+        }
+    }
+
     @Test("the ends of a channel meet in its directory, and nobody else is let in")
     func channels() throws {
-        let service = try TestService()
-        let sender = "/channel/readings/sender"
-        #expect(try service.send(2, Wire.write, "\(sender)/port¦7") == ["11 OK¦"])
-        #expect(try service.send(3, Wire.read, "\(sender)/port¦") == ["2 7"])
-        #expect(try service.send(3, Wire.read, "\(sender)/domain¦") == ["2 2"])
-        #expect(try service.send(3, Wire.write, "\(sender)/port¦8") == ["16 EACCES¦"])
-        #expect(try service.send(2, Wire.write, "\(sender)/domain¦4") == ["16 EACCES¦"])
-        #expect(try service.send(4, Wire.read, "\(sender)/port¦") == ["16 EACCES¦"])
-        #expect(
-            try service.send(3, Wire.write, "/channel/readings/receiver/x¦1") == ["11 OK¦"])
+        let service = try TestService { $0.policy = RingTests.directories }
+        let path = "/channel/readings"
+        #expect(try service.send(2, Wire.read, "\(path)/domain¦") == ["2 2"])
+        #expect(try service.send(2, Wire.write, "\(path)/port¦7") == ["11 OK¦"])
+        #expect(try service.send(3, Wire.read, "\(path)/port¦") == ["2 7"])
+        #expect(try service.send(3, Wire.read, "\(path)/domain¦") == ["2 2"])
+        #expect(try service.send(3, Wire.write, "\(path)/port¦8") == ["16 EACCES¦"])
+        #expect(try service.send(3, Wire.write, "\(path)/x¦1") == ["16 EACCES¦"])
+        #expect(try service.send(2, Wire.write, "\(path)/domain¦4") == ["16 EACCES¦"])
+        #expect(try service.send(4, Wire.read, "\(path)/port¦") == ["16 ENOENT¦"])
+        #expect(try service.send(4, Wire.directory, "/channel¦") == ["1 "])
+        #expect(try service.send(3, Wire.directory, "/channel¦") == ["1 readings¦"])
+        #expect(service.layoutRefusals == 0)
+    }
+
+    @Test("the directories that every store has show each user what its label permits")
+    func filtered() throws {
+        let service = try TestService { $0.policy = RingTests.directories }
+        #expect(try service.send(2, Wire.directory, "/¦") == ["1 channel¦local¦"])
+        #expect(try service.send(2, Wire.directory, "/local¦") == ["1 domain¦"])
+        #expect(try service.send(2, Wire.directory, "/local/domain¦") == ["1 2¦"])
+        #expect(try service.send(4, Wire.directory, "/local/domain¦") == ["1 4¦"])
+        for path in ["/x", "/local/x", "/local/domain/9", "/channel/x"] {
+            #expect(try service.send(2, Wire.write, "\(path)¦1") == ["16 EACCES¦"])
+        }
+    }
+
+    @Test("both ends of a channel may end and start again, and what the other left is there")
+    func restart() throws {
+        let service = try TestService { $0.policy = RingTests.directories }
+        #expect(try service.send(2, Wire.write, "/channel/readings/port¦7") == ["11 OK¦"])
+        service.machine.addDomain(3, generation: 2)
+        for _ in 0..<2 { _ = try service.round() }
+        #expect(try service.send(3, Wire.read, "/channel/readings/port¦") == ["2 7"])
+        #expect(try service.send(3, Wire.watch, "/channel/readings¦t¦").count == 2)
+        service.machine.addDomain(2, generation: 2)
+        for _ in 0..<2 { _ = try service.round() }
+        _ = try service.settle(3)
+        #expect(try service.send(3, Wire.read, "/channel/readings/port¦") == ["16 ENOENT¦"])
+        #expect(try service.send(3, Wire.read, "/channel/readings/domain¦") == ["2 2"])
+        #expect(try service.send(2, Wire.write, "/channel/readings/port¦8") == ["11 OK¦"])
+        #expect(service.layoutRefusals == 0)
+        #expect(service.isSound())
     }
 
     @Test("what the policy denies is denied, whatever the permissions of the node")
     func policy() throws {
-        // Label 3 is the collector's, 2 the sensor's: the collector may do nothing to those.
-        let service = try TestService { machine in
-            machine.policy = { subject, object in subject == 3 && object == 2 ? 0 : .max }
-        }
-        let sender = "/channel/readings/sender"
-        #expect(try service.send(2, Wire.write, "\(sender)/port¦7") == ["11 OK¦"])
-        #expect(try service.send(3, Wire.read, "\(sender)/port¦") != ["2 7"])
         let nothing = try TestService { machine in machine.policy = { _, _ in 0 } }
         #expect(nothing.layoutRefusals == 0)
         #expect(try nothing.send(2, Wire.read, "name¦").first?.hasPrefix("16 ") == true)
         #expect(try nothing.send(2, Wire.write, "data/x¦1").first?.hasPrefix("16 ") == true)
+    }
+
+    @Test("a user makes as many requests in a second as its rate; the next waits, and is served")
+    func rate() throws {
+        let service = try TestService()
+        var served = 0
+        for _ in 0..<20_100 where service.wakeTime == nil {
+            _ = service.machine.put(TestService.message(Wire.read, "domid¦"), of: 2)
+            _ = try service.round()
+            if !service.machine.get(of: 2).isEmpty { served += 1 }
+        }
+        // The layout is the store's own, and counts for nobody.
+        #expect(served == 20_000)
+        let wake = try #require(service.wakeTime)
+        #expect(wake > service.machine.time && wake <= service.machine.time + 51)
+        #expect(try service.send(3, Wire.read, "domid¦") == ["2 3"])
+        service.machine.time = wake
+        #expect(TestService.messages(try service.settle(2)) == ["2 2"])
     }
 
     @Test("a request in two pieces is one request, wherever it is cut")

@@ -104,6 +104,16 @@ extension StoreServer {
                 "domain \(domain)\(name(ofDomain: domain).map { " \($0)" } ?? ""): "
                     + "nodes \(usage.nodes)/\(quota.nodes), refused \(refused)")
         }
+        for subtree in policy?.subtrees ?? [] {
+            guard let counted = core.subtree(subtree.label) else { continue }
+            func part(_ used: Int, _ limit: Int) -> String {
+                "\(used)/\(limit == 0 ? "-" : "\(limit)")"
+            }
+            lines.append(
+                "subtree \(subtree.name): nodes \(part(counted.usage.nodes, counted.quota.nodes)), "
+                    + "bytes \(part(counted.usage.sizeInBytes, counted.quota.sizeInBytes)), "
+                    + "changes per second -/\(counted.quota.changesPerSecond)")
+        }
         return lines.joined(separator: "\n")
     }
 
@@ -131,6 +141,7 @@ extension StoreServer {
             let count = core.refusals(of: domain, reason)
             if count > 0 { lines.append("  refused \(reason.name) \(count)") }
         }
+        if let text = lastRefusals[domain] { lines.append("  last refusal: \(text)") }
         return lines.joined(separator: "\n")
     }
 
@@ -142,7 +153,7 @@ extension StoreServer {
         let bytes = Array(path.utf8)
         do throws(StoreError) {
             let label = try core.label(of: bytes.span, for: connection.client)
-            return .success(policy.map { $0.names[Int(label.index)] } ?? "(no policy)")
+            return .success(policy?.name(of: label) ?? "(no policy)")
         } catch {
             return .failure(ControlFailure(name: error == .notFound ? "ENOENT" : "EACCES"))
         }
@@ -187,6 +198,7 @@ extension StoreServer {
             let translation = old.translation(to: new)
             try core.reload(new, root: new.root, translation: translation.span)
             policy = new
+            try StoreSetUp.limit(new, &core)
         } catch {
             StandardError.write("reload: \((error as? PolicyFailure)?.message ?? "\(error)")\n")
             return .failure(ControlFailure(name: "EINVAL"))

@@ -17,6 +17,7 @@ struct DaemonOptions {
     static let usage = """
         usage: casemate-xenstored --policy FILE --manifest FILE [--file-contexts FILE]
                    [--socket [NAME=]PATH]... [--peer UID=NAME]... [--nodes COUNT]
+                   [--rate COUNT]
                casemate-xenstored --no-mac [--socket PATH]... [--nodes COUNT]
         """
 
@@ -27,6 +28,8 @@ struct DaemonOptions {
     var sockets: [Socket] = []
     var peers: [UInt32: String] = [:]
     var nodes = 100_000
+    /// The requests that each compartment may make in a second; 0: as many as there is time for.
+    var rate = 20_000
     /// The descriptor of the state that a predecessor hands over.
     var takeOver: Int32?
     /// The whole command line, for a successor.
@@ -48,6 +51,7 @@ struct DaemonOptions {
             case "--peer": try addPeer(try DaemonOptions.value(&rest, name))
             case "--nodes":
                 nodes = try DaemonOptions.number(&rest, name, 1...10_000_000)
+            case "--rate": rate = try DaemonOptions.number(&rest, name, 0...1_000_000_000)
             case "--take-over":
                 takeOver = Int32(try DaemonOptions.number(&rest, name, 3...65_535))
             case "-N", "--no-fork": break  // It never forks; C xenstored's word for it.

@@ -55,6 +55,9 @@ extension StoreRefusal {
         case .conflict: "conflict"
         case .requests: "quota-requests"
         case .rate: "rate"
+        case .subtreeNodes: "subtree-nodes"
+        case .subtreeMemory: "subtree-memory"
+        case .subtreeRate: "subtree-rate"
         }
     }
 
@@ -79,8 +82,8 @@ extension StoreServer {
     private func rule(_ record: StoreRefusalRecord) -> String {
         guard let policy else { return "no policy" }
         let permission = StoreServer.permissionName(record.permission)
-        let subject = policy.names[Int(record.subject.index)]
-        let object = policy.names[Int(record.object.index)]
+        let subject = policy.name(of: record.subject)
+        let object = policy.name(of: record.object)
         var text = "{ \(permission) } scontext=\(subject) tcontext=\(object) tclass=xenstore"
         if record.object == policy.closed {
             return text + ": the file of contexts gives the path no label of the policy"

@@ -29,7 +29,8 @@ import VirtualHardware
     private static func serve(_ options: DaemonOptions) throws {
         let policy = options.hasNoControl ? nil : try loadPolicy(options)
         try checkNames(options, policy)
-        let quota = StoreQuota()
+        var quota = StoreQuota()
+        quota.requestsPerSecond = options.rate
         var administrator = StoreQuota.administrator(
             nodes: options.nodes, blocks: 4 * options.nodes + 16384)
         administrator.watches = 32768
@@ -54,6 +55,7 @@ import VirtualHardware
             try core.install(NoMandatoryControl())
         }
         try StoreSetUp.makeFirstNodes(policy, &core)
+        if let policy { try StoreSetUp.limit(policy, &core) }
         var server = StoreServer(
             core, policy: policy, options: options, memory: memory, queue: queue)
         for socket in options.sockets {

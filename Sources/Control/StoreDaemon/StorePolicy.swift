@@ -23,6 +23,16 @@ struct StoreCompartment {
     let label: StoreLabel
 }
 
+/// What the nodes of one label may take together.
+struct StoreSubtree {
+    /// The name of the subtree, or of the channel.
+    let name: String
+    /// Its label.
+    let label: StoreLabel
+    /// The most nodes, bytes, and writes a second.
+    var quota: SubtreeQuota
+}
+
 /// A policy and its manifest, reduced to what the store needs: a closed set of labels with all
 /// decisions between them.
 ///
@@ -36,6 +46,10 @@ final class StorePolicy {
     let compartments: [StoreCompartment]
     /// What the manifest says about paths, generic ones first.
     let pathLabels: [(path: String, label: StoreLabel)]
+    /// What the manifest bounds: subtrees, and channels that are directories of the store.
+    let subtrees: [StoreSubtree]
+    /// The directories of channels, and the tops of subtrees.
+    let sharedPaths: [String]
     /// The digest of the policy, in hexadecimal.
     let digest: String
     private let contexts: [SecurityContext]
@@ -80,6 +94,8 @@ final class StorePolicy {
         contexts = loaded.contexts
         compartments = loaded.compartments
         pathLabels = loaded.pathLabels
+        subtrees = loaded.subtrees
+        sharedPaths = loaded.sharedPaths
         digest = loaded.digest
         names =
             loaded.contexts.map { contextNames.text($0) } + ["(the store itself)", "(no label)"]
@@ -134,10 +150,16 @@ final class StorePolicy {
         return StoreLabel(index: UInt16(index))
     }
 
+    /// Returns the text of a label.
+    func name(of label: StoreLabel) -> String {
+        // A policy that was replaced may have had more labels.
+        Int(label.index) < names.count ? names[Int(label.index)] : "(no label any more)"
+    }
+
     /// Returns the name of a label's type, for a rule.
     func typeName(_ label: StoreLabel) -> String {
         let index = Int(label.index)
-        return index < contexts.count ? contextNames.typeName(contexts[index]) : names[index]
+        return index < contexts.count ? contextNames.typeName(contexts[index]) : name(of: label)
     }
 
     /// Whether the levels alone would let `subject` observe, and change, what has label `object`.
@@ -173,6 +195,8 @@ private struct LoadedPolicy {
     var contexts: [SecurityContext] = []
     var compartments: [StoreCompartment] = []
     var pathLabels: [(path: String, label: StoreLabel)] = []
+    var subtrees: [StoreSubtree] = []
+    var sharedPaths: [String] = []
     var digest = ""
 
     init(_ policyBytes: [UInt8], _ manifestBytes: [UInt8]) throws {
@@ -204,39 +228,64 @@ private struct LoadedPolicy {
         try addPaths(policy, manifest)
     }
 
-    /// What a manifest may ask for: all but rates, which are not enforced here. Most of it is
-    /// another's to enforce.
-    private static var features: UInt64 { ManifestFeature.known & ~ManifestFeature.rates }
+    /// What a manifest may ask for: all. Most of it is another's to enforce; what concerns the
+    /// store is enforced here.
+    private static var features: UInt64 { ManifestFeature.known }
 
     /// Takes in what the manifest says about paths: subtrees, then directories of channels.
     ///
-    /// - Throws: `PolicyFailure` if a label is not valid, or a subtree has a quota of its own,
-    ///   which is not enforced here.
+    /// - Throws: `PolicyFailure` if a label is not valid, or two rates are about one label.
     private mutating func addPaths(
         _ policy: borrowing PolicyDatabase, _ manifest: borrowing SystemManifest
     ) throws {
         for index in 0..<manifest.subtreeCount {
             let record = manifest.subtree(at: index)
-            guard record.quotaInNodes == 0, record.quotaInBytes == 0 else {
-                throw PolicyFailure(message: "a subtree of the store has a quota of its own")
-            }
-            try addPath(record.path, LoadedPolicy.context(manifest, record.label), policy)
+            let label = try addPath(
+                record.path, LoadedPolicy.context(manifest, record.label), policy)
+            try bound(
+                record.name, label, nodes: record.quotaInNodes, bytes: record.quotaInBytes,
+                rate: record.ratePerSecond)
         }
         for index in 0..<manifest.directoryCount {
             let record = manifest.directory(at: index)
-            try addPath(record.path, LoadedPolicy.context(manifest, record.label), policy)
+            let label = try addPath(
+                record.path, LoadedPolicy.context(manifest, record.label), policy)
+            let channel = manifest.channel(at: record.channel)
+            guard channel.kind == .store else { continue }
+            try bound(channel.name, label, nodes: 0, bytes: 0, rate: channel.ratePerSecond)
         }
+    }
+
+    private mutating func bound(
+        _ name: Span<UInt8>, _ label: StoreLabel, nodes: UInt64, bytes: UInt64, rate: UInt64
+    ) throws {
+        guard nodes > 0 || bytes > 0 || rate > 0 else { return }
+        guard !subtrees.contains(where: { $0.label == label }) else {
+            throw PolicyFailure(
+                message: "two channels of the store have one label, and rates of their own")
+        }
+        // Beyond that no store has room anyway, and no client is as fast.
+        let most: UInt64 = 1 << 29
+        subtrees.append(
+            StoreSubtree(
+                name: String(decoding: LoadedPolicy.bytes(name), as: UTF8.self), label: label,
+                quota: SubtreeQuota(
+                    nodes: Int(min(nodes, most)), sizeInBytes: Int(min(bytes, most)),
+                    changesPerSecond: Int(min(rate, most)))))
     }
 
     private mutating func addPath(
         _ path: Span<UInt8>, _ context: SecurityContext, _ policy: borrowing PolicyDatabase
-    ) throws {
+    ) throws -> StoreLabel {
         guard policy.isValid(context) else {
             throw PolicyFailure(message: "the label of a path is not the policy's")
         }
         if !contexts.contains(context) { contexts.append(context) }
         let label = StoreLabel(index: UInt16(contexts.firstIndex(of: context) ?? 0))
-        pathLabels.append((String(decoding: LoadedPolicy.bytes(path), as: UTF8.self), label))
+        let text = String(decoding: LoadedPolicy.bytes(path), as: UTF8.self)
+        pathLabels.append((text, label))
+        sharedPaths.append(text)
+        return label
     }
 
     private static func bytes(_ span: Span<UInt8>) -> [UInt8] {

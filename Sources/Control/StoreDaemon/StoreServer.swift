@@ -37,6 +37,8 @@ struct StoreServer: ~Copyable {
     private var delayed: [(until: UInt64, connection: Connection)] = []
     private var now: UInt64 = 0
     private var log = RefusalLog()
+    /// By domain, the last refusal that was said.
+    private(set) var lastRefusals: [UInt16: String] = [:]
     /// Whether a successor has taken over.
     var isReplaced = false
 
@@ -272,7 +274,9 @@ struct StoreServer: ~Copyable {
             outcome = core.handle(message, from: connection.client)
         }
         if log.note(core.lastRefusal, now) {
-            StandardError.write(explanation(of: core.lastRefusal) + "\n")
+            let text = explanation(of: core.lastRefusal)
+            lastRefusals[core.lastRefusal.domain] = text
+            StandardError.write(text + "\n")
         }
         connection.inputStart += size
         switch outcome.order {

@@ -8,8 +8,13 @@ enum StoreSetUp {
     ) throws {
         try core.install(policy, root: policy.root)
         if policy.asksFile { core.askForLabels() }
+        for path in ["/", "/local", "/local/domain", "/channel"] {
+            let bytes = Array(path.utf8)
+            try core.openWay(bytes.span)
+        }
         for compartment in policy.compartments {
-            try core.declare(domain: compartment.domain, quota: quota)
+            try core.declare(
+                domain: compartment.domain, quota: quota, label: compartment.label)
             let home = Array("/local/domain/\(compartment.domain)".utf8)
             try core.label(home.span, compartment.label)
         }
@@ -17,6 +22,11 @@ enum StoreSetUp {
             let bytes = Array(path.utf8)
             try core.label(bytes.span, label)
         }
+    }
+
+    /// Bounds what the manifest bounds.
+    static func limit(_ policy: StorePolicy, _ core: inout StoreCore) throws {
+        for subtree in policy.subtrees { try core.limit(subtree.label, to: subtree.quota) }
     }
 
     /// Looks up what the file of contexts says about nodes that are to be made.
@@ -62,6 +72,11 @@ enum StoreSetUp {
             let home = "/local/domain/\(compartment.domain)"
             send(.makeDirectory, home)
             send(.setPermissions, home, "n\(compartment.domain)\0")
+        }
+        // Labels alone protect what compartments share.
+        for path in policy.sharedPaths where path != "/" {
+            send(.makeDirectory, path)
+            send(.setPermissions, path, "b0\0")
         }
     }
 }

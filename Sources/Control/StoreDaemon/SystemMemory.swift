@@ -2,6 +2,7 @@
 import BootArena
 import CEpoll
 import Glibc
+import VirtualHardware
 
 /// Memory that starts as zeros, of which untouched pages cost nothing, and that stays for as long
 /// as the process.
@@ -153,11 +154,6 @@ func signalReady(_ pipe: Int32) {
 /// Lets a descriptor not be inherited, and reads on it not wait.
 func setAdopted(_ number: Int32) -> Bool {
     fcntl(number, F_SETFD, FD_CLOEXEC) == 0 && fcntl(number, F_SETFL, O_NONBLOCK) == 0
-}
-
-/// The value of a variable of the environment.
-func environmentValue(_ name: String) -> String? {
-    unsafe getenv(name).map { unsafe String(cString: $0) }
 }
 
 /// Tells the service manager that this process serves, if there is one (`sd_notify(3)`).

@@ -25,7 +25,7 @@ struct RingDemo {
     private var size: UInt32 { request.pages * RingDemo.pageSize }
 
     private func node(_ name: StaticString) -> String {
-        "/channel/\(request.channel)/sender/\(name)"
+        "/channel/\(request.channel)/\(name)"
     }
 
     /// The word number `index` of what is moved: nothing that memory holds by chance, never 0.

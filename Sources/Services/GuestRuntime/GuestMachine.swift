@@ -126,10 +126,24 @@
 
         /// Waits until some port has been signalled; returns at once if one was since the last
         /// call.
-        public mutating func waitForSignals() {
+        ///
+        /// - Parameter time: microseconds of `now()` at which it returns at the latest.
+        public mutating func waitForSignals(until time: UInt64? = nil) {
             // `struct vcpu_info`: upcall pending at 0, selector at 8; it is polled, so both are
             // cleared before the ports are looked at.
-            _ = service_hypercall(Call.schedule, 1, 0, 0)
+            if let time {
+                // `SCHEDOP_poll` of no port: a signal that comes before it has begun to wait is
+                // seen at that time.
+                let arguments = service_argument_address()
+                service_store64(arguments, arguments)
+                service_store64(arguments + 8, 0)
+                service_store64(arguments + 16, time * 1000)
+                if service_load8(GuestMachine.sharedInfoAddress) == 0 {
+                    _ = service_call(Call.schedule, 3, 0)
+                }
+            } else {
+                _ = service_hypercall(Call.schedule, 1, 0, 0)
+            }
             service_store8(GuestMachine.sharedInfoAddress, 0)
             _ = service_exchange64(GuestMachine.sharedInfoAddress + 8, 0)
             if lifePort != 0, takeSignal(of: lifePort) { refreshLives() }
@@ -230,6 +244,29 @@
                 return AccessVector(bits: 0)
             }
             return AccessVector(bits: service_load32(arguments + 24))
+        }
+
+        /// The clock of `struct vcpu_info`: system time at a stamp, and how ticks since then become
+        /// nanoseconds.
+        public func now() -> UInt64 {
+            let base = GuestMachine.sharedInfoAddress + 32
+            var nanoseconds: UInt64 = 0
+            // The record is written when the service is entered: it is whole at the second look.
+            for _ in 0..<4 {
+                let version = service_load32(base)
+                let stamp = service_load64(base + 8)
+                let time = service_load64(base + 16)
+                let multiplier = UInt64(service_load32(base + 24))
+                let shift = Int(Int8(bitPattern: service_load8(base + 28)))
+                // WRAPS: as `xen/arch-x86` defines it, modulo 2^64.
+                var ticks = service_rdtsc() &- stamp
+                ticks = shift < 0 ? ticks &>> UInt64(-shift) : ticks &<< UInt64(shift)
+                nanoseconds =
+                    time &+ ticks.multipliedFullWidth(by: multiplier).high &<< 32
+                    &+ ticks.multipliedFullWidth(by: multiplier).low &>> 32
+                if version & 1 == 0, version == service_load32(base) { break }
+            }
+            return nanoseconds / 1000
         }
 
         /// What the hypervisor said when the life of some domain last changed.

@@ -36,6 +36,9 @@ public protocol ServiceMachine: ~Copyable {
         subject: Int, object: Int, class objectClass: ObjectClass
     ) -> AccessVector
 
+    /// Microseconds of a clock that does not go back.
+    func now() -> UInt64
+
     /// Whether a domain runs, and which of those that had its number.
     func life(of domain: UInt16) -> DomainLife
 

@@ -70,10 +70,9 @@ struct DomainRecord: ZeroInitializable {
     var outstanding = 0
     /// The label of its connections; that of a domain without any is that of all.
     var label: UInt16 = 0
-    /// Requests that it may make at once, in millionths, and when that was true.
-    var allowance: UInt64 = 0
-    var allowanceTime: UInt64 = 0
-    var refusals = InlineArray<16, UInt32>(repeating: 0)
+    /// How many requests it may make at once.
+    var bucket = TokenBucket()
+    var refusals = InlineArray<20, UInt32>(repeating: 0)
 
     /// The domain for which this one may act.
     var target: UInt16? {

@@ -29,13 +29,25 @@ struct NodeRecord: ZeroInitializable {
     /// The index of the domain whose quota the node is counted in.
     var account: UInt16 = 0
 
-    /// The size of the list of children, in bytes.
+    /// The bytes of name and value.
+    var contentSize: Int { Int(nameLength) + Int(valueLength) }
+
+    /// The size of the list of those children that have the node's own label, in bytes.
     var childBytes: Int {
-        get { Int(childBytesAndMixture & 0x7fff_ffff) }
+        get { Int(childBytesAndMixture & 0x3fff_ffff) }
         set {
             childBytesAndMixture =
-                childBytesAndMixture & 0x8000_0000
-                | UInt32(truncatingIfNeeded: newValue) & 0x7fff_ffff
+                childBytesAndMixture & 0xc000_0000
+                | UInt32(truncatingIfNeeded: newValue) & 0x3fff_ffff
+        }
+    }
+
+    /// Whether some child had another label, ever since this node was made.
+    var hasForeignChildren: Bool {
+        get { childBytesAndMixture & 0x4000_0000 != 0 }
+        set {
+            childBytesAndMixture =
+                childBytesAndMixture & 0xbfff_ffff | (newValue ? 0x4000_0000 : 0)
         }
     }
 
@@ -149,7 +161,9 @@ struct NodeTable: ~Copyable {
             records[Int(last)].nextSibling = index
         }
         records[Int(record.parent)].lastChild = index
-        records[Int(record.parent)].childBytes += Int(record.nameLength) + 1
+        if !isForeign(record) {
+            records[Int(record.parent)].childBytes += Int(record.nameLength) + 1
+        }
     }
 
     /// Takes a record out of its parent's list and its bucket.
@@ -166,7 +180,46 @@ struct NodeTable: ~Copyable {
         } else {
             records[Int(record.nextSibling)].previousSibling = record.previousSibling
         }
-        records[Int(record.parent)].childBytes -= Int(record.nameLength) + 1
+        if !isForeign(record) {
+            records[Int(record.parent)].childBytes -= Int(record.nameLength) + 1
+        }
+    }
+
+    /// Whether a node has another label than its parent. Then it counts in no size of the parent's,
+    /// and changes no generation of it: both tell of the parent's label only.
+    func isForeign(_ record: NodeRecord) -> Bool {
+        record.parent != 0 && record.label != records[Int(record.parent)].label
+    }
+
+    /// Gives a node another label, and counts it in its parent's size accordingly.
+    mutating func setLabel(_ index: UInt32, _ label: UInt16) {
+        let parent = records[Int(index)].parent
+        let size = Int(records[Int(index)].nameLength) + 1
+        if parent != 0, !isForeign(records[Int(index)]) {
+            records[Int(parent)].childBytes -= size
+        }
+        records[Int(index)].label = label
+        if parent != 0, !isForeign(records[Int(index)]) {
+            records[Int(parent)].childBytes += size
+        }
+        recountChildren(of: index)
+    }
+
+    /// Counts the size of a node's list of children anew, after labels have changed.
+    ///
+    /// - Complexity: the number of its children.
+    mutating func recountChildren(of index: UInt32) {
+        var (child, size) = (records[Int(index)].firstChild, 0)
+        while child != 0 {
+            if isForeign(records[Int(child)]) {
+                records[Int(index)].hasMixedLabels = true
+                records[Int(index)].hasForeignChildren = true
+            } else {
+                size += Int(records[Int(child)].nameLength) + 1
+            }
+            child = records[Int(child)].nextSibling
+        }
+        records[Int(index)].childBytes = size
     }
 
     private mutating func unlinkFromBucket(_ index: UInt32) {

@@ -112,6 +112,29 @@ public struct StoreCore: ~Copyable {
         try engine.label(given, label)
     }
 
+    /// Makes the node that is, or will be, at exactly `path` one that only leads somewhere: it has
+    /// the root's label, but everybody may read it, and list there what is no secret from him. For
+    /// `/` and what every store has, like `/local`; not for names that tell of somebody.
+    ///
+    /// - Throws: `.invalidPath`; `.capacityExceeded` as `label`.
+    public mutating func openWay(_ path: Span<UInt8>) throws(StoreSetupError) {
+        try engine.openWay(path)
+    }
+
+    /// Bounds what all nodes of a label take together. A reload forgets it.
+    ///
+    /// - Throws: `.unknownLabel`; `.invalidQuota`.
+    public mutating func limit(
+        _ label: StoreLabel, to quota: SubtreeQuota
+    ) throws(StoreSetupError) {
+        try engine.limit(label, to: quota)
+    }
+
+    /// Returns what the nodes of a label take, and may; nil if there is no such label.
+    public func subtree(_ label: StoreLabel) -> (usage: SubtreeUsage, quota: SubtreeQuota)? {
+        engine.subtree(label)
+    }
+
     /// Asks the owner from now on for the labels of new nodes, before the rules: a request that
     /// would make some is answered with nothing, and `isWaitingForLabels` says so. The owner looks
     /// labels up, calls `provide` for each, and then `handle` with the same request again.
@@ -219,13 +242,15 @@ public struct StoreCore: ~Copyable {
 
     /// Declares that a domain exists, and reserves its quota.
     ///
+    /// - Parameter label: what the policy calls it; the last of its connections decides. Without
+    ///   one it is the root's.
     /// - Throws: `.invalidQuota`; `.wrongDomain` if it exists already; `.capacityExceeded` if the
-    ///   reservation does not fit.
+    ///   reservation does not fit; `.unknownLabel`.
     /// - Complexity: the number of domains.
     public mutating func declare(
-        domain: UInt16, quota: StoreQuota
+        domain: UInt16, quota: StoreQuota, label: StoreLabel? = nil
     ) throws(StoreSetupError) {
-        try engine.declare(domain: domain, quota: quota)
+        try engine.declare(domain: domain, quota: quota, label: label)
     }
 
     /// Says that a domain has ended: its connections, its nodes with all below them and what others

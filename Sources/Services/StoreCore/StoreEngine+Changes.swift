@@ -32,6 +32,7 @@ extension StoreEngine {
         try checkSize(
             permissions: seen.permissions, valueLength: value.count, childBytes: seen.childBytes,
             requester)
+        try checkQuota(seen.label, bytes: value.count - seen.valueLength, requester)
         if seen.access == 0 {
             try writeTree(value, seen.node, requester)
             fireWatches(nodes[seen.node].permissions, nodes[seen.node].label)
@@ -49,7 +50,7 @@ extension StoreEngine {
         let newCount = BlockTable.blockCount(for: nameLength + value.count)
         if newCount == record.blockCount, newCount > 0, blocks.isSole(record.content) {
             blocks.write(value, to: record.content, at: nameLength)
-            nodes[node].valueLength = UInt16(truncatingIfNeeded: value.count)
+            setValueLength(node, value.count)
             touch(node)
             return
         }
@@ -158,12 +159,11 @@ extension StoreEngine {
         }
         let firstEnd = path.nextLength(after: top)
         try checkLabels(above.label, from: top, requester)
-        if requester.transaction == 0 {
-            let hidden = treeNode(path, firstEnd)
-            if hidden != 0 {
-                throw denied(requester, nodes[hidden].label, XenstorePermission.create)
-            }
+        let hidden = treeNode(path, firstEnd)
+        if hidden != 0, !labels.mayKnow(requester.label, nodes[hidden].label) {
+            throw denied(requester, nodes[hidden].label, XenstorePermission.create)
         }
+        try checkQuotas(above.label, from: top, value.count, requester)
         try checkNewSizes(above, from: top, value.count, requester)
         var list = permissions[above.permissions]
         if !requester.isPrivileged { list.replaceOwner(requester.domain) }
@@ -204,10 +204,12 @@ extension StoreEngine {
     }
 
     /// The label of a new node at the first `length` bytes of the path.
-    private func newLabel(_ length: Int, under parent: UInt16) -> UInt16 {
+    func newLabel(_ length: Int, under parent: UInt16) -> UInt16 {
         if hasOutsideLabels, outsideLabels[length] != 0 { return outsideLabels[length] - 1 }
         let part = path.span.extracting(first: length)
-        return labels.rule(for: part, secret: secret, in: blocks) ?? parent
+        if let label = labels.rule(for: part, secret: secret, in: blocks) { return label }
+        // What only leads somewhere hands on what it is the opened form of.
+        return parent == labels.way ? labels.base : parent
     }
 
     private mutating func checkLabels(
@@ -304,7 +306,10 @@ extension StoreEngine {
             transactions[access].changesContent = true
             transactions[access].isModified = true
             domains[account].blocks += blockCount
-            transactions[parent.access].childBytes += UInt32(truncatingIfNeeded: next - start + 1)
+            if transactions[access].label == parent.label {
+                transactions[parent.access].childBytes +=
+                    UInt32(truncatingIfNeeded: next - start + 1)
+            }
             transactions[parent.access].changesChildren = true
             transactions[parent.access].isModified = true
             if isLast { transactions[access].fires = true }
@@ -331,6 +336,7 @@ extension StoreEngine {
             throw denied(requester, parent.label, XenstorePermission.write)
         }
         if tree != 0 { try checkRemoval(tree, requester) }
+        try takeChange(seen.label, requester)
         if seen.access == 0 {
             fireRemoval(seen.node)
             removeTree(seen.node)
@@ -357,8 +363,10 @@ extension StoreEngine {
     private mutating func removeInTransaction(
         _ access: UInt32, parent: UInt32, _ requester: Requester
     ) {
-        let nameBytes = UInt32(transactions[access].nameLength) + 1
-        transactions[parent].childBytes -= min(nameBytes, transactions[parent].childBytes)
+        if transactions[access].label == transactions[parent].label {
+            let nameBytes = UInt32(transactions[access].nameLength) + 1
+            transactions[parent].childBytes -= min(nameBytes, transactions[parent].childBytes)
+        }
         transactions[parent].changesChildren = true
         transactions[parent].isModified = true
         markRemoved(access)
@@ -415,6 +423,7 @@ extension StoreEngine {
         guard requester.isPrivileged || list.owner == old.owner || Faults.has(.xsa352) else {
             throw .notPermitted
         }
+        try takeChange(seen.label, requester)
         let held = try holdPermissions(list, requester)
         defer { releasePermissions(held) }
         try checkSize(
@@ -431,6 +440,7 @@ extension StoreEngine {
             releasePermissions(nodes[seen.node].permissions)
             nodes[seen.node].permissions = held
             touch(seen.node)
+            noteReadability(seen.node)
             fireWatches(held, nodes[seen.node].label)
         } else {
             if list.owner != old.owner {

@@ -9,17 +9,19 @@ extension StoreEngine {
     ///   reservation does not fit.
     /// - Complexity: the number of domains.
     package mutating func declare(
-        domain: UInt16, quota: StoreQuota
+        domain: UInt16, quota: StoreQuota, label: StoreLabel? = nil
     ) throws(StoreSetupError) {
+        if let label, Int(label.index) >= labels.count { throw .unknownLabel }
         guard quota.isValid else { throw .invalidQuota }
         guard domainIndices[Int(domain)] == 0 else { throw .wrongDomain }
         guard let index = freeDomain(), hasRoom(for: quota) else { throw .capacityExceeded }
         place(domain: domain, quota: quota, at: index)
+        if let label { domains[index].label = label.index }
     }
 
     mutating func place(domain: UInt16, quota: StoreQuota, at index: Int) {
         if !Faults.has(.xsa483) { domains[index] = DomainRecord() }
-        domains[index].label = nodes[NodeTable.root].label
+        domains[index].label = labels.base
         domains[index].quota = quota
         domains[index].domain = domain
         domains[index].isUsed = true
@@ -62,7 +64,7 @@ extension StoreEngine {
         let label = domainIndex(domain).map { domains[$0].label }
         fireSpecial(
             .releaseDomain, releasePermissions, domain: domain,
-            label: label ?? nodes[NodeTable.root].label)
+            label: label ?? labels.base)
     }
 
     /// Takes back all that a domain has.
@@ -208,22 +210,14 @@ extension StoreEngine {
             refuse(.requests, account)
             return .afterDelivery
         }
+        self.now = max(self.now, now)
         let rate = UInt64(domains[account].quota.requestsPerSecond)
         if rate > 0 {
-            let full = rate * 1_000_000
-            let time = domains[account].allowanceTime
-            // Time that went back, or not yet measured, adds nothing, and a second is enough.
-            let passed = min(now > time ? now - time : 0, 1_000_000)
-            let isFirst = time == 0
-            let allowance =
-                isFirst ? full : min(full, domains[account].allowance + passed * rate)
-            domains[account].allowanceTime = max(1, max(now, time))
-            guard allowance >= 1_000_000 else {
-                domains[account].allowance = allowance
+            let wait = domains[account].bucket.take(rate: rate, at: now)
+            guard wait == 0 else {
                 refuse(.rate, account)
-                return .after(microseconds: (1_000_000 - allowance) / rate + 1)
+                return .after(microseconds: wait)
             }
-            domains[account].allowance = allowance - 1_000_000
         }
         domains[account].outstanding += 1
         clients[index].outstanding += 1

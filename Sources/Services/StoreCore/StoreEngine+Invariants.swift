@@ -21,6 +21,25 @@ extension StoreEngine {
         }
         // Blocks that transactions hold together with the tree are counted for both.
         return nodeSum == nodes.count && blockSum >= blocks.usedCount && treeIsSound()
+            && labelsAreSound()
+    }
+
+    /// Whether what is counted for labels adds up, and nothing is pending.
+    private func labelsAreSound() -> Bool {
+        var (nodeSum, byteSum) = (0, 0)
+        for index in 0..<capacity.labels + LabelTable.ownCount {
+            let usage = labels.usage(UInt16(truncatingIfNeeded: index))
+            guard usage.nodes >= 0, usage.sizeInBytes >= 0 else { return false }
+            nodeSum += usage.nodes
+            byteSum += usage.sizeInBytes
+        }
+        var bytes = 0
+        var node = NodeTable.root
+        while node != 0 {
+            bytes += nodes[node].contentSize
+            node = nodes.following(node, below: NodeTable.root)
+        }
+        return nodeSum == nodes.count && byteSum == bytes
     }
 
     private func treeIsSound() -> Bool {
@@ -33,7 +52,7 @@ extension StoreEngine {
                 guard nodes[child].parent == node, nodes[child].previousSibling == previous else {
                     return false
                 }
-                bytes += Int(nodes[child].nameLength) + 1
+                if !nodes.isForeign(nodes[child]) { bytes += Int(nodes[child].nameLength) + 1 }
                 previous = child
                 child = nodes[child].nextSibling
             }

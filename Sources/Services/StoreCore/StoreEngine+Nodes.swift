@@ -64,8 +64,12 @@ extension StoreEngine {
             return NodeView()
         }
         let record = nodes[node]
+        // What others have below it is counted for who may know of it. WRAPS: in centuries.
+        let generation =
+            record.hasForeignChildren
+            ? record.generation &+ labels.foreignChanges(requester.label) : record.generation
         return NodeView(
-            exists: true, node: node, generation: record.generation, content: record.content,
+            exists: true, node: node, generation: generation, content: record.content,
             permissions: record.permissions, childBytes: record.childBytes,
             nameLength: Int(record.nameLength), valueLength: Int(record.valueLength),
             label: record.label)
@@ -95,7 +99,7 @@ extension StoreEngine {
     }
 
     /// Whether the transaction has removed something above the path.
-    private func isTreeHidden(_ length: Int, _ transaction: UInt32) -> Bool {
+    func isTreeHidden(_ length: Int, _ transaction: UInt32) -> Bool {
         guard transactions[transaction: transaction].hidingCount > 0 else { return false }
         var above = path.parentLength(of: length)
         while above > 1 {
@@ -173,7 +177,7 @@ extension StoreEngine {
     ) -> StoreError {
         refuse(.label, requester.account)
         lastRefusal.subject = StoreLabel(index: requester.label)
-        lastRefusal.object = StoreLabel(index: object)
+        lastRefusal.object = StoreLabel(index: labels.known(object))
         lastRefusal.permission = permission.mask
         return .accessDenied
     }
@@ -208,7 +212,9 @@ extension StoreEngine {
         let above = try nearest(path.count, requester)
         let general =
             need.contains(.write) ? XenstorePermission.write : XenstorePermission.read
-        guard !seen.exists, above.exists, access(above.permissions, requester).contains(need) else {
+        // To change permissions of what is not there takes to write, or to own.
+        let isOpen = access(above.permissions, requester).bits & need.bits != 0
+        guard !seen.exists, above.exists, isOpen else {
             refuse(.permission, requester.account)
             throw .accessDenied
         }

@@ -95,8 +95,9 @@ extension StoreEngine {
         var child = node == 0 ? 0 : nodes[node].firstChild
         while child != 0, !list.isCut {
             let record = nodes[child]
-            let isSeen = labels.mayKnow(requester.label, record.label)
-            if isSeen, !changes || !isReplaced(child, requester.transaction) {
+            if isListed(record, in: seen, requester),
+                !changes || !isReplaced(child, requester.transaction)
+            {
                 append(record.content, Int(record.nameLength), &list)
             }
             child = record.nextSibling
@@ -112,6 +113,17 @@ extension StoreEngine {
             }
             other = record.next
         }
+    }
+
+    /// Whether a child stands in a list: the requester may know of it, and, where the list is
+    /// everybody's to read, may read the child itself, so that who walks down is nowhere refused.
+    private func isListed(
+        _ child: NodeRecord, in parent: NodeView, _ requester: Requester
+    ) -> Bool {
+        labels.mayKnow(requester.label, child.label)
+            && (parent.label != labels.way
+                || access(child.permissions, requester).contains(.read)
+                    && labels.allows(requester.label, child.label, XenstorePermission.list))
     }
 
     private mutating func append(_ content: UInt32, _ nameLength: Int, _ list: inout ChildList) {
@@ -227,7 +239,8 @@ extension StoreEngine {
             index = end
         }
         guard let list else { throw .invalid }
-        guard domainIndex(list.owner) != nil else { throw .notFound }
+        // A guest may not give nodes away: whether others exist is not told it.
+        guard !requester.isPrivileged || domainIndex(list.owner) != nil else { throw .notFound }
         return list
     }
 

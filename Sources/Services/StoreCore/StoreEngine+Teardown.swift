@@ -43,12 +43,20 @@ extension StoreEngine {
             throw .capacityExceeded
         }
         markWatches()
-        guard labels.install(authority) else { throw .capacityExceeded }
+        guard labels.install(authority, root: root.index) else { throw .capacityExceeded }
         labels.translateRules(translation)
+        labels.forgetAccounts()
+        let isOpen = nodes[NodeTable.root].label == labels.way
         for index in 1..<nodes.endIndex {
             nodes[index].label = labels.translated(nodes[index].label, translation)
         }
-        nodes[NodeTable.root].label = root.index
+        nodes[NodeTable.root].label = isOpen ? labels.way : root.index
+        var node = NodeTable.root
+        while node != 0 {
+            labels.account(nodes[node].label, nodes: 1, bytes: nodes[node].contentSize)
+            nodes.recountChildren(of: node)
+            node = nodes.following(node, below: NodeTable.root)
+        }
         // The root may differ from its children now.
         nodes[NodeTable.root].hasMixedLabels = true
         for index in clients.indices {
@@ -108,19 +116,18 @@ extension StoreEngine {
             throw denied(requester, label.index, XenstorePermission.relabelto)
         }
         markWatches()
-        nodes[seen.node].label = label.index
+        // To some it is gone, to others new.
+        noteListChange(seen.node)
+        let size = nodes[seen.node].contentSize
+        labels.account(nodes[seen.node].label, nodes: -1, bytes: -size)
+        nodes.setLabel(seen.node, label.index)
+        labels.account(label.index, nodes: 1, bytes: size)
         noteMixture(above: seen.node)
         nodes[seen.node].hasMixedLabels = true
         touch(seen.node)
-        touchParent(of: seen.node)
+        noteListChange(seen.node)
         holdBackEvents()
         teardown = Teardown(stage: .watches, node: seen.node)
-    }
-
-    /// Whoever has listed the parent has seen a name that may be secret now, or the reverse.
-    private mutating func touchParent(of node: UInt32) {
-        let parent = nodes[node].parent
-        if parent != 0 { touch(parent) }
     }
 
     /// See `StoreCore.label(of:for:)`.
@@ -130,7 +137,8 @@ extension StoreEngine {
         guard let index = clientIndex(client) else { throw .invalid }
         let requester = requester(index)
         try setPath(given, requester.domain)
-        return StoreLabel(index: try obtain(.read, XenstorePermission.read, requester).label)
+        let label = try obtain(.read, XenstorePermission.read, requester).label
+        return StoreLabel(index: labels.known(label))
     }
 
     /// See `StoreCore.nextRevocation`.

@@ -50,6 +50,10 @@ extension StoreEngine {
             refuse(.conflict, requester.account)
             throw .conflict
         }
+        if labels.hasQuotas, let reason = exceededQuota(index) {
+            refuse(reason, requester.account)
+            throw .transactionFailed
+        }
         commitRemovals(index)
         commitNodes(index)
         commitEvents(index)
@@ -65,6 +69,12 @@ extension StoreEngine {
             if Faults.has(.xsa206), record.removedClock != clock { return false }
             path.set(record.path, count: Int(record.pathLength), in: blocks)
             let now = treeView(path.count, outside)
+            // What is secret from the client is not to be written over.
+            if record.exists, record.baseGeneration == 0, !now.exists,
+                treeNode(path, path.count) != 0
+            {
+                return false
+            }
             guard now.generation == record.baseGeneration,
                 !now.exists || now.label == record.baseLabel
             else { return false }
@@ -168,6 +178,7 @@ extension StoreEngine {
             permissions.hold(record.permissions)
             releasePermissions(nodes[node].permissions)
             nodes[node].permissions = record.permissions
+            noteReadability(node)
         }
         touch(node)
     }

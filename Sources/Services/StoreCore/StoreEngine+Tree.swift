@@ -6,9 +6,14 @@ extension StoreEngine {
     ///
     /// - Complexity: the depth of the node.
     mutating func touch(_ node: UInt32) {
+        nodes[node].generation = labels.nextGeneration(nodes[node].label)
+        touchSubtrees(above: node)
+    }
+
+    /// Notes, at a node and all above it, that something has changed there or below.
+    private mutating func touchSubtrees(above node: UInt32) {
         // WRAPS: it would take centuries.
         clock &+= 1
-        nodes[node].generation = labels.nextGeneration(nodes[node].label)
         var above = node
         while above != 0 {
             nodes[above].subtreeClock = clock
@@ -44,10 +49,29 @@ extension StoreEngine {
         nodes[node] = record
         nodes.attach(node)
         domains[new.account].nodes += 1
-        if nodes[new.parent].label != new.label { noteMixture(above: node) }
+        labels.account(new.label, nodes: 1, bytes: record.contentSize)
         touch(node)
-        touch(new.parent)
+        noteListChange(node)
         return node
+    }
+
+    /// Notes that a node was made, or is about to be removed: in the list of its parent, or, where
+    /// its label is another, for those who may know of it.
+    mutating func noteListChange(_ node: UInt32) {
+        if nodes.isForeign(nodes[node]) {
+            noteMixture(above: node)
+            nodes[nodes[node].parent].hasForeignChildren = true
+            labels.noteForeign(nodes[node].label)
+            touchSubtrees(above: node)
+        } else {
+            touch(nodes[node].parent)
+        }
+    }
+
+    /// Notes that a node has other permissions: where lists show only what may be read, its
+    /// parent's is another.
+    mutating func noteReadability(_ node: UInt32) {
+        if nodes[nodes[node].parent].label == labels.way { noteListChange(node) }
     }
 
     /// Notes that labels differ, at all nodes above.
@@ -75,14 +99,21 @@ extension StoreEngine {
         domains[Int(nodes[node].account)].blocks -= nodes[node].blockCount
         blocks.release(nodes[node].content)
         nodes[node].content = content
-        nodes[node].valueLength = UInt16(truncatingIfNeeded: valueLength)
+        setValueLength(node, valueLength)
+    }
+
+    /// Notes the size of a new value.
+    mutating func setValueLength(_ node: UInt32, _ length: Int) {
+        labels.account(
+            nodes[node].label, nodes: 0, bytes: length - Int(nodes[node].valueLength))
+        nodes[node].valueLength = UInt16(truncatingIfNeeded: length)
     }
 
     /// Removes a node with all that is below it, and frees what they hold.
     ///
     /// - Complexity: the number of nodes removed.
     mutating func removeTree(_ top: UInt32) {
-        let parent = nodes[top].parent
+        noteListChange(top)
         nodes.detach(top)
         nodes[top].nextSibling = 0
         nodes[top].previousSibling = 0
@@ -101,7 +132,6 @@ extension StoreEngine {
             if isTop { break }
             node = above
         }
-        touch(parent)
     }
 
     /// Whether a fault keeps the walk from going further down.
@@ -120,6 +150,7 @@ extension StoreEngine {
             domains[Int(record.account)].nodes -= 1
         }
         domains[Int(record.account)].blocks -= record.blockCount
+        labels.account(record.label, nodes: -1, bytes: -record.contentSize)
         blocks.release(record.content)
         releasePermissions(record.permissions)
         nodes.free(node)

@@ -15,7 +15,8 @@ package import BootArena
 /// - Invariant (closed): the quotas of the domains sum up to no more than the store has room for,
 ///   so that no request can fail because of what another domain did.
 /// - Invariant (accounted): each domain's usage is the sum over what is counted for it.
-/// - Invariant (labelled): each node, subject and rule has a label below `labels.count`.
+/// - Invariant (labelled): each node, subject and rule has a label of the policy, `none`
+///   or `way`.
 /// - Source: the contract is retold in `docs/abi/xenstore.md`.
 package struct StoreEngine<Faults: StoreFaults>: ~Copyable {
     var blocks: BlockTable
@@ -36,6 +37,8 @@ package struct StoreEngine<Faults: StoreFaults>: ~Copyable {
     var replyCount = 0
     var event: ArenaTable<UInt8>
     var eventCount = 0
+    /// The greatest time that the owner has told, in microseconds.
+    var now: UInt64 = 0
     /// Rises with every change of the tree; never shown to anybody.
     var clock: UInt64 = 0
     var capacity: StoreCapacity
@@ -144,8 +147,7 @@ package struct StoreEngine<Faults: StoreFaults>: ~Copyable {
         size += table(capacity.watches, WatchRecord.self)
         size += table(capacity.events, EventRecord.self)
         size += table(bucketCount(for: capacity.watches), UInt32.self)
-        size += table((capacity.labels + 1) * (capacity.labels + 1), UInt16.self)
-        size += table(capacity.labels + 1, UInt64.self) + table(capacity.labelRules, LabelRule.self)
+        size += LabelTable.arenaSizeInBytes(capacity: capacity.labels, rules: capacity.labelRules)
         size += table(capacity.clients, ClientRecord.self)
         size += table(capacity.domains, DomainRecord.self) + table(1 << 16, UInt16.self)
         return size + 4 * StorePath.maximum + 2 * messageSize + 1024
@@ -162,6 +164,7 @@ package struct StoreEngine<Faults: StoreFaults>: ~Copyable {
         precondition(root == NodeTable.root, "the root is not the first node")
         nodes[root].permissions = index
         nodes[root].generation = 1
+        labels.account(0, nodes: 1, bytes: 0)
         domains[0].nodes = 1
         domains[0].permissionLists = 1
     }
@@ -178,8 +181,38 @@ package struct StoreEngine<Faults: StoreFaults>: ~Copyable {
         _ authority: borrowing Authority, root: StoreLabel = StoreLabel(index: 0)
     ) throws(StoreSetupError) {
         guard Int(root.index) < authority.labelCount else { throw .unknownLabel }
-        guard labels.install(authority) else { throw .capacityExceeded }
-        nodes[NodeTable.root].label = root.index
+        guard labels.install(authority, root: root.index) else { throw .capacityExceeded }
+        setRootLabel(root.index)
+        for index in domains.indices { domains[index].label = root.index }
+    }
+
+    private mutating func setRootLabel(_ label: UInt16) {
+        labels.account(nodes[NodeTable.root].label, nodes: -1, bytes: 0)
+        nodes.setLabel(NodeTable.root, label)
+        labels.account(label, nodes: 1, bytes: 0)
+    }
+
+    /// See `StoreCore.openWay`.
+    package mutating func openWay(_ given: Span<UInt8>) throws(StoreSetupError) {
+        guard given.count == 1 else { return try addRule(given, labels.way) }
+        do throws(StoreError) { try path.set(given, domain: 0) } catch { throw .invalidPath }
+        guard path.isRoot else { throw .invalidPath }
+        setRootLabel(labels.way)
+    }
+
+    /// See `StoreCore.limit`.
+    package mutating func limit(
+        _ label: StoreLabel, to quota: SubtreeQuota
+    ) throws(StoreSetupError) {
+        guard Int(label.index) < labels.count else { throw .unknownLabel }
+        guard quota.isValid else { throw .invalidQuota }
+        labels.setQuota(label.index, quota)
+    }
+
+    /// Returns what the nodes of a label take, and may; nil if there is no such label.
+    package func subtree(_ label: StoreLabel) -> (usage: SubtreeUsage, quota: SubtreeQuota)? {
+        guard Int(label.index) < labels.count else { return nil }
+        return (labels.usage(label.index), labels.quota(label.index))
     }
 
     /// See `StoreCore.provide`.
@@ -199,6 +232,12 @@ package struct StoreEngine<Faults: StoreFaults>: ~Copyable {
         _ given: Span<UInt8>, _ label: StoreLabel
     ) throws(StoreSetupError) {
         guard Int(label.index) < labels.count else { throw .unknownLabel }
+        try addRule(given, label.index)
+    }
+
+    private mutating func addRule(
+        _ given: Span<UInt8>, _ label: UInt16
+    ) throws(StoreSetupError) {
         do throws(StoreError) { try path.set(given, domain: 0) } catch { throw .invalidPath }
         guard !path.isSpecial else { throw .invalidPath }
         let blockCount = BlockTable.blockCount(for: path.count)
@@ -210,7 +249,7 @@ package struct StoreEngine<Faults: StoreFaults>: ~Copyable {
         let digest = NameHash.of(path.span, secret: secret)
         guard
             labels.addRule(
-                path: chain, pathLength: path.count, digest: digest, label: label.index)
+                path: chain, pathLength: path.count, digest: digest, label: label)
         else {
             blocks.release(chain)
             throw .capacityExceeded

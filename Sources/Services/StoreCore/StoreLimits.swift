@@ -175,9 +175,15 @@ public enum StoreRefusal: Int, Sendable, BitwiseCopyable {
     case requests
     /// Too many requests in a second: the next waits.
     case rate
+    /// The quota of nodes of a subtree.
+    case subtreeNodes
+    /// The quota of bytes of a subtree.
+    case subtreeMemory
+    /// Too many changes of a subtree in a second.
+    case subtreeRate
 
     /// The number of reasons; their raw values are 0 and on.
-    public static var count: Int { 15 }
+    public static var count: Int { 18 }
 }
 
 /// What was refused, for whoever explains it: a number for the request, who asked, and why.

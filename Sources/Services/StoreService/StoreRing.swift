@@ -66,6 +66,8 @@ struct StoreRing: BitwiseCopyable {
     var responseProducer: UInt32 = 0
     /// How much of a request has come.
     var inputCount = 0
+    /// The request is whole, and waits until its domain may make one more.
+    var isHeldBack = false
     /// The reply that is to be sent: which of its bytes are not yet; equal when there is none.
     var replyStart = 0
     var replyCount = 0
@@ -83,6 +85,7 @@ struct StoreRing: BitwiseCopyable {
         requestConsumer = 0
         responseProducer = 0
         inputCount = 0
+        isHeldBack = false
         replyStart = 0
         replyCount = 0
         eventStart = 0

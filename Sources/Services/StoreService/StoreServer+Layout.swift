@@ -6,16 +6,22 @@ import SystemManifest
 /// What the store lays out itself: where each user finds itself, and the directories in which the
 /// ends of channels meet. It does so as domain 0, under the hypervisor's label.
 extension StoreServer {
-    /// Takes the users over from the manifest, and labels what will be theirs.
+    /// Takes the users over from the manifest, and says which label each path will have.
     ///
     /// - Throws: `.unfit` if a label or path is refused.
-    mutating func declareUsers(
+    mutating func declarePaths(
         _ manifest: borrowing SystemManifest, own: Int
     ) throws(StoreServiceError) {
-        // The names of channels are nobody's to list.
-        begin(.makeDirectory)
-        add("/channel")
-        try label(UInt16(truncatingIfNeeded: own + 1))
+        for number in 0..<4 {
+            begin(.makeDirectory)
+            switch number {
+            case 0: add("/")
+            case 1: add("/local")
+            case 2: add("/local/domain")
+            default: add("/channel")
+            }
+            try openWay()
+        }
         var next = 0
         for compartment in 0..<manifest.compartmentCount
         where manifest.compartment(at: compartment).uses(.store) {
@@ -28,15 +34,108 @@ extension StoreServer {
             try label(rings[next].label)
             next += 1
         }
-        for index in 0..<manifest.channelCount {
-            let channel = manifest.channel(at: index)
+        for index in 0..<manifest.directoryCount where NodeLabels.isServed(index, manifest) {
             begin(.makeDirectory)
-            addChannelPath(channel.name, isSender: true)
-            try label(UInt16(truncatingIfNeeded: channel.from + 1))
-            begin(.makeDirectory)
-            addChannelPath(channel.name, isSender: false)
-            try label(UInt16(truncatingIfNeeded: channel.to + 1))
+            add(manifest.directory(at: index).path)
+            try label(NodeLabels.ofDirectory(index, manifest))
         }
+        for index in 0..<manifest.subtreeCount {
+            let path = manifest.subtree(at: index).path
+            let label = NodeLabels.ofSubtree(index, manifest)
+            begin(.makeDirectory)
+            add(path)
+            try self.label(label)
+            // The name that leads there is its name too, unless every store has it.
+            let first = StoreServer.firstName(of: path)
+            begin(.makeDirectory)
+            add(path.extracting(first: first))
+            if !isStandard, first < path.count { try self.label(label) }
+        }
+    }
+
+    /// The length of the first name of a path, with its `/`.
+    private static func firstName(of path: Span<UInt8>) -> Int {
+        for index in 1..<max(1, path.count) where path[index] == 0x2f { return index }
+        return path.count
+    }
+
+    /// Whether the path that was added is one that every store has.
+    private var isStandard: Bool {
+        let start = StoreMessageHeader.sizeInBytes
+        let standard: InlineArray<2, StaticString> = ["/local", "/channel"]
+        for number in 0..<2 where standard[number].byteCount == messageCount - start {
+            var isEqual = true
+            for position in 0..<standard[number].byteCount
+            where standard[number].byte(at: position) != message[start + position] {
+                isEqual = false
+            }
+            if isEqual { return true }
+        }
+        return false
+    }
+
+    /// Lays out what all lives have in common: the directories of channels, and the subtrees with
+    /// their quotas. Their labels decide who reads and writes; Xen's permissions leave that open.
+    ///
+    /// - Throws: `.unfit` if a quota is beyond what can be counted.
+    mutating func layOutShared(
+        _ manifest: borrowing SystemManifest
+    ) throws(StoreServiceError) {
+        begin(.setPermissions)
+        add("/")
+        end()
+        add("r0")
+        end()
+        submit()
+        for index in 0..<manifest.directoryCount where NodeLabels.isServed(index, manifest) {
+            open(manifest.directory(at: index).path)
+        }
+        for index in 0..<manifest.subtreeCount {
+            open(manifest.subtree(at: index).path)
+        }
+        for index in 0..<manifest.subtreeCount {
+            let record = manifest.subtree(at: index)
+            try limit(
+                NodeLabels.ofSubtree(index, manifest), nodes: record.quotaInNodes,
+                bytes: record.quotaInBytes, rate: record.ratePerSecond)
+        }
+        for index in 0..<manifest.directoryCount {
+            let channel = manifest.channel(at: manifest.directory(at: index).channel)
+            guard channel.kind == .store, channel.ratePerSecond > 0,
+                NodeLabels.isServed(index, manifest)
+            else { continue }
+            try limit(
+                NodeLabels.ofDirectory(index, manifest), nodes: 0, bytes: 0,
+                rate: channel.ratePerSecond)
+        }
+    }
+
+    /// Makes a node of the store's own that labels alone protect, and what will be below it.
+    private mutating func open(_ path: Span<UInt8>) {
+        begin(.makeDirectory)
+        add(path)
+        end()
+        submit()
+        begin(.setPermissions)
+        add(path)
+        end()
+        add("b0")
+        end()
+        submit()
+    }
+
+    /// Bounds a label: all its nodes, what the store itself has laid out among them.
+    private mutating func limit(
+        _ label: UInt16, nodes: UInt64, bytes: UInt64, rate: UInt64
+    ) throws(StoreServiceError) {
+        // Beyond that no store has room anyway, and no client is as fast.
+        let most: UInt64 = 1 << 29
+        let quota = SubtreeQuota(
+            nodes: Int(min(nodes, most)), sizeInBytes: Int(min(bytes, most)),
+            changesPerSecond: Int(min(rate, most)))
+        do throws(StoreSetupError) {
+            try core.limit(StoreLabel(index: label), to: quota)
+        } catch { throw .unfit }
     }
 
     /// Lays out what belongs to one life of a domain, and introduces it.
@@ -90,36 +189,65 @@ extension StoreServer {
         submit()
     }
 
-    /// Lays out a user's ends of its channels (`docs/abi/channels.md`): it writes there, and the
-    /// other end reads where the policy lets it.
+    /// Says in the directories that a user writes who that is (`docs/abi/channels.md`), and gives
+    /// it the subtrees that it owns.
     private mutating func openChannels(_ index: Int, _ manifest: borrowing SystemManifest) {
         let compartment = rings[index].compartment
-        for number in 0..<manifest.channelCount {
-            let channel = manifest.channel(at: number)
-            guard channel.from == compartment || channel.to == compartment else { continue }
-            let isSender = channel.from == compartment
-            let other = manifest.compartment(at: isSender ? channel.to : channel.from).domainID
+        for number in 0..<manifest.directoryCount
+        where manifest.directory(at: number).writer == compartment
+            && NodeLabels.isServed(number, manifest)
+        {
             begin(.write)
-            addChannelPath(channel.name, isSender: isSender)
+            add(manifest.directory(at: number).path)
             add("/domain")
             end()
             add(UInt64(rings[index].domain))
             submit()
-            for part in 0..<2 {
-                begin(.setPermissions)
-                addChannelPath(channel.name, isSender: isSender)
-                if part == 1 { add("/domain") }
-                end()
-                // The number of its domain is not the user's to change.
-                add("n")
-                add(part == 1 ? 0 : UInt64(rings[index].domain))
-                end()
-                add("r")
-                add(UInt64(other))
-                end()
-                submit()
-            }
+            // The number of its domain is not the user's to change.
+            begin(.setPermissions)
+            add(manifest.directory(at: number).path)
+            add("/domain")
+            end()
+            add("r0")
+            end()
+            submit()
         }
+        for number in 0..<manifest.subtreeCount
+        where manifest.subtree(at: number).owner == compartment {
+            giveSubtree(number, to: rings[index].domain, manifest)
+        }
+    }
+
+    /// Takes back what a user was given outside its own directory, before its nodes go.
+    mutating func withdraw(_ index: Int, _ manifest: borrowing SystemManifest) {
+        let compartment = rings[index].compartment
+        for number in 0..<manifest.directoryCount
+        where manifest.directory(at: number).writer == compartment
+            && NodeLabels.isServed(number, manifest)
+        {
+            begin(.remove)
+            add(manifest.directory(at: number).path)
+            add("/domain")
+            end()
+            submit()
+        }
+        for number in 0..<manifest.subtreeCount
+        where manifest.subtree(at: number).owner == compartment {
+            giveSubtree(number, to: 0, manifest)
+        }
+    }
+
+    /// Makes a domain the owner of a subtree's topmost node.
+    private mutating func giveSubtree(
+        _ number: Int, to domain: UInt16, _ manifest: borrowing SystemManifest
+    ) {
+        begin(.setPermissions)
+        add(manifest.subtree(at: number).path)
+        end()
+        add("b")
+        add(UInt64(domain))
+        end()
+        submit()
     }
 
     // MARK: Requests of the store itself
@@ -160,12 +288,6 @@ extension StoreServer {
         add(UInt64(domain))
     }
 
-    private mutating func addChannelPath(_ channel: Span<UInt8>, isSender: Bool) {
-        add("/channel/")
-        add(channel)
-        add(isSender ? "/sender" : "/receiver")
-    }
-
     /// Labels the path that was added since `begin`.
     ///
     /// - Throws: `.unfit`.
@@ -175,14 +297,26 @@ extension StoreServer {
         else { throw .unfit }
     }
 
+    /// Lets the path that was added since `begin` only lead somewhere.
+    ///
+    /// - Throws: `.unfit`.
+    private mutating func openWay() throws(StoreServiceError) {
+        guard messageCount <= message.count,
+            StoreServer.label(message, messageCount, nil, in: &core)
+        else { throw .unfit }
+    }
+
     private static func label(
-        _ message: borrowing ArenaTable<UInt8>, _ count: Int, _ label: UInt16,
+        _ message: borrowing ArenaTable<UInt8>, _ count: Int, _ label: UInt16?,
         in core: inout StoreCore
     ) -> Bool {
+        let path = message.span.extracting(StoreMessageHeader.sizeInBytes..<count)
         do throws(StoreSetupError) {
-            try core.label(
-                message.span.extracting(StoreMessageHeader.sizeInBytes..<count),
-                StoreLabel(index: label))
+            if let label {
+                try core.label(path, StoreLabel(index: label))
+            } else {
+                try core.openWay(path)
+            }
             return true
         } catch { return false }
     }

@@ -14,7 +14,7 @@ extension StoreServer {
     ) -> Bool {
         let life = machine.life(of: rings[index].domain)
         let isOther = life.generation != rings[index].generation || !life.isRunning
-        if isOther, rings[index].state != .absent { leave(index, &machine) }
+        if isOther, rings[index].state != .absent { leave(index, manifest, &machine) }
         if rings[index].state == .absent {
             guard life.isRunning else { return false }
             return join(index, life.generation, manifest, &machine)
@@ -82,7 +82,9 @@ extension StoreServer {
     private mutating func declare(_ index: Int) -> StoreClient? {
         let domain = rings[index].domain
         do throws(StoreSetupError) {
-            try core.declare(domain: domain, quota: StoreServer.userQuota)
+            try core.declare(
+                domain: domain, quota: StoreServer.userQuota,
+                label: StoreLabel(index: rings[index].label))
             return try connect(index)
         } catch { return nil }
     }
@@ -96,9 +98,10 @@ extension StoreServer {
     /// Forgets a domain that has ended, with everything that it had: its successor of the same
     /// number finds nothing of it.
     private mutating func leave<M: ServiceMachine & ~Copyable>(
-        _ index: Int, _ machine: inout M
+        _ index: Int, _ manifest: borrowing SystemManifest, _ machine: inout M
     ) {
         if rings[index].state != .refused {
+            withdraw(index, manifest)
             machine.close(rings[index].port)
             machine.unmap(rings[index].page)
             do throws(StoreSetupError) {
@@ -162,6 +165,7 @@ extension StoreServer {
             fail(index, .indices, &machine)
             return true
         }
+        if rings[index].isHeldBack { return admit(index, &machine) }
         guard available > 0 else { return false }
         receive(index, upTo: StoreMessageHeader.sizeInBytes, &available, &machine)
         var isWhole = false
@@ -177,7 +181,26 @@ extension StoreServer {
         // ORDER: the bytes were copied before the guest may write over them.
         machine.store32(
             page, offset: StoreRing.Word.requestConsumer, rings[index].requestConsumer)
-        if isWhole, !handle(index) { fail(index, .protocolViolation, &machine) }
+        if isWhole { _ = admit(index, &machine) }
+        return true
+    }
+
+    /// Serves the request that is whole, or holds it back while its domain has used up its rate.
+    ///
+    /// - Returns: whether it was served.
+    private mutating func admit<M: ServiceMachine & ~Copyable>(
+        _ index: Int, _ machine: inout M
+    ) -> Bool {
+        if let client = rings[index].client {
+            let now = machine.now()
+            let admission = core.admit(client, at: now)
+            rings[index].isHeldBack = admission != .now
+            if case .after(let microseconds) = admission {
+                wakeTime = min(wakeTime ?? .max, now + microseconds)
+            }
+            guard admission == .now else { return false }
+        }
+        if !handle(index) { fail(index, .protocolViolation, &machine) }
         return true
     }
 
@@ -317,6 +340,9 @@ extension StoreServer {
             rings[index].eventStart += count
         } else {
             rings[index].replyStart += count
+            if rings[index].replyStart == end, let client = ring.client {
+                core.noteDelivered(1, to: client)
+            }
         }
     }
 }

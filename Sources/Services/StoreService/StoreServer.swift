@@ -25,6 +25,8 @@ package struct StoreServer: ~Copyable {
     var message: ArenaTable<UInt8>
     var messageCount = 0
     var administrator: StoreClient
+    /// When a request that was held back may be served, in the machine's microseconds.
+    package internal(set) var wakeTime: UInt64?
     /// How often something that the store itself asked for was refused: 0 in a healthy system.
     package internal(set) var layoutRefusals = 0
 
@@ -47,7 +49,8 @@ package struct StoreServer: ~Copyable {
     ) throws(StoreServiceError) -> StoreServer {
         guard let own = manifest.index(of: .store) else { throw .noStore }
         var server = StoreServer(try makeParts(manifest, secret: secret, &machine, &arena))
-        try server.declareUsers(manifest, own: own)
+        try server.declarePaths(manifest, own: own)
+        try server.layOutShared(manifest)
         return server
     }
 
@@ -82,8 +85,7 @@ package struct StoreServer: ~Copyable {
             var core = try StoreCore(
                 capacity: capacity(manifest), administrator: administratorQuota(manifest),
                 secret: secret, arena: &arena)
-            let authority = try ServiceAuthority(
-                labelCount: manifest.compartmentCount + 1, &machine, arena: &arena)
+            let authority = try ServiceAuthority(manifest, &machine, arena: &arena)
             guard let administrator = install(authority, in: &core) else {
                 throw .countOutOfRange
             }
@@ -115,11 +117,14 @@ package struct StoreServer: ~Copyable {
     /// What each user may use.
     static var userQuota: StoreQuota { StoreQuota() }
 
-    /// What the store itself needs: about twenty nodes for each user, eight for each channel.
+    /// What the store itself needs: about twenty nodes for each user, two for each directory of a
+    /// channel, and the way to each subtree.
     static func administratorQuota(_ manifest: borrowing SystemManifest) -> StoreQuota {
-        let nodes = 64 + 32 * manifest.compartmentCount + 8 * manifest.channelCount
+        let nodes =
+            64 + 32 * manifest.compartmentCount + 4 * manifest.directoryCount
+            + 16 * manifest.subtreeCount
         var quota = StoreQuota.administrator(nodes: nodes, blocks: 4 * nodes)
-        quota.permissionLists = 64 + 4 * manifest.compartmentCount + 4 * manifest.channelCount
+        quota.permissionLists = 64 + 4 * manifest.compartmentCount
         quota.watches = 16
         quota.events = 16
         quota.transactions = 4
@@ -132,15 +137,16 @@ package struct StoreServer: ~Copyable {
         let users = manifest.userCount(of: .store)
         return StoreCapacity(
             domains: users, quota: userQuota, administrator: administratorQuota(manifest),
-            clients: users + 1, labels: manifest.compartmentCount + 1,
-            labelRules: manifest.compartmentCount + 2 * manifest.channelCount)
+            clients: users + 1, labels: NodeLabels.count(manifest),
+            labelRules: 8 + manifest.compartmentCount + manifest.directoryCount
+                + 2 * manifest.subtreeCount)
     }
 
     /// The arena that suffices for a system's store, in bytes.
     package static func arenaSizeInBytes(_ manifest: borrowing SystemManifest) -> Int {
         let users = manifest.compartmentCount
-        let labels = users + 1
-        return StoreCore.arenaSizeInBytes(capacity(manifest)) + labels * labels * 4
+        let labels = NodeLabels.count(manifest)
+        return StoreCore.arenaSizeInBytes(capacity(manifest)) + labels * labels * 4 + labels * 4
             + users * (MemoryLayout<StoreRing>.stride + 3 * StoreRing.messageSize)
             + StoreRing.messageSize + 4096
     }
@@ -154,6 +160,7 @@ package struct StoreServer: ~Copyable {
         _ manifest: borrowing SystemManifest, _ machine: inout M
     ) -> Bool {
         var hasMoved = false
+        wakeTime = nil
         for index in rings.indices where serve(index, manifest, &machine) { hasMoved = true }
         return hasMoved
     }
