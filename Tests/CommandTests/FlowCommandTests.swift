@@ -75,7 +75,7 @@ import Testing
         defer { folder.remove() }
         let run = try Command("build", Self.system, "--output", folder.path("out"))
         #expect(run.status == 1)
-        for code in ["POL-TGT-004", "POL-TGT-013"] {
+        for code in ["POL-TGT-013"] {
             #expect(run.errors.contains(code), "\(code)")
         }
         #expect(!FileManager.default.fileExists(atPath: folder.path("out")))

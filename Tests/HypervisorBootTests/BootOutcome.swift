@@ -13,6 +13,10 @@ struct BootOutcome {
     var console = ""
     /// The event log of the last frame that carried one, its bytes as Latin-1 text.
     var eventLog: String?
+    /// The records of the log that came after it, likewise.
+    var laterEvents: [String] = []
+    /// What the compartment that owns COM2 wrote to it.
+    var ownersBytes: [UInt8] = []
     /// The reason of the frame that says that it stopped.
     var reasonOnControlLine: String?
 
@@ -31,9 +35,11 @@ struct BootOutcome {
     ///   - configure: changes what machine it is.
     ///   - command: what to tell the emulator's monitor after the console has shown so much, and
     ///     where its socket is.
+    ///   - answer: what to send to the compartment that owns COM2 when it has written.
     static func boot(
         _ bundle: [UInt8], until texts: [String] = [], seconds: Double = 120,
         byFirmware: Bool = false,
+        answer: [UInt8]? = nil,
         _ configure: (inout MachineConfiguration) -> Void = { _ in },
         command: (String) -> (socket: String, text: String)? = { _ in nil }
     ) throws -> BootOutcome {
@@ -63,6 +69,9 @@ struct BootOutcome {
                 switch event {
                 case .console(let bytes): outcome.console += String(decoding: bytes, as: UTF8.self)
                 case .frame(let frame): outcome.take(frame)
+                case .owner(let bytes):
+                    outcome.ownersBytes += bytes
+                    if let answer { try machine.sendToOwner(answer) }
                 case .brokenControlLine(let error): throw error
                 case .ended: return outcome
                 }
@@ -81,6 +90,7 @@ struct BootOutcome {
     private mutating func take(_ frame: ControlFrame) {
         let text = String(frame.payload.map { Character(Unicode.Scalar($0)) })
         if frame.kind == .eventLog { eventLog = text }
+        if frame.kind == .laterEvent { laterEvents.append(text) }
         if frame.kind == .stopped { reasonOnControlLine = text }
     }
 }

@@ -13,12 +13,20 @@ struct GuestSystem {
 
     /// Compiles a system whose compartments, `first`, `second` and so on, run these programs.
     ///
-    /// - Parameter fields: what each compartment says besides kernel and memory.
-    init(_ programs: [GuestProgram], fields: [String]) throws {
-        let names = ["first", "second", "third", "fourth"]
+    /// - Parameters:
+    ///   - fields: what each compartment says besides kernel and memory.
+    ///   - names: what they are called; those of services make services.
+    ///   - statements: what the system says besides.
+    ///   - change: changes the manifest after it was compiled.
+    init(
+        _ programs: [GuestProgram], fields: [String],
+        names: [String] = ["first", "second", "third", "fourth"], statements: String = "",
+        change: (inout SystemManifestModel) -> Void = { _ in }
+    ) throws {
+        let services = ["store", "console", "control", "tpm", "audit"]
         let compartments = zip(names, fields).prefix(programs.count).map { name, fields in
             """
-            compartment \(name) at low {
+            \(services.contains(name) ? "service" : "compartment") \(name) at low {
                 kernel debian
                 memory 32 MiB
                 \(fields)
@@ -33,13 +41,17 @@ struct GuestSystem {
             levels low
 
             \(compartments.joined())
+            \(statements)
             """
-        try self.init(text, kernels: programs.map(\.image))
+        try self.init(text, kernels: programs.map(\.image), change)
     }
 
     /// Compiles a system whose compartments have these images for kernels, in their order, and no
     /// initial RAM disk.
-    init(_ text: String, kernels: [[UInt8]]) throws {
+    init(
+        _ text: String, kernels: [[UInt8]],
+        _ change: (inout SystemManifestModel) -> Void = { _ in }
+    ) throws {
         let system = try TestSystem(text)
         var model = system.compiled.model
         var modules: [[UInt8]] = []
@@ -57,6 +69,7 @@ struct GuestSystem {
             model.compartments[index].kernel = known ?? model.modules.count - 1
             model.compartments[index].initrd = nil
         }
+        change(&model)
         bundle = NewcArchive.archive(
             [("policy", system.compiled.policy), ("manifest", model.encoded)]
                 + modules.enumerated().map { ("module/\($0)", $1) })

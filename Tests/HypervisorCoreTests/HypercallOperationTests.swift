@@ -48,7 +48,8 @@ import Testing
         #expect(decode(__HYPERVISOR_console_io, CONSOLEIO_write) == .consoleWrite)
         #expect(decode(__HYPERVISOR_console_io, CONSOLEIO_read) == .consoleRead)
         // These two name their command in the structure that they point to.
-        #expect(decode(__HYPERVISOR_domctl, 0x1000) == .domainInfo)
+        #expect(decode(__HYPERVISOR_domctl, 0x1000) == .domainControl)
+        #expect(decode(__HYPERVISOR_sysctl, 0x1000) == .readRecords)
         #expect(decode(__HYPERVISOR_xsm_op, 0x1000) == .accessQuery)
         #expect(decode(__HYPERVISOR_set_timer_op, 77) == .setTimer)
         #expect(decode(__HYPERVISOR_vm_assist, VMASST_CMD_enable) == .vmAssist)
@@ -94,7 +95,7 @@ import Testing
     func unknown() {
         #expect(decode(__HYPERVISOR_event_channel_op, EVTCHNOP_reset) == nil)
         #expect(decode(__HYPERVISOR_memory_op, XENMEM_exchange) == nil)
-        #expect(decode(__HYPERVISOR_sysctl, 1) == nil)
+        #expect(decode(__HYPERVISOR_platform_op, 1) == nil)
         #expect(decode(__HYPERVISOR_multicall, 0) == nil)
         #expect(HypercallOperation.decode(call: .max, subOperation: .max) == nil)
     }
@@ -108,7 +109,8 @@ import Testing
                 count += 1
             }
         }
-        // set_timer_op, vm_assist, xsm_op and domctl name none there: each answers for all 256.
-        #expect(count == 4 * 256 + 37)
+        // set_timer_op, vm_assist, xsm_op, sysctl and domctl name none there: each answers for all
+        // 256.
+        #expect(count == 5 * 256 + 37)
     }
 }

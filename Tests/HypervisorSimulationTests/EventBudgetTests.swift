@@ -98,4 +98,54 @@ import Testing
             #expect(isAsleep == (fault == nil))
         }
     }
+
+    @Test("a channel's rate is its pair's budget, in the channel's direction and no other")
+    func declaredRate() throws {
+        let fields = "    kernel debian\n    memory 64 MiB\n    vcpus 1\n"
+        let system = try TestSystem(
+            """
+            system rates version 1
+            target casemate
+
+            levels low
+
+            compartment a at low {
+            \(fields)}
+
+            compartment b at low {
+            \(fields)}
+
+            channel slow: a -> b signal rate 100 per second
+            channel back: b -> a signal
+            """)
+        var simulation = try Simulation(system)
+        let reserved = simulation.allocate(1, remote: 2)
+        let bound = simulation.bind(2, remote: 1, port: reserved.port)
+        #expect(reserved.result == 0 && bound.result == 0)
+        for (sender, receiver, rate) in [(UInt16(1), UInt16(2), UInt64(100)), (2, 1, 10_000)] {
+            let port = sender == 1 ? reserved.port : bound.port
+            let far = sender == 1 ? bound.port : reserved.port
+            let page = FakeMachine.firstFrame(DomainID(number: receiver)) + 16
+            var told = 0
+            let end = simulation.memory.now + 2_000_000_000
+            while simulation.memory.now < end {
+                simulation.memory.now += 1_000_000
+                simulation.core.expireTimers(&simulation.machine)
+                guard
+                    simulation.core.isRunnable(
+                        VirtualCPUID(domain: DomainID(number: sender), number: 0))
+                else { continue }
+                for _ in 0..<100 {
+                    let sent = simulation.send(sender, port: port)
+                    #expect(sent == 0)
+                    told += simulation.isPending(receiver, port: far) ? 1 : 0
+                    simulation.memory.setNumber(page, 2048, 8, 0)
+                    let id = VirtualCPUID(domain: DomainID(number: sender), number: 0)
+                    if !simulation.core.isRunnable(id) { break }
+                }
+            }
+            let most = Int(rate) * 2 + Int(EventBudgets.burst) + 1
+            #expect(told <= most && told >= most * 9 / 10, "\(sender): \(told) of \(most)")
+        }
+    }
 }

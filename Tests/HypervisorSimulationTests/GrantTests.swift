@@ -192,7 +192,7 @@ import Testing
         let own = FakeMachine.firstFrame(DomainID(number: 2))
         #expect(before == FakeMachine.firstFrame(DomainID(number: 1)) + 5)
         #expect(after == own + 19)
-        let renewed = simulation.core.renew(DomainID(number: 1), &simulation.machine)
+        let renewed = simulation.renew(1)
         #expect(renewed)
         let ended = simulation.unmap(2, mapped.handle, at: 40)
         #expect(ended == .okay)

@@ -205,7 +205,7 @@ struct GrantWorld: ~Copyable {
         simulation.crash(domain)
         model.crash(domain)
         if let complaint = invariants() { return complaint }
-        guard simulation.core.renew(DomainID(number: domain), &simulation.machine) else {
+        guard simulation.renew(domain) else {
             return "domain \(domain) cannot start again"
         }
         model.renew(domain)

@@ -26,16 +26,27 @@ struct Simulation: ~Copyable {
     /// How many handles each domain has.
     static let handleCount = 24
 
-    init(_ system: TestSystem, rights: [Right] = []) throws {
+    /// - Parameter change: changes what the system says about the lives of its domains; unless
+    ///   said, who may not be started again may be without end.
+    init(
+        _ system: TestSystem, rights: [Right] = [],
+        _ change: (inout LifePlan) -> Void = {
+            if $0.restartLimit == 0 { $0.restartLimit = .max }
+        }
+    ) throws {
         let bytes = try Simulation.policy(system, rights)
         let policy = try PolicyDatabase(validating: bytes.span)
         let manifest = try SystemManifest(validating: system.compiled.manifest.span)
         var arena = BootArena(hostSizeInBytes: 16 << 20)
         let monitor = try ReferenceMonitor(policy: policy, manifest: manifest, arena: &arena)
         let count = manifest.compartmentCount
+        var plans = (0..<count).map { LifePlan(manifest.compartment(at: $0)) }
+        for index in 0..<count { change(&plans[index]) }
         var domains = try arena.reserve(
-            count: count, repeating: Simulation.domain(0, monitor))
-        for index in 0..<count { domains[index] = Simulation.domain(index, monitor) }
+            count: count, repeating: Simulation.domain(0, plans[0], monitor))
+        for index in 0..<count {
+            domains[index] = Simulation.domain(index, plans[index], monitor)
+        }
         var grants = try GrantTables(
             domainCount: count, handleCount: Simulation.handleCount, arena: &arena)
         for right in rights where right.permissions.contains(GrantPermission.mapRead) {
@@ -48,9 +59,10 @@ struct Simulation: ~Copyable {
                 OwnedFrames(first: MachineFrame(number: first), count: FakeMachine.frameCount),
                 by: index)
         }
-        let budgets = try EventBudgets(domainCount: count, arena: &arena)
+        let budgets = try EventBudgets(manifest, arena: &arena)
         core = HypervisorCore(
-            domains: domains, monitor: monitor, grants: grants, frames: frames, budgets: budgets)
+            domains: domains, monitor: monitor, grants: grants, frames: frames, budgets: budgets,
+            records: try AuditRing(arena: &arena))
         machine = FakeMachine(memory: memory)
     }
 
@@ -67,14 +79,16 @@ struct Simulation: ~Copyable {
         return try database.encoded()
     }
 
-    private static func domain(_ index: Int, _ monitor: borrowing ReferenceMonitor) -> Domain {
+    private static func domain(
+        _ index: Int, _ plan: LifePlan, _ monitor: borrowing ReferenceMonitor
+    ) -> Domain {
         let id = DomainID(number: UInt16(index + 1))
         let label = monitor.label(ofCompartment: index)
         let pages = FakeMachine.firstFrame(id) + 16
         return Domain(
             id: id, label: label,
             consoleLabel: monitor.eventLabel(source: label, target: .hypervisor),
-            pages: SharedPages(first: MachineFrame(number: pages)), cpuCount: 4)
+            pages: SharedPages(first: MachineFrame(number: pages)), cpuCount: 4, plan: plan)
     }
 
     /// Makes a hypercall whose argument structure lies at 0x1000 in the caller's memory.
@@ -101,6 +115,15 @@ struct Simulation: ~Copyable {
             }
         }
         return .min
+    }
+
+    /// Has a domain that crashed, and was retired, start again.
+    mutating func renew(_ domain: UInt16) -> Bool {
+        let id = DomainID(number: domain)
+        guard core.beginAnew(id, .restart, &machine) else { return false }
+        while !core.clearSome(id, &machine) {}
+        core.launch(id, &machine)
+        return true
     }
 
     /// The word at `index` of the argument structure, after the call.

@@ -44,7 +44,7 @@ struct FurtherRecordTests {
             #expect(try error(accepting: others) == .unknownFeature, "bit \(bit)")
         }
         // All but the services that are not in it and large memory.
-        #expect(bits == 27 - 5)
+        #expect(bits == 28 - 5)
         var bytes = model.encoded
         bytes[27] ^= UInt8(ManifestFeature.largeMemory >> 24)
         #expect(error(bytes) == .featureMismatch)

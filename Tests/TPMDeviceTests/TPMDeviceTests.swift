@@ -219,8 +219,8 @@ func misbehaviourOfCRB(fault: Fault, error: TPMError?) {
         (.deactivated, .disabled),
         (.flagIsNoFlag, .responseMalformed),
         (.registerCount(16), nil),
-        (.registerCount(14), nil),
-        (.registerCount(13), .noActiveBank),
+        (.registerCount(24), nil),
+        (.registerCount(15), .noActiveBank),
         (.neverReady, .readyTimeout),
         (.neverData, .responseTimeout),
         (.responseTruncated, .responseTruncated),
@@ -270,15 +270,17 @@ func deathAtEveryAccess(byte: Int, model: Model) {
     }
 }
 
-@Test("banks are those with PCR 12 and 13; what we cannot extend refuses the TPM")
+@Test("banks are those with PCR 12, 13 and 15; what we cannot extend refuses the TPM")
 func bankRules() {
     let cases: [([(algorithm: UInt16, bitmap: [UInt8])], TPMError?)] = [
         ([(0x0B, [0xFF, 0xFF, 0xFF])], nil),
-        ([(0x0B, [0, 0x30, 0])], nil),
+        ([(0x0B, [0, 0xB0, 0])], nil),
+        ([(0x0B, [0, 0x30, 0])], .partialBank),
         ([(0x0B, [0, 0x10, 0])], .partialBank),
+        ([(0x0B, [0, 0x80, 0])], .partialBank),
         ([(0x0B, [0, 0x20, 0])], .partialBank),
         ([(0x0B, [0xFF, 0xFF, 0xFF]), (0x0D, [0, 0, 0])], nil),
-        ([(0x0B, [0xFF, 0xFF, 0xFF]), (0x0D, [0, 0x30, 0])], .unknownActiveBank),
+        ([(0x0B, [0xFF, 0xFF, 0xFF]), (0x0D, [0, 0xB0, 0])], .unknownActiveBank),
         ([(0x0B, [0xFF])], .noActiveBank),
         ([], .noActiveBank),
     ]

@@ -108,8 +108,11 @@ public struct TargetCheck: Sendable {
         },
         TargetCheck(code: .targetDevices) { policy, enforced in
             policy.further.devices.filter { device in
-                enforced.lacks(ManifestFeature.devices) && device.hasRanges
-                    || enforced.lacks(ManifestFeature.pciDevices) && device.pci != nil
+                enforced.lacks(ManifestFeature.devices) && !device.ports.isEmpty
+                    || enforced.lacks(ManifestFeature.interruptsAndMemory)
+                        && !(device.interrupts.isEmpty && device.memory.isEmpty)
+                    || enforced.lacks(ManifestFeature.pciDevices)
+                        && (device.pci != nil || device.needsIOMMU)
             }.map { Finding("the device `\($0.name)`", at: $0.source) }
         },
         TargetCheck(code: .targetSchedules) { policy, enforced in
@@ -194,11 +197,6 @@ public struct TargetCheck: Sendable {
         }
         return findings
     }
-}
-
-extension SystemPolicy.Device {
-    /// Whether it has interrupts, ports or memory.
-    fileprivate var hasRanges: Bool { !(interrupts.isEmpty && memory.isEmpty && ports.isEmpty) }
 }
 
 extension DiagnosticCode {

@@ -89,7 +89,8 @@ struct ExpectedPolicy {
         switch entity {
         case .hypervisor, .policy: return []
         case .compartment(let index):
-            let hasConsole = model.permits(.compartment(index), "xen writeconsole", on: .hypervisor)
+            let hasConsole = model.permits(
+                .compartment(index), "event send", on: .end(owner: index, peer: nil))
             return hasConsole ? ["compartment", "console_user"] : ["compartment"]
         case .end(_, let peer): return peer == nil ? ["console_end"] : ["channel_end"]
         case .directory, .subtree: return ["store_node"]

@@ -213,10 +213,12 @@ public struct LoweredPolicy: Equatable, Sendable {
             if let service = compartment.options.service {
                 database.allow(subject, hypervisor, OwnPermissions.ofHypervisor(service))
             }
-            // The service knows whether its user lives.
-            for use in compartment.uses where use.service == .store || use.service == .console {
-                database.allow(
-                    subjects[use.provider], subject, [DomainPermission.getdomaininfo])
+            for use in compartment.uses {
+                let permissions = OwnPermissions.ofLife(
+                    use.service, startsByItself: compartment.options.startsAutomatically)
+                if !permissions.isEmpty {
+                    database.allow(subjects[use.provider], subject, permissions)
+                }
             }
             for grant in compartment.options.powers {
                 database.allow(

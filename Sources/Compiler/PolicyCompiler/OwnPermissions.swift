@@ -31,7 +31,27 @@ enum OwnPermissions {
     static func ofHypervisor(_ service: SystemPolicy.Service) -> [Permission] {
         switch service {
         case .store: [SecurityPermission.computeAv, HypercallPermission.virq]
-        case .console: [XenPermission.readconsole, HypercallPermission.virq]
+        case .console:
+            [XenPermission.readconsole, XenPermission.writeconsole, HypercallPermission.virq]
+        case .control: [HypercallPermission.virq]
+        case .audit: [XenPermission.clearconsole]
+        case .tpm: []
+        }
+    }
+
+    /// What a service asks and orders about the life of a compartment that uses it.
+    ///
+    /// - Parameter startsByItself: whether the user starts with the machine.
+    static func ofLife(
+        _ service: SystemPolicy.Service, startsByItself: Bool
+    ) -> [Permission] {
+        switch service {
+        case .store, .console: [DomainPermission.getdomaininfo]
+        case .control where !startsByItself:
+            [
+                DomainPermission.getdomaininfo, DomainPermission.unpause,
+                DomainPermission.destroy,
+            ]
         case .control, .tpm, .audit: []
         }
     }

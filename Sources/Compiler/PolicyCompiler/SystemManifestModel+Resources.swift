@@ -142,7 +142,12 @@ extension SystemManifestModel {
         if !exemptions.isEmpty { features |= ManifestFeature.exemptions }
         if !subtrees.isEmpty { features |= ManifestFeature.storeSubtrees }
         if subtrees.contains(where: { $0.ratePerSecond > 0 }) { features |= ManifestFeature.rates }
-        if devices.contains(where: { !$0.ranges.isEmpty }) { features |= ManifestFeature.devices }
+        for range in devices.flatMap(\.ranges) {
+            switch range.kind {
+            case .ports: features |= ManifestFeature.devices
+            case .interrupt, .memory: features |= ManifestFeature.interruptsAndMemory
+            }
+        }
         if devices.contains(where: { $0.pciAddress != nil }) {
             features |= ManifestFeature.pciDevices
         }

@@ -179,7 +179,9 @@ public struct TranslationCheck {
             switch (source, target) {
             case (.compartment(let one), .compartment(let other)):
                 isForbidden =
-                    isForbidden || one != other && !isGrant && !isHarmless(key.objectClass, mask)
+                    isForbidden
+                    || one != other && !isGrant
+                        && !isHarmless(key.objectClass, mask, orders(of: one, to: other))
             case (.compartment(let one), .device(let device)):
                 isForbidden = isForbidden || expected.system.further.devices[device].owner != one
             case (.compartment(let one), .end(let owner, _)):
@@ -195,15 +197,27 @@ public struct TranslationCheck {
         }
     }
 
+    /// What the service `control` orders about a compartment that does not start by itself and uses
+    /// it: permissions of the class `domain`.
+    private func orders(of one: Int, to other: Int) -> UInt32 {
+        let user = expected.system.compartments[other]
+        let isOrdered =
+            expected.system.compartments[one].options.service == .control
+            && !user.options.startsAutomatically
+            && user.uses.contains { $0.service == .control && $0.provider == one }
+        return isOrdered ? DomainPermission.unpause.mask | DomainPermission.destroy.mask : 0
+    }
+
     /// What one compartment may do to another beside grants: read its nodes, know whether it lives.
-    private func isHarmless(_ objectClass: UInt32, _ mask: UInt32) -> Bool {
+    private func isHarmless(_ objectClass: UInt32, _ mask: UInt32, _ orders: UInt32) -> Bool {
         switch ObjectClass(number: Int(objectClass)) {
         case ObjectClass.xenstore:
             let reading =
                 XenstorePermission.read.mask | XenstorePermission.list.mask
                 | XenstorePermission.watch.mask
             return mask & ~reading == 0
-        case ObjectClass.domain: return mask & ~DomainPermission.getdomaininfo.mask == 0
+        case ObjectClass.domain:
+            return mask & ~(DomainPermission.getdomaininfo.mask | orders) == 0
         default: return false
         }
     }

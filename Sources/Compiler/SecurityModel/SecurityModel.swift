@@ -66,6 +66,7 @@ public struct SecurityModel: Sendable {
             return permissions(of: one, onPagesOf: other)
                 .union(readsNodes(one, of: other) ? SecurityModel.reading : [])
                 .union(knowsOfLife(one, of: other) ? ["domain getdomaininfo"] : [])
+                .union(ordersLife(one, of: other) ? SecurityModel.orders : [])
         case (.compartment(let one), .hypervisor):
             let console: Set = hasConsole(one) ? ["xen writeconsole"] : []
             return SecurityModel.toHypervisor.union(console).union(toHypervisor(asServiceOf: one))
@@ -195,12 +196,24 @@ public struct SecurityModel: Sendable {
                 || system.compartments[user].range.high == system.compartments[service].range.high)
     }
 
+    /// Control starts and ends who uses it and does not start by itself, where the levels are
+    /// equal.
+    private func ordersLife(_ control: Int, of user: Int) -> Bool {
+        let compartment = system.compartments[user]
+        return !compartment.options.startsAutomatically
+            && compartment.uses.contains { $0.provider == control && $0.service == .control }
+            && (!comparesLevels
+                || compartment.range.high == system.compartments[control].range.high)
+    }
+
     /// What a service asks of the hypervisor.
     private func toHypervisor(asServiceOf index: Int) -> Set<String> {
         switch system.compartments[index].options.service {
         case .store: ["security compute_av", "hypercall virq"]
-        case .console: ["xen readconsole", "hypercall virq"]
-        case .control, .tpm, .audit, nil: []
+        case .console: ["xen readconsole", "xen writeconsole", "hypercall virq"]
+        case .control: ["hypercall virq"]
+        case .audit: ["xen clearconsole"]
+        case .tpm, nil: []
         }
     }
 
@@ -272,6 +285,11 @@ public struct SecurityModel: Sendable {
     /// What every compartment may ask of the hypervisor.
     private static let toHypervisor: Set<String> = [
         "hypercall version", "version xen_extraversion",
+    ]
+
+    /// What ordering a life is.
+    private static let orders: Set<String> = [
+        "domain getdomaininfo", "domain unpause", "domain destroy",
     ]
 
     /// What reading, and writing, nodes of the store is.

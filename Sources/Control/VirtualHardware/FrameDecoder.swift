@@ -14,6 +14,7 @@ public struct FrameDecoder: Sendable {
     private var pending: [UInt8] = []
     private var expectedSequence: UInt32 = 1
     private var skips: Bool
+    private var isHandedOver = false
 
     /// Starts before the first frame.
     ///
@@ -32,7 +33,7 @@ public struct FrameDecoder: Sendable {
         if skips { skipToFirstFrame() }
         guard !skips else { return [] }
         var frames: [ControlFrame] = []
-        while pending.count >= ControlFrameHeader.byteCount {
+        while !isHandedOver, pending.count >= ControlFrameHeader.byteCount {
             let header = try self.header()
             guard header.sequence == expectedSequence else {
                 throw .brokenFrame("sequence number \(header.sequence), not \(expectedSequence)")
@@ -44,6 +45,7 @@ public struct FrameDecoder: Sendable {
             frames.append(ControlFrame(kind: header.kind, payload: payload))
             pending.removeFirst(end)
             expectedSequence += 1
+            isHandedOver = header.kind == .handedOver
         }
         return frames
     }
@@ -60,6 +62,13 @@ public struct FrameDecoder: Sendable {
             start += 1
         }
         pending.removeFirst(start)
+    }
+
+    /// Takes the bytes that came after the hypervisor gave the line to a compartment.
+    public mutating func takeOwnersBytes() -> [UInt8] {
+        guard isHandedOver else { return [] }
+        defer { pending = [] }
+        return pending
     }
 
     private func header() throws(VirtualHardwareError) -> ControlFrameHeader {

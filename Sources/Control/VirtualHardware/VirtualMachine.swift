@@ -96,6 +96,8 @@ public enum MachineEvent: Equatable, Sendable {
     case console([UInt8])
     /// It sent a frame on COM2.
     case frame(ControlFrame)
+    /// The compartment that owns COM2 wrote to it.
+    case owner([UInt8])
     /// COM2 carried something that is no frame; nothing more will come from it.
     case brokenControlLine(VirtualHardwareError)
     /// It has ended; QEMU's exit status, if it is known.
@@ -189,7 +191,9 @@ public final class VirtualMachine {
             return []
         }
         do throws(VirtualHardwareError) {
-            return try decoder.feed(bytes).map { .frame($0) }
+            let frames = try decoder.feed(bytes).map { MachineEvent.frame($0) }
+            let rest = decoder.takeOwnersBytes()
+            return rest.isEmpty ? frames : frames + [.owner(rest)]
         } catch {
             isControlLineOpen = false
             return [.brokenControlLine(error)]
@@ -201,6 +205,13 @@ public final class VirtualMachine {
     /// - Throws: `.connectionClosed` if the machine has ended; `.systemCall`.
     public func sendToConsole(_ bytes: [UInt8]) throws(VirtualHardwareError) {
         try console.writeAll(bytes)
+    }
+
+    /// Sends bytes to COM2, for the compartment that owns it.
+    ///
+    /// - Throws: `.connectionClosed` if the machine has ended; `.systemCall`.
+    public func sendToOwner(_ bytes: [UInt8]) throws(VirtualHardwareError) {
+        try controlLine.writeAll(bytes)
     }
 
     /// Ends the machine and its TPM.

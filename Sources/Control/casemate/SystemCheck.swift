@@ -277,7 +277,7 @@ struct Observation {
         case .frame(let frame) where frame.kind == .eventLog: eventLog = frame.payload
         case .frame(let frame) where frame.kind == .stopped:
             stopReason = String(decoding: frame.payload, as: UTF8.self)
-        case .frame, .brokenControlLine: break
+        case .frame, .owner, .brokenControlLine: break
         case .ended: hasEnded = true
         }
     }

@@ -35,6 +35,7 @@ struct TerminalSession {
                 case .frame(let frame):
                     hasStopped = hasStopped || frame.kind == .stopped
                     keep(frame)
+                case .owner: break
                 case .brokenControlLine(let error):
                     StandardError.write("casemate: \(error.message)\n")
                 case .ended:

@@ -5,8 +5,8 @@
     import PolicyDatabase
     import SystemManifest
 
-    /// Denials as sentences on the console, numbered; what a domain causes beyond its share is
-    /// counted, not shown.
+    /// Denials and other records as sentences; what a domain causes beyond its share is counted,
+    /// not shown.
     struct AuditTrail: ~Copyable {
         private var sequence: UInt64 = 0
         private var shown = InlineArray<32, UInt16>(repeating: 0)
@@ -16,68 +16,76 @@
         /// How many denials of one domain are shown in a second.
         static var shareForEachSecond: UInt16 { 16 }
 
-        /// Shows a denial, or counts it.
-        ///
-        /// - Units: `now` nanoseconds of system time.
-        mutating func record(
-            _ denial: Denial, _ manifest: borrowing SystemManifest, now: UInt64,
-            _ console: inout ConsoleLog
-        ) {
-            if now >= periodEnd { startPeriod(now, manifest, &console) }
-            let index = Int(denial.source.number) - 1
-            guard index >= 0, index < 32 else { return }
-            guard shown[index] < AuditTrail.shareForEachSecond else {
-                dropped[index] += 1
-                return
-            }
-            shown[index] += 1
+        /// Shows a record, with its number.
+        mutating func show(_ line: AuditLine, _ console: inout ConsoleLog) {
             sequence += 1
             console.begin()
             console.text("audit ")
             console.number(sequence)
-            console.text(": denied ")
-            console.text(denial.permission.objectClass.name)
-            console.text(" { ")
-            console.text(denial.permission.name)
-            console.text(" } from ")
-            write(denial.source, manifest, &console)
-            console.text(" to ")
-            write(denial.target, manifest, &console)
-            console.text(" by ")
-            console.text(denial.operation)
-            console.text("; ")
-            explain(denial, manifest, &console)
+            console.text(": ")
+            console.text(line.bytes)
             console.end()
         }
 
-        /// Starts a new second, and says what the last one dropped.
-        private mutating func startPeriod(
-            _ now: UInt64, _ manifest: borrowing SystemManifest, _ console: inout ConsoleLog
-        ) {
-            periodEnd = now + 1_000_000_000
-            for index in 0..<32 {
-                shown[index] = 0
-                guard dropped[index] > 0 else { continue }
-                console.begin()
-                console.text("audit: ")
-                console.number(dropped[index])
-                console.text(" more denials of ")
-                write(DomainID(number: UInt16(index + 1)), manifest, &console)
-                console.end()
-                dropped[index] = 0
+        /// A denial as a sentence; nil when its source has had its share, and it was counted.
+        mutating func describe(
+            _ denial: Denial, _ manifest: borrowing SystemManifest
+        ) -> AuditLine? {
+            let index = Int(denial.source.number) - 1
+            guard index >= 0, index < 32 else { return nil }
+            guard shown[index] < AuditTrail.shareForEachSecond else {
+                dropped[index] += 1
+                return nil
             }
+            shown[index] += 1
+            var line = AuditLine()
+            line.text("denied ")
+            line.text(denial.permission.objectClass.name)
+            line.text(" { ")
+            line.text(denial.permission.name)
+            line.text(" } from ")
+            write(denial.source, manifest, &line)
+            line.text(" to ")
+            write(denial.target, manifest, &line)
+            line.text(" by ")
+            line.text(denial.operation)
+            line.text("; ")
+            explain(denial, manifest, &line)
+            return line
+        }
+
+        /// Starts a new second when the last one is over, and says what it dropped, one domain at a
+        /// time.
+        ///
+        /// - Returns: nil when there is nothing more to say.
+        mutating func takeDropped(
+            _ manifest: borrowing SystemManifest, now: UInt64
+        ) -> (line: AuditLine, domain: DomainID)? {
+            guard now >= periodEnd else { return nil }
+            for index in 0..<32 where dropped[index] > 0 {
+                let domain = DomainID(number: UInt16(index + 1))
+                var line = AuditLine()
+                line.number(dropped[index])
+                line.text(" more denials of ")
+                write(domain, manifest, &line)
+                dropped[index] = 0
+                return (line, domain)
+            }
+            shown = InlineArray(repeating: 0)
+            periodEnd = now + 1_000_000_000
+            return nil
         }
 
         private func write(
-            _ domain: DomainID, _ manifest: borrowing SystemManifest, _ console: inout ConsoleLog
+            _ domain: DomainID, _ manifest: borrowing SystemManifest, _ line: inout AuditLine
         ) {
             if domain == .hypervisor {
-                console.text("the hypervisor")
+                line.text("the hypervisor")
             } else if let index = index(domain, manifest) {
-                console.text(manifest.compartment(at: index).name)
+                line.text(manifest.compartment(at: index).name)
             } else {
-                console.text("no domain ")
-                console.number(UInt64(domain.number))
+                line.text("no domain ")
+                line.number(UInt64(domain.number))
             }
         }
 
@@ -92,14 +100,14 @@
         /// declared, else the declaration of the compartment that asked.
         private func explain(
             _ denial: Denial, _ manifest: borrowing SystemManifest,
-            _ console: inout ConsoleLog
+            _ line: inout AuditLine
         ) {
             guard let source = index(denial.source, manifest) else { return }
             guard let target = index(denial.target, manifest), target != source else {
-                write(manifest.compartment(at: source).source, manifest, &console)
-                console.text(": compartment ")
-                console.text(manifest.compartment(at: source).name)
-                console.text(" is not given this")
+                write(manifest.compartment(at: source).source, manifest, &line)
+                line.text(": compartment ")
+                line.text(manifest.compartment(at: source).name)
+                line.text(" is not given this")
                 return
             }
             for number in 0..<manifest.channelCount {
@@ -108,26 +116,33 @@
                     (channel.from == source && channel.to == target)
                     || (channel.from == target && channel.to == source)
                 guard joins else { continue }
-                write(channel.source, manifest, &console)
-                console.text(": channel ")
-                console.text(channel.name)
-                console.text(" goes from ")
-                console.text(manifest.compartment(at: channel.from).name)
-                console.text(" to ")
-                console.text(manifest.compartment(at: channel.to).name)
+                write(channel.source, manifest, &line)
+                line.text(": channel ")
+                line.text(channel.name)
+                line.text(" goes from ")
+                line.text(manifest.compartment(at: channel.from).name)
+                line.text(" to ")
+                line.text(manifest.compartment(at: channel.to).name)
                 return
             }
-            write(manifest.compartment(at: source).source, manifest, &console)
-            console.text(": no channel joins the two")
+            write(manifest.compartment(at: source).source, manifest, &line)
+            line.text(": no channel joins the two")
         }
 
         private func write(
             _ place: SourceReference, _ manifest: borrowing SystemManifest,
-            _ console: inout ConsoleLog
+            _ line: inout AuditLine
         ) {
-            console.text(manifest.source(at: place.source).name)
-            console.text(":")
-            console.number(UInt64(place.line))
+            line.text(manifest.source(at: place.source).name)
+            line.text(":")
+            line.number(UInt64(place.line))
+        }
+    }
+
+    extension AuditLine {
+        /// Adds text that is part of the image.
+        mutating func text(_ text: StaticString) {
+            for index in 0..<text.byteCount { add(text.byte(at: index)) }
         }
     }
 

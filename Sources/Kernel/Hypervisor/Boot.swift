@@ -100,7 +100,7 @@
         reportCrash(&platform.console)
         try stopBusMasters(&platform.console)
         let logMemory: ArenaTable<UInt8> = try reserveTable(
-            count: 1 << 18, repeating: 0, &platform.memory)
+            count: 1 << 20, repeating: 0, &platform.memory)
         var recorder = try startRecorder(platform.clock, logMemory)
         platform.console.line(
             recorder.family == .onePointTwo
@@ -205,8 +205,9 @@
         platform.line.send(.eventLog, recorder.log)
         let system = try buildSystem(
             manifest, bundle, monitor: monitor, &arena, &platform)
+        try assignDevices(manifest, system.spaces, system.core.monitor)
         try startProcessors(&platform)
-        run(system, manifest, platform)
+        run(system, manifest, platform, recorder)
     }
 
     /// - Throws: `.measurement`.
@@ -232,7 +233,7 @@
             + count * 8 * MemoryLayout<Guest>.stride + 4096
             + GrantTables.arenaSizeInBytes(domainCount: count, handleCount: grantHandleCount)
             + FrameLedger.arenaSizeInBytes(domainCount: count)
-            + EventBudgets.arenaSizeInBytes(domainCount: count)
+            + EventBudgets.arenaSizeInBytes(domainCount: count) + AuditRing.capacity
             // What the certificate is checked with.
             + count * (MemoryLayout<SecurityRange>.stride + (count + 31) / 32 * 4)
         do throws(BootFailure) {

@@ -97,33 +97,37 @@
         for index in 0..<count {
             processorCount += manifest.compartment(at: index).virtualCPUCount
         }
-        var first = try buildCompartment(0, manifest, bundle, monitor, at: 0, &platform)
-        var domains = try reserveTable(count: count, repeating: first.domain, in: &arena)
-        var spaces = try reserveTable(count: count, repeating: first.space, in: &arena)
-        let boot = try buildProcessor(0, first, &platform)
-        var guests = try reserveTable(count: processorCount, repeating: boot, in: &arena)
-        var next = 0
+        var next = try reserveCompartment(0, manifest, bundle, monitor, at: 0, &platform)
+        var domains = try reserveTable(count: count, repeating: next.domain, in: &arena)
+        var spaces = try reserveTable(count: count, repeating: next.space, in: &arena)
+        var processor = try reserveProcessor(0, next.space, &platform)
+        var guests = try reserveTable(count: processorCount, repeating: processor, in: &arena)
+        var place = 0
         for index in 0..<count {
             if index > 0 {
-                first = try buildCompartment(index, manifest, bundle, monitor, at: next, &platform)
+                next = try reserveCompartment(
+                    index, manifest, bundle, monitor, at: place, &platform)
             }
-            domains[index] = first.domain
-            spaces[index] = first.space
-            for number in 0..<first.domain.cpuCount {
-                guests[next] =
-                    index == 0 && number == 0 ? boot : try buildProcessor(number, first, &platform)
-                next += 1
+            domains[index] = next.domain
+            spaces[index] = next.space
+            let entry = try load(index, manifest, bundle, platform.bundle.address, &spaces)
+            for number in 0..<next.domain.cpuCount {
+                if place > 0 { processor = try reserveProcessor(number, next.space, &platform) }
+                GuestBuilder.reset(&processor, entry: entry, spaces[index], platform.processor)
+                guests[place] = processor
+                place += 1
             }
         }
         let grants = try makeGrants(manifest, &arena)
         var frames = try makeLedger(manifest, &arena)
         let budgets = try makeBudgets(manifest, &arena)
         for index in 0..<count { frames.adopt(spaces[index].memory, by: index) }
+        let records = try makeRecords(&arena)
         arena.seal()
         return System(
             core: HypervisorCore(
                 domains: domains, monitor: monitor, grants: grants, frames: frames,
-                budgets: budgets),
+                budgets: budgets, records: records),
             spaces: spaces, guests: guests)
     }
 
@@ -150,43 +154,15 @@
         return grants
     }
 
-    /// Budgets for the compartments' events: what the rates of a pair's channels come to, if all of
-    /// them have one.
+    /// Budgets for the compartments' events.
     ///
     /// - Throws: `.arena`.
     private func makeBudgets(
         _ manifest: borrowing SystemManifest, _ arena: inout BootArena
     ) throws(StopReason) -> EventBudgets {
-        var budgets: EventBudgets
         do throws(BootArenaError) {
-            budgets = try EventBudgets(domainCount: manifest.compartmentCount, arena: &arena)
+            return try EventBudgets(manifest, arena: &arena)
         } catch { throw .arena(error) }
-        for sender in 0..<manifest.compartmentCount {
-            for receiver in 0..<manifest.compartmentCount {
-                let rate = rate(from: sender, to: receiver, manifest)
-                if rate > 0 { budgets.setRate(from: sender, to: receiver, perSecond: rate) }
-            }
-        }
-        return budgets
-    }
-
-    /// The sum of the rates of the channels that lead from one compartment to another; 0: not all
-    /// of them have one, or there is none.
-    private func rate(
-        from sender: Int, to receiver: Int, _ manifest: borrowing SystemManifest
-    ) -> UInt64 {
-        var sum: UInt64 = 0
-        for index in 0..<manifest.channelCount {
-            let channel = manifest.channel(at: index)
-            let leads =
-                (channel.from == sender && channel.to == receiver)
-                || (channel.isTwoWay && channel.from == receiver && channel.to == sender)
-            guard leads else { continue }
-            guard channel.ratePerSecond > 0 else { return 0 }
-            let (next, overflow) = sum.addingReportingOverflow(channel.ratePerSecond)
-            sum = overflow ? .max : next
-        }
-        return sum
     }
 
     /// A ledger in which nobody owns anything.
@@ -203,50 +179,82 @@
     /// How many foreign pages a compartment can have mapped.
     var grantHandleCount: Int { 1024 }
 
-    /// A compartment whose processors are still to be built.
-    private struct BuiltCompartment {
-        let domain: Domain
-        let space: GuestSpace
-        let entry: UInt32
+    /// An empty ring for the audit service.
+    ///
+    /// - Throws: `.arena`.
+    private func makeRecords(_ arena: inout BootArena) throws(StopReason) -> AuditRing {
+        do throws(BootArenaError) {
+            return try AuditRing(arena: &arena)
+        } catch { throw .arena(error) }
     }
 
-    private func buildProcessor(
-        _ number: Int, _ compartment: BuiltCompartment, _ platform: inout Platform
+    /// A compartment that is not loaded, and whose processors are still to be reserved.
+    private struct ReservedCompartment {
+        let domain: Domain
+        let space: GuestSpace
+    }
+
+    private func reserveProcessor(
+        _ number: Int, _ space: GuestSpace, _ platform: inout Platform
     ) throws(StopReason) -> Guest {
         do throws(BootFailure) {
-            return try GuestBuilder.buildProcessor(
-                number, in: compartment.space, entry: compartment.entry,
-                processor: platform.processor, &platform.memory)
+            return try GuestBuilder.reserveProcessor(
+                number, in: space, processor: platform.processor, &platform.memory)
         } catch { throw .machine(error) }
     }
 
-    private func buildCompartment(
+    private func reserveCompartment(
         _ index: Int, _ manifest: borrowing SystemManifest, _ bundle: borrowing BootBundle,
         _ monitor: borrowing ReferenceMonitor, at firstProcessor: Int,
         _ platform: inout Platform
-    ) throws(StopReason) -> BuiltCompartment {
+    ) throws(StopReason) -> ReservedCompartment {
         let compartment = manifest.compartment(at: index)
-        let id = DomainID(number: compartment.domainID)
-        guard let kernel = place(compartment.kernel, bundle, platform.bundle.address) else {
+        guard let plan = guestPlan(index, manifest, bundle, platform.bundle.address) else {
             throw .moduleCountDiffers
         }
-        let initrd = module(for: compartment, bundle, platform.bundle.address)
-        let plan = GuestBuilder.Plan(
-            domain: id, memorySize: compartment.memorySizeInBytes,
-            processorCount: compartment.virtualCPUCount, kernel: kernel, initrd: initrd)
         let label = monitor.label(ofCompartment: index)
-        platform.console.setName(compartment.name, of: id)
+        platform.console.setName(compartment.name, of: plan.domain)
         do throws(BootFailure) {
             let pages = try GuestBuilder.reservePages(&platform.memory)
-            let (space, entry) = try GuestBuilder.buildSpace(
-                plan, commandLine: compartment.commandLine, pages: pages,
-                firstProcessor: firstProcessor, &platform.memory)
+            let space = try GuestBuilder.reserveSpace(
+                plan, pages: pages, firstProcessor: firstProcessor, &platform.memory)
             let domain = Domain(
-                id: id, label: label,
+                id: plan.domain, label: label,
                 consoleLabel: monitor.eventLabel(source: label, target: .hypervisor),
-                pages: pages, cpuCount: compartment.virtualCPUCount)
-            return BuiltCompartment(domain: domain, space: space, entry: entry)
+                pages: pages, cpuCount: compartment.virtualCPUCount, plan: LifePlan(compartment))
+            return ReservedCompartment(domain: domain, space: space)
         } catch { throw .machine(error) }
+    }
+
+    private func load(
+        _ index: Int, _ manifest: borrowing SystemManifest, _ bundle: borrowing BootBundle,
+        _ base: UInt64, _ spaces: inout ArenaTable<GuestSpace>
+    ) throws(StopReason) -> UInt32 {
+        guard let plan = guestPlan(index, manifest, bundle, base) else {
+            throw .moduleCountDiffers
+        }
+        do throws(BootFailure) {
+            return try GuestBuilder.load(
+                plan, commandLine: manifest.compartment(at: index).commandLine,
+                into: &spaces[index])
+        } catch { throw .machine(error) }
+    }
+
+    /// What a compartment's domain is made of.
+    ///
+    /// - Parameter base: the machine address of the boot bundle.
+    /// - Returns: nil when the bundle lacks its kernel.
+    func guestPlan(
+        _ index: Int, _ manifest: borrowing SystemManifest, _ bundle: borrowing BootBundle,
+        _ base: UInt64
+    ) -> GuestBuilder.Plan? {
+        let compartment = manifest.compartment(at: index)
+        guard let kernel = place(compartment.kernel, bundle, base) else { return nil }
+        return GuestBuilder.Plan(
+            domain: DomainID(number: compartment.domainID),
+            memorySize: compartment.memorySizeInBytes,
+            processorCount: compartment.virtualCPUCount, kernel: kernel,
+            initrd: module(for: compartment, bundle, base), hasConsole: compartment.hasConsole)
     }
 
     /// What a compartment finds beside its kernel: its initial RAM disk, or for a service without

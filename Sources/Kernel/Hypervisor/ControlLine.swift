@@ -3,16 +3,19 @@
     import ControlFrames
     import MachineX86
 
-    /// COM2, on which the hypervisor itself sends frames while no compartment owns the line.
+    /// COM2, on which the hypervisor itself sends frames until a compartment gets the line
+    /// (docs/decisions/0021-two-lives-of-com2.md).
     struct ControlLine: ~Copyable {
-        private let port = SerialPort.second
+        fileprivate let port = SerialPort.second
         private var sequence: UInt32 = 0
+        fileprivate var isOurs = true
 
         init() { port.start() }
 
         /// Sends one frame (`docs/abi/control-frames.md`). A payload too long for a frame is not
         /// sent.
         mutating func send(_ kind: ControlFrameKind, _ payload: Span<UInt8>) {
+            guard isOurs else { return }
             let header: ControlFrameHeader
             do throws(ControlFrameError) {
                 header = try ControlFrameHeader(
@@ -22,6 +25,17 @@
             let bytes = header.encoded
             for index in bytes.indices { port.write(bytes[index]) }
             for index in payload.indices { port.write(payload[index]) }
+        }
+    }
+
+    extension ControlLine {
+        /// Says that the line is a compartment's, and leaves the port as after a reset: nothing of
+        /// what was sent or received is in it.
+        mutating func handOver() {
+            send(.handedOver, Span())
+            isOurs = false
+            port.drain()
+            port.start()
         }
     }
 

@@ -17,7 +17,10 @@
             guard core.domains[index].life == .running else { return }
             switch exit {
             case .hypercall(let request):
-                let result = core.hypercall(request, from: runs, machine: &machine)
+                var result = core.hypercall(request, from: runs, machine: &machine)
+                if let order = core.takeOrder(), !carryOut(order, manifest) {
+                    result = .finished(XenError.notSupported.result)
+                }
                 machine.completeHypercall(runs, result)
                 reportDenials(manifest)
                 if request.call == 29 && request.arguments[0] == 0 {
@@ -51,7 +54,7 @@
         private mutating func reportDenials(_ manifest: borrowing SystemManifest) {
             for _ in 0..<8 {
                 guard let denial = machine.takeDenial() else { return }
-                audit.record(denial, manifest, now: machine.clock.now(), &machine.console)
+                record(denial, manifest)
             }
         }
 
@@ -73,16 +76,7 @@
             core.crash(runs.domain)
         }
 
-        /// Ends what a stopped domain shares, and says once that it has shut itself down.
-        mutating func end(_ domain: DomainID) {
-            let index = Int(domain.number) - 1
-            guard ended >> UInt32(index) & 1 == 0 else { return }
-            ended |= 1 << UInt32(index)
-            reportEnd(of: domain)
-            core.retire(domain, &machine)
-        }
-
-        private mutating func reportEnd(of domain: DomainID) {
+        mutating func reportEnd(of domain: DomainID) {
             let index = Int(domain.number) - 1
             guard case .shutDown(let reason) = core.domains[index].life else { return }
             machine.console.showUnfinished()

@@ -16,13 +16,14 @@
         var machine: X86Machine
         var scheduler: Scheduler
         var audit = AuditTrail()
+        var records: RunningRecords
+        /// What is being hashed of a domain that is made anew.
+        var check: ModuleCheck?
         private var input = ConsoleFocus()
         private var lastShown: UInt64 = 0
         /// When the first compartment could run.
         let startedAt: UInt64
         var works = InlineArray<32, Work>(repeating: Work())
-        /// The domains whose end was dealt with, by index: one bit for each.
-        var ended: UInt32 = 0
         /// Whether the end of all was reported.
         var hasEnded = false
 
@@ -34,6 +35,8 @@
             var end: UInt64 = 0
             /// Whether it is to choose anew, whatever the time.
             var mustChoose = false
+            /// Whether it makes the domain anew instead of running it.
+            var isBuilding = false
             /// For when its timer is set; nil: it rang.
             var armed: UInt64?
             /// The next deadline that it watches, as it was when this was computed.
@@ -48,24 +51,34 @@
             case run(GuestEntry)
             /// It waits for an interrupt.
             case wait
+            /// It comes back at once, after others had their turn with the lock.
+            case goOn
             /// Nothing is left to run.
             case end
         }
 
         init(
-            core: consuming HypervisorCore, machine: consuming X86Machine, scheduler: Scheduler
+            core: consuming HypervisorCore, machine: consuming X86Machine, scheduler: Scheduler,
+            records: consuming RunningRecords
         ) {
             startedAt = machine.clock.now()
             self.core = core
             self.machine = machine
             self.scheduler = scheduler
+            self.records = records
         }
 
         /// Deals with what happened since this processor's last turn, and decides what it does
         /// next.
         mutating func turn(_ processor: Int, _ manifest: borrowing SystemManifest) -> Turn {
             machine.enter(processor)
-            if let runs = works[processor].runs { answerExit(of: runs, processor, manifest) }
+            if let runs = works[processor].runs {
+                if works[processor].isBuilding {
+                    build(runs.domain, processor, manifest)
+                } else {
+                    answerExit(of: runs, processor, manifest)
+                }
+            }
             if machine.takeTimer() { works[processor].armed = nil }
             var now = machine.clock.now()
             watchDeadlines(processor, now)
@@ -77,6 +90,8 @@
                 if goesOn { return run(runs, processor, now) }
                 leave(runs, processor, now)
             }
+            settleLives(manifest)
+            passOnWakes(processor, now)
             if processor == 0 {
                 input.poll(&core, &machine, manifest)
                 passOnWakes(processor, now)
@@ -108,7 +123,9 @@
             works[processor].runs = chosen
             core.setHome(processor, of: chosen)
             machine.select(chosen)
-            core.enter(.running, chosen, machine)
+            if core.domains[place.domain].life == .running {
+                core.enter(.running, chosen, machine)
+            }
             watchDeadlines(processor, now)
             return run(chosen, processor, now)
         }
@@ -116,6 +133,9 @@
         private mutating func run(
             _ chosen: VirtualCPUID, _ processor: Int, _ now: UInt64
         ) -> Turn {
+            works[processor].isBuilding =
+                core.domains[Int(chosen.domain.number) - 1].life != .running
+            if works[processor].isBuilding { return .goOn }
             arm(processor, until: works[processor].end, now)
             let upcall = core.upcall(for: chosen, machine)
             return .run(machine.prepare(chosen, upcall: upcall))
@@ -173,8 +193,7 @@
             works[processor].runs = nil
             machine.leave(left)
             guard core.domains[index].life == .running else {
-                core.note(.offline, left, machine)
-                return end(left.domain)
+                return core.note(.offline, left, machine)
             }
             let cpu = core.domains[index].cpus[left.number]
             let state: Runstate = cpu.isUp ? (cpu.isBlocked ? .blocked : .runnable) : .offline

@@ -10,8 +10,10 @@
     /// - Precondition: the other processors have started, and wait for the kernel.
     func run(
         _ system: consuming System, _ manifest: borrowing SystemManifest,
-        _ platform: consuming Platform
+        _ platform: consuming Platform, _ recorder: consuming Recorder
     ) -> Never {
+        var platform = platform
+        if ownsControlLine(manifest) { platform.line.handOver() }
         var core = system.core
         let now = platform.clock.now()
         let startedAt = Clock.wallClockSeconds() - now / 1_000_000_000
@@ -20,12 +22,17 @@
         var machine = X86Machine(
             processor: platform.processor, clock: platform.clock, console: platform.console,
             spaces: system.spaces, guests: system.guests, processors: platform.processors)
+        let records = RunningRecords(
+            recorder: recorder, line: platform.line, bundle: platform.bundle,
+            wallClockAtStart: startedAt)
         for index in core.domains.indices {
             core.start(core.domains[index].id, wallClockSeconds: startedAt, machine)
         }
         attachServices(&core, &machine, manifest)
         machine.console.line("compartments: running")
-        SharedKernel.publish(Kernel(core: core, machine: machine, scheduler: scheduler)) {
+        SharedKernel.publish(
+            Kernel(core: core, machine: machine, scheduler: scheduler, records: records)
+        ) {
             work(as: 0, manifest)
         }
     }
@@ -56,6 +63,7 @@
         while true {
             switch SharedKernel.with({ kernel in kernel.turn(processor, manifest) }) {
             case .run(let entry): entry.run()
+            case .goOn: break
             case .wait: Processor.waitForInterrupt()
             case .end: finish(processor)
             }

@@ -30,6 +30,10 @@
         case certificate(FlowCertificateError)
         /// The policy is not the one that the manifest names.
         case policyDiffers
+        /// A device has ports that are the hypervisor's own, or that move memory.
+        case deviceReserved
+        /// The policy does not give a device to the compartment that the manifest names.
+        case deviceForbidden
         /// The manifest carries no flow certificate.
         case noCertificate
         /// The bundle does not have as many modules as the manifest.
@@ -50,6 +54,8 @@
             case .monitor(let error): error.reason
             case .certificate(let error): error.reason
             case .policyDiffers: "policy: not the one that the manifest names"
+            case .deviceReserved: "device: reserved ports"
+            case .deviceForbidden: "device: the policy denies it"
             case .noCertificate: "manifest: no flow certificate"
             case .moduleCountDiffers: "bundle: not as many modules as the manifest names"
             case .moduleDiffers: "bundle: a module is not the one that the manifest names"

@@ -1,4 +1,5 @@
 public import ReferenceMonitor
+public import SystemManifest
 
 /// What the hypervisor keeps of a running compartment, besides its memory and registers.
 ///
@@ -42,8 +43,14 @@ public struct Domain: BitwiseCopyable {
     public internal(set) var grantGuestFrames: InlineArray<4, GuestFrame?>
     /// The port on which its store is served; nil: no compartment serves it.
     public internal(set) var storePort: EventChannelPort?
-    /// Whether it runs, or why it stopped.
+    /// Whether it runs, or why it does not.
     public internal(set) var life: Life
+    /// What the system says about its life.
+    public let plan: LifePlan
+    /// How often it was started again since it was last started on purpose.
+    public internal(set) var restartCount: UInt32 = 0
+    /// Whether one of its processors has waited for an event: it has done what it does at first.
+    public internal(set) var hasWaited = false
     /// Which of the domains that had its number it is, from 1.
     public internal(set) var generation: UInt32 = 1
     /// Its event channels, by port.
@@ -61,20 +68,50 @@ public struct Domain: BitwiseCopyable {
     /// none.
     public internal(set) var callbackVector: UInt8
 
-    /// Whether a domain runs.
+    /// Whether a domain runs, or what is there instead.
+    ///
+    /// | from | to | when |
+    /// |---|---|---|
+    /// | `waiting` | `running` | all who start before it are there (`takeStartable`) |
+    /// | `running` | `shutDown`, `crashed` | it asked to, or its state was unusable |
+    /// | `running` | `destroyed` | whoever may has ordered it |
+    /// | `shutDown`, `crashed` | `clearing(.restart)` | it failed, and its limit is not used up |
+    /// | `destroyed` | `clearing(.nothing)` | always |
+    /// | `absent` | `clearing(.deploy)` | whoever may has ordered it |
+    /// | `clearing` | `running` | its memory was cleared, checked and loaded |
+    /// | `clearing` | `absent`, `crashed` | nothing was to follow; what was to follow is wrong |
     public enum Life: BitwiseCopyable, Equatable {
+        /// It is built, and its turn to start has not come.
+        case waiting
         /// It may be scheduled.
         case running
         /// It asked to stop, with a reason of `SCHEDOP_shutdown`.
         case shutDown(reason: UInt32)
         /// The hypervisor stopped it, because its state was unusable.
         case crashed
+        /// It was stopped by who may.
+        case destroyed
+        /// Nothing of it is there, and nothing starts it but who may.
+        case absent
+        /// Its memory is being cleared and, perhaps, loaded.
+        case clearing(Sequel)
     }
 
-    /// Makes a running domain with nothing bound but its console, and only its first processor up.
+    /// What comes after a domain's memory was cleared.
+    public enum Sequel: UInt32, BitwiseCopyable, Equatable {
+        /// It starts again, because it failed.
+        case restart = 1
+        /// It starts, because who may has ordered it.
+        case deploy = 2
+        /// It stays away.
+        case nothing = 3
+    }
+
+    /// Makes a domain with nothing bound but its console, and only its first processor up. It runs
+    /// at once if its plan has nobody start before it.
     public init(
         id: DomainID, label: SecurityID, consoleLabel: SecurityID, pages: SharedPages,
-        cpuCount: Int
+        cpuCount: Int, plan: LifePlan = LifePlan()
     ) {
         precondition(cpuCount >= 1 && cpuCount <= 8, "a domain has 1 to 8 processors")
         self.id = id
@@ -88,13 +125,45 @@ public struct Domain: BitwiseCopyable {
         blank = pages.blank
         grantGuestFrames = InlineArray(repeating: nil)
         storePort = nil
-        life = .running
+        life = plan.startsByItself ? (plan.startRank == 0 ? .running : .waiting) : .absent
+        self.plan = plan
         channels = InlineArray(repeating: .free)
-        channels[Int(Domain.consolePort.number)] = EventChannel(
-            binding: .console, label: consoleLabel)
+        if plan.hasConsole {
+            channels[Int(Domain.consolePort.number)] = EventChannel(
+                binding: .console, label: consoleLabel)
+        }
         cpus = InlineArray { VirtualCPU(infoFrame: pages.sharedInfo, number: $0) }
         self.cpuCount = cpuCount
         callbackVector = 0
+    }
+}
+
+/// What the system says about a domain's life.
+public struct LifePlan: BitwiseCopyable, Equatable {
+    /// Whether it starts with the machine.
+    public var startsByItself = true
+    /// It starts after all of lower rank that start with the machine.
+    public var startRank: UInt32 = 0
+    /// Whether those of higher rank wait until it serves: it is the store or the console.
+    public var isAwaited = false
+    /// How often it is started again after it failed.
+    public var restartLimit: UInt32 = 0
+    /// Whether it has a console.
+    public var hasConsole = true
+    /// Whether what was refused to it is told to the audit service.
+    public var isAudited = false
+
+    /// The plan of a domain that starts with the machine, once, with a console.
+    public init() {}
+
+    /// What the manifest says about a compartment's life.
+    public init(_ compartment: borrowing CompartmentRecord) {
+        startsByItself = compartment.startsAutomatically
+        startRank = UInt32(truncatingIfNeeded: compartment.startRank)
+        isAwaited = compartment.service == .store || compartment.service == .console
+        restartLimit = UInt32(truncatingIfNeeded: compartment.restartLimit)
+        hasConsole = compartment.hasConsole
+        isAudited = compartment.uses(.audit)
     }
 }
 

@@ -16,39 +16,20 @@ public struct OwnedFrames: ~Copyable {
         self.first = first
         self.count = count
     }
-
-    /// Clears the frames, after which they may have another owner.
-    public consuming func scrubbed<M: Machine & ~Copyable>(
-        _ machine: inout M
-    ) -> ScrubbedFrames {
-        let end = first.number + count
-        for number in first.number..<end where !machine.omits(.scrubMemory) {
-            machine.scrub(MachineFrame(number: number))
-        }
-        return ScrubbedFrames(frames: self)
-    }
-}
-
-/// Frames in which nothing of their last owner is left: all that a domain can be built of.
-public struct ScrubbedFrames: ~Copyable {
-    private let frames: OwnedFrames
-
-    fileprivate init(frames: consuming OwnedFrames) { self.frames = frames }
-
-    /// Gives them to an owner.
-    public consuming func take() -> OwnedFrames { frames }
 }
 
 /// Who owns which frames, and how many uses others make of a domain's.
 ///
 /// - Invariant: *(one owner)* no two entries overlap.
-/// - Invariant: *(in use)* frames leave the ledger only when nobody uses them.
+/// - Invariant: *(in use)* frames are cleared only while nobody uses them.
 public struct FrameLedger: ~Copyable {
     /// What a domain owns, and how often others use it.
     private struct Entry: BitwiseCopyable {
         var first: UInt64 = 0
         var count: UInt64 = 0
         var uses: UInt32 = 0
+        /// How many of them, from the first, hold nothing of who used them last.
+        var cleared: UInt64 = 0
     }
 
     /// One entry for each domain.
@@ -82,15 +63,29 @@ public struct FrameLedger: ~Copyable {
         entries[index] = Entry(first: first, count: count)
     }
 
-    /// Takes a domain's frames from it.
+    /// Says that the domain's frames hold something that nobody else may find.
+    mutating func soil(_ index: Int) { entries[index].cleared = 0 }
+
+    /// Clears the next of a domain's frames, at most `limit`.
     ///
-    /// - Returns: nil when it owns none, or somebody uses one; nothing changed then.
-    public mutating func surrender(_ index: Int) -> OwnedFrames? {
+    /// - Returns: whether all are clear: nothing of what was in them is left.
+    /// - Precondition: nobody uses them.
+    mutating func clear<M: Machine & ~Copyable>(
+        _ index: Int, limit: UInt64, _ machine: inout M
+    ) -> Bool {
         let entry = entries[index]
-        guard entry.count > 0, entry.uses == 0 else { return nil }
-        entries[index] = Entry()
-        return OwnedFrames(first: MachineFrame(number: entry.first), count: entry.count)
+        // INVARIANT (in use): what others use is not cleared under their hands.
+        precondition(entry.uses == 0, "memory is cleared that somebody uses")
+        let end = min(entry.count, entry.cleared + limit)
+        for number in entry.cleared..<end where !machine.omits(.scrubMemory) {
+            machine.scrub(MachineFrame(number: entry.first + number))
+        }
+        entries[index].cleared = end
+        return end == entry.count
     }
+
+    /// Whether nothing of their last use is in the domain's frames.
+    func isClear(_ index: Int) -> Bool { entries[index].cleared == entries[index].count }
 
     /// Whether the domain owns the frame.
     public func owns(_ index: Int, _ frame: MachineFrame) -> Bool {

@@ -16,7 +16,7 @@ public enum HypercallOperation: Equatable {
     case initControl, expandArray, setPriority
     case mapGrant, unmapGrant, copyGrant
     case setUpGrantTable, queryGrantSize, setGrantVersion
-    case domainInfo, accessQuery
+    case domainControl, accessQuery, readRecords
 
     /// The numbers of Xen's public `xen.h` (`__HYPERVISOR_…`) and of each call's own header.
     ///
@@ -37,7 +37,8 @@ public enum HypercallOperation: Equatable {
         case 29: scheduleOperation(subOperation)
         case 32: eventChannelOperation(subOperation)
         case 34: hvmOperation(subOperation)
-        case 36: .domainInfo
+        case 35: .readRecords
+        case 36: .domainControl
         default: nil
         }
     }
@@ -115,7 +116,9 @@ public enum HypercallOperation: Equatable {
     /// is read. The others have pointers in them that nobody who is that narrow needs.
     var isForNarrow: Bool {
         switch self {
-        case .copyGrant, .setUpGrantTable, .registerRunstateArea, .domainInfo, .accessQuery: false
+        case .copyGrant, .setUpGrantTable, .registerRunstateArea, .domainControl, .accessQuery,
+            .readRecords:
+            false
         default: true
         }
     }
@@ -157,8 +160,9 @@ public enum HypercallOperation: Equatable {
             .onSelf(HypercallPermission.port)
         case .allocUnbound, .bindInterdomain, .send, .status: .onEventChannel
         case .mapGrant, .unmapGrant, .copyGrant: .onGrant
-        case .domainInfo: .onDomain
+        case .domainControl: .onDomain
         case .accessQuery: .onHypervisor(SecurityPermission.computeAv)
+        case .readRecords: .onHypervisor(XenPermission.clearconsole)
         case .queryGrantSize: .onSelf(GrantPermission.query)
         case .setUpGrantTable, .setGrantVersion: .onSelf(GrantPermission.setup)
         }
@@ -206,7 +210,8 @@ public enum HypercallOperation: Equatable {
         case .setUpGrantTable: "GNTTABOP_setup_table"
         case .queryGrantSize: "GNTTABOP_query_size"
         case .setGrantVersion: "GNTTABOP_set_version"
-        case .domainInfo: "XEN_DOMCTL_getdomaininfo"
+        case .domainControl: "XEN_DOMCTL_getdomaininfo"
+        case .readRecords: "XEN_SYSCTL_readconsole"
         case .accessQuery: "FLASK_ACCESS"
         }
     }

@@ -37,7 +37,9 @@ extension HypervisorCore {
     public mutating func consoleInput<M: Machine & ~Copyable>(
         _ byte: UInt8, to domain: DomainID, machine: inout M
     ) -> Bool {
-        guard let index = index(of: domain), domains[index].life == .running else { return false }
+        guard let index = index(of: domain), domains[index].life == .running,
+            domains[index].plan.hasConsole
+        else { return false }
         let ring = domains[index].consoleRing
         let consumer = machine.load32(ring, offset: 3072)
         let producer = machine.load32(ring, offset: 3076)

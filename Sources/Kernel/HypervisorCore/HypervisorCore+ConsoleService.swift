@@ -64,7 +64,7 @@ extension HypervisorCore {
 
     /// Authorizes the binding of a virtual interrupt. What the global ones tell is for services:
     /// that something was typed for who may read the console, that a life has changed for who may
-    /// bind interrupts of the hypervisor's own.
+    /// bind interrupts of the hypervisor's own, that there are records for who may take them.
     ///
     /// - Throws: `.invalidArgument` for another interrupt than those of `VirtualInterrupt`, or
     ///   another processor than the first; `.notPermitted`.
@@ -75,8 +75,8 @@ extension HypervisorCore {
         switch number {
         case VirtualInterrupt.timer, VirtualInterrupt.debug: return
         case VirtualInterrupt.console: permission = XenPermission.readconsole
-        case VirtualInterrupt.domainException:
-            permission = HypercallPermission.virq
+        case VirtualInterrupt.domainException: permission = HypercallPermission.virq
+        case VirtualInterrupt.consoleRing: permission = XenPermission.clearconsole
         default: throw .invalidArgument
         }
         guard cpu == 0 else { throw .invalidArgument }

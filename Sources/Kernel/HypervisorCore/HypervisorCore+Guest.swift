@@ -113,7 +113,8 @@ extension HypervisorCore {
     }
 
     /// `HVMOP_get_param`: where the console and the store are. The store's parameters read as 0,
-    /// which a guest understands as none, when no compartment serves it.
+    /// which a guest understands as none, when no compartment serves it; the console's, when it has
+    /// none.
     ///
     /// - Layout: as `HVMOP_set_param`; `value` [hypervisor].
     /// - Throws: `.badAddress`; `.notPermitted` for another domain; `.invalidArgument` for another
@@ -128,8 +129,8 @@ extension HypervisorCore {
         switch request.u32(at: 4) {
         case 1: value = domain.storePort == nil ? 0 : domain.storeGuestFrame.number
         case 2: value = UInt64(domain.storePort?.number ?? 0)
-        case 17: value = domain.consoleGuestFrame.number
-        case 18: value = UInt64(Domain.consolePort.number)
+        case 17: value = domain.plan.hasConsole ? domain.consoleGuestFrame.number : 0
+        case 18: value = domain.plan.hasConsole ? UInt64(Domain.consolePort.number) : 0
         default: throw .invalidArgument
         }
         request.set(u64: value, at: 8)

@@ -12,6 +12,8 @@ enum VirtualInterrupt {
     static var console: UInt32 { 2 }
     /// `VIRQ_DOM_EXC`: rings when the life of some domain has changed; for who may ask about it.
     static var domainException: UInt32 { 3 }
+    /// `VIRQ_CON_RING`: rings when there is a new record; for the audit service.
+    static var consoleRing: UInt32 { 8 }
 }
 
 /// Ports: look-up, reservation and the pending bits that guests share with the hypervisor.

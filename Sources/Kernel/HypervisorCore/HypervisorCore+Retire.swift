@@ -11,7 +11,7 @@ extension HypervisorCore {
     ///
     /// - Complexity: its handles and ports, and the handles of those that map its frames.
     public mutating func retire<M: Machine & ~Copyable>(_ domain: DomainID, _ machine: inout M) {
-        guard let index = index(of: domain), domains[index].life != .running else { return }
+        guard let index = index(of: domain), domains[index].life.hasStopped else { return }
         if machine.omits(.retireBoth) { return }
         dropMappings(of: index, &machine)
         for other in domains.indices where other != index {
@@ -21,30 +21,6 @@ extension HypervisorCore {
             endPort(domain, EventChannelPort(number: UInt32(number)), &machine)
         }
         announceLives(&machine)
-    }
-
-    /// Makes a retired domain anew, so that its image can be loaded again: its memory and the pages
-    /// shared with it are cleared, its ports and processors are as at the beginning. What services
-    /// it had has to be attached again.
-    ///
-    /// - Returns: false when it runs, or somebody uses its memory; nothing changed then.
-    public mutating func renew<M: Machine & ~Copyable>(
-        _ domain: DomainID, _ machine: inout M
-    ) -> Bool {
-        guard let index = index(of: domain), domains[index].life != .running,
-            let memory = frames.surrender(index)
-        else { return false }
-        frames.adopt(memory.scrubbed(&machine).take(), by: index)
-        let old = domains[index]
-        let pages = OwnedFrames(first: old.sharedInfo, count: UInt64(SharedPages.count))
-        _ = pages.scrubbed(&machine).take()
-        domains[index] = Domain(
-            id: old.id, label: old.label,
-            consoleLabel: monitor.eventLabel(source: old.label, target: .hypervisor),
-            pages: SharedPages(first: old.sharedInfo), cpuCount: old.cpuCount)
-        // WRAPS: after 2^32 lives a generation comes again.
-        domains[index].generation = old.generation &+ 1
-        return true
     }
 
     /// Takes every frame of `grantor`'s from `grantee`, and puts a blank page of the grantee's own
@@ -99,7 +75,7 @@ extension HypervisorCore {
     }
 
     /// Frees a port, whatever it is bound to; the far end waits for the domain again.
-    private mutating func endPort<M: Machine & ~Copyable>(
+    mutating func endPort<M: Machine & ~Copyable>(
         _ domain: DomainID, _ port: EventChannelPort, _ machine: inout M
     ) {
         guard let index = index(of: domain), let number = channelIndex(port) else { return }

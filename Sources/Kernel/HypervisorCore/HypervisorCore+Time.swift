@@ -155,6 +155,7 @@ extension HypervisorCore {
             if isPending(index, EventChannelPort(number: port), machine) { return 0 }
         }
         let timeout = request.u64(at: isNarrow ? 8 : 16)
+        noteWait(index)
         domains[index].cpus[caller.number].isBlocked = true
         domains[index].cpus[caller.number].polledPort = polled
         domains[index].cpus[caller.number].pollDeadline = timeout == 0 ? .max : timeout
@@ -168,6 +169,7 @@ extension HypervisorCore {
     ) {
         let index = callerIndex(processor.domain)
         let cpu = domains[index].cpus[processor.number]
+        noteWait(index)
         if machine.load8(cpu.infoFrame, offset: cpu.infoOffset) == 0 {
             domains[index].cpus[processor.number].isBlocked = true
         }
@@ -200,8 +202,7 @@ extension HypervisorCore {
         for number in 0..<domains[index].cpuCount where domains[index].cpus[number].isUp {
             return
         }
-        domains[index].life = .shutDown(reason: 0)
-        tellAll(index)
+        stop(index, .shutDown(reason: 0))
     }
 
     /// `SCHEDOP_shutdown`: the domain stops, with a reason.
@@ -212,16 +213,12 @@ extension HypervisorCore {
         _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
     ) throws(XenError) -> Int64 {
         let reason = try arguments(address, 4, caller, machine).u32(at: 0)
-        let index = callerIndex(caller)
-        domains[index].life = .shutDown(reason: reason)
-        tellAll(index)
+        stop(callerIndex(caller), .shutDown(reason: reason))
         return 0
     }
 
     /// Stops a domain whose state cannot be used.
     public mutating func crash(_ domain: DomainID) {
-        let index = callerIndex(domain)
-        domains[index].life = .crashed
-        tellAll(index)
+        stop(callerIndex(domain), .crashed)
     }
 }

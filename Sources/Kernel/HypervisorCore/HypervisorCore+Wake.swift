@@ -14,7 +14,7 @@ extension HypervisorCore {
     }
 
     /// Has whoever schedules look at a processor.
-    private mutating func tell(_ index: Int, _ number: Int) {
+    mutating func tell(_ index: Int, _ number: Int) {
         domains[index].woken |= 1 << UInt8(number)
         wokenDomains |= 1 << UInt32(index)
     }
@@ -61,6 +61,7 @@ extension HypervisorCore {
     /// Whether a processor could run now.
     public mutating func isRunnable(_ processor: VirtualCPUID) -> Bool {
         let index = callerIndex(processor.domain)
+        if case .clearing = domains[index].life { return processor.number == 0 }
         return domains[index].life == .running && cpu(index, processor.number).isRunnable
     }
 
@@ -74,12 +75,15 @@ extension HypervisorCore {
         return isPending ? domains[index].callbackVector : 0
     }
 
-    /// Who could run now: for each domain, by index, one bit for each of its processors.
+    /// Who could run now: for each domain, by index, one bit for each of its processors. A domain
+    /// that is being cleared uses its own time for that, on its first.
     ///
     /// - Complexity: one step for each processor of each domain.
     public func runnableProcessors() -> InlineArray<32, UInt8> {
         var sets = InlineArray<32, UInt8>(repeating: 0)
-        for index in domains.indices where domains[index].life == .running {
+        for index in domains.indices {
+            if case .clearing = domains[index].life { sets[index] = 1 }
+            guard domains[index].life == .running else { continue }
             for number in 0..<domains[index].cpuCount
             where domains[index].cpus[number].isRunnable {
                 sets[index] |= 1 << UInt8(number)
@@ -88,9 +92,14 @@ extension HypervisorCore {
         return sets
     }
 
-    /// Whether any domain has not stopped.
+    /// Whether any domain runs, or will without anybody's doing.
     public var isAnyRunning: Bool {
-        for index in domains.indices where domains[index].life == .running { return true }
+        for index in domains.indices {
+            switch domains[index].life {
+            case .running, .waiting, .clearing: return true
+            case .shutDown, .crashed, .destroyed, .absent: continue
+            }
+        }
         return false
     }
 

@@ -34,14 +34,22 @@ public struct HypervisorCore: ~Copyable {
     public internal(set) var deadlineChanges: UInt64 = 0
     /// The domains whose `woken` says something: one bit for each, by index.
     var wokenDomains: UInt32 = 0
+    /// The domains that have stopped and were not dealt with: one bit for each, by index.
+    var stoppedDomains: UInt32 = 0
+    /// What the last call ordered about a domain's life, until it is taken.
+    var orders: LifeOrder?
+    /// What the audit service is to read.
+    public internal(set) var records: AuditRing
+    /// Whether one may start now that could not before.
+    var mayStart = true
 
     /// Takes the domains, in the order of their numbers, the monitor, and tables for the grants of
-    /// as many domains, with a ledger of their memory and budgets for
-    /// their events.
+    /// as many domains, with a ledger of their memory, budgets for their events and a ring for
+    /// records of them.
     public init(
         domains: consuming ArenaTable<Domain>, monitor: consuming ReferenceMonitor,
         grants: consuming GrantTables, frames: consuming FrameLedger,
-        budgets: consuming EventBudgets
+        budgets: consuming EventBudgets, records: consuming AuditRing
     ) {
         precondition(grants.domainCount == domains.count, "grant tables for other domains")
         self.domains = domains
@@ -49,6 +57,7 @@ public struct HypervisorCore: ~Copyable {
         self.grants = grants
         self.frames = frames
         self.budgets = budgets
+        self.records = records
     }
 
     /// Serves one hypercall: decode, authorize, and only then look at anything.
@@ -127,7 +136,7 @@ public struct HypervisorCore: ~Copyable {
             return try grantTableOperation(operation, argument, count, caller, machine)
         case .setGrantVersion: return try setGrantVersion(argument, caller, machine)
         case .mapGrant, .unmapGrant, .copyGrant: throw .unknownOperation
-        case .domainInfo, .accessQuery:
+        case .domainControl, .accessQuery, .readRecords:
             return try serviceOperation(operation, request, caller, &machine)
         }
     }

@@ -9,6 +9,16 @@
         /// Where its memory starts and how long it is; contiguous.
         let memoryStart: UInt64
         let memorySize: UInt64
+        /// The pages that it shares with the hypervisor.
+        let pages: SharedPages
+        /// The page of its ACPI tables.
+        let firmwarePage: UInt64
+        /// A page of ones, which it cannot write.
+        let onesPage: UInt64
+        /// Which I/O ports and which registers its processors may touch without leaving it: a bit
+        /// that is 0 permits.
+        let portPermissions: UInt64
+        let registerPermissions: UInt64
         /// Where its first processor is among the machine's, and how many it has.
         var firstProcessor: Int
         let processorCount: Int
@@ -21,6 +31,14 @@
         public var memory: OwnedFrames {
             OwnedFrames(
                 first: MachineFrame(number: memoryStart >> 12), count: memorySize >> 12)
+        }
+
+        /// Lets the domain's processors use I/O ports without leaving it, until the machine ends.
+        public func permitPorts(_ ports: ClosedRange<UInt16>) {
+            for port in ports {
+                let place = portPermissions + UInt64(port >> 3)
+                PhysicalMemory.store8(place, PhysicalMemory.load8(place) & ~(1 << UInt8(port & 7)))
+            }
         }
 
         /// Whether `frame` is memory that the domain owns.

@@ -16,12 +16,16 @@
             public let kernel: (address: UInt64, size: UInt64)
             /// Machine address and size of its initrd; nil: none.
             public let initrd: (address: UInt64, size: UInt64)?
+            /// Whether it sees a console's ring.
+            public let hasConsole: Bool
 
             /// Makes a plan.
             public init(
                 domain: DomainID, memorySize: UInt64, processorCount: Int,
-                kernel: (address: UInt64, size: UInt64), initrd: (address: UInt64, size: UInt64)?
+                kernel: (address: UInt64, size: UInt64), initrd: (address: UInt64, size: UInt64)?,
+                hasConsole: Bool
             ) {
+                self.hasConsole = hasConsole
                 self.processorCount = processorCount
                 self.domain = domain
                 self.memorySize = memorySize
@@ -40,18 +44,55 @@
             return SharedPages(first: MachineFrame(number: first))
         }
 
-        /// Builds a domain's memory, with its kernel, its initrd and what it reads at start.
+        /// Reserves what a domain's processors share: memory, tables, permissions. Nothing is in
+        /// them yet.
         ///
-        /// - Returns: the space, whose processors are still to be built, and the first one's entry.
-        /// - Throws: `.outOfMemory`, `.badKernel`, `.guestTooSmall`.
-        public static func buildSpace(
-            _ plan: Plan, commandLine: Span<UInt8>, pages: SharedPages, firstProcessor: Int,
-            _ memory: inout BootMemory
-        ) throws(BootFailure) -> (space: GuestSpace, entry: UInt32) {
+        /// - Throws: `.outOfMemory`, `.guestTooSmall`.
+        public static func reserveSpace(
+            _ plan: Plan, pages: SharedPages, firstProcessor: Int, _ memory: inout BootMemory
+        ) throws(BootFailure) -> GuestSpace {
             guard plan.memorySize <= GuestFirmware.memoryLimit, plan.memorySize >= 1 << 24 else {
                 throw .guestTooSmall
             }
             let start = try memory.reserve(size: plan.memorySize, alignment: 1 << 21)
+            let tables = try NestedTables(frameCount: plan.memorySize >> 12, &memory)
+            let firmwarePage = try memory.reserve(size: 4096)
+            let portPermissions = try allOnes(size: 12_288, &memory)
+            return GuestSpace(
+                tables: tables, memoryStart: start, memorySize: plan.memorySize, pages: pages,
+                firmwarePage: firmwarePage, onesPage: try allOnes(size: 4096, &memory),
+                portPermissions: portPermissions,
+                registerPermissions: try registerPermissions(&memory),
+                firstProcessor: firstProcessor, processorCount: plan.processorCount)
+        }
+
+        /// Reserves what a virtual processor needs. `reset` is to follow.
+        ///
+        /// - Throws: `.outOfMemory`, `.tooManyProcessors`.
+        public static func reserveProcessor(
+            _ number: Int, in space: GuestSpace, processor: Processor,
+            _ memory: inout BootMemory
+        ) throws(BootFailure) -> Guest {
+            // Each virtual processor has an address space identifier of its own; 0 is the host's.
+            let addressSpace = UInt64(space.firstProcessor + number + 1)
+            guard addressSpace < processor.addressSpaceCount else { throw .tooManyProcessors }
+            let control = ControlBlock(address: try memory.reserve(size: 4096))
+            return Guest(
+                control: control, number: number, registers: try memory.reserve(size: 4096),
+                extendedArea: try memory.reserve(size: max(4096, processor.extendedStateSize)),
+                extendedControl: 1, auxiliary: 0, vectors: InlineArray(repeating: 0),
+                taskPriority: 0)
+        }
+
+        /// Fills a domain's memory, which holds nothing: kernel, initrd and what it reads at
+        /// start; and its tables.
+        ///
+        /// - Returns: where its first processor begins.
+        /// - Throws: `.badKernel`, `.guestTooSmall`.
+        public static func load(
+            _ plan: Plan, commandLine: Span<UInt8>, into space: inout GuestSpace
+        ) throws(BootFailure) -> UInt32 {
+            let start = space.memoryStart
             let (entry, end) = try load(plan, at: start)
             let initrd = try placeInitrd(plan, at: start, after: end)
             var page = PhysicalMemory.mutableBytes(
@@ -60,33 +101,29 @@
                 GuestFirmware.writeStartInfo(
                     &page, memorySize: plan.memorySize, initrd: initrd, commandLine: commandLine)
             else { throw .guestTooSmall }
-            let tables = try mapMemory(plan, start, pages, &memory)
-            let space = GuestSpace(
-                tables: tables, memoryStart: start, memorySize: plan.memorySize,
-                firstProcessor: firstProcessor, processorCount: plan.processorCount)
-            return (space, entry)
+            map(plan, &space)
+            return entry
         }
 
-        /// Builds a virtual processor that starts at `entry`, by the protocol of PVH. All but the
-        /// first of a domain wait for a startup interrupt, which sets another state.
-        ///
-        /// - Throws: `.outOfMemory`, `.tooManyProcessors`.
-        public static func buildProcessor(
-            _ number: Int, in space: GuestSpace, entry: UInt32, processor: Processor,
-            _ memory: inout BootMemory
-        ) throws(BootFailure) -> Guest {
-            // Each virtual processor has an address space identifier of its own; 0 is the host's.
-            let addressSpace = UInt64(space.firstProcessor + number + 1)
-            guard addressSpace < processor.addressSpaceCount else { throw .tooManyProcessors }
-            let control = ControlBlock(address: try memory.reserve(size: 4096))
-            let guest = Guest(
-                control: control, number: number, registers: try memory.reserve(size: 4096),
-                extendedArea: try extendedArea(processor, &memory), extendedControl: 1,
-                auxiliary: 0, vectors: InlineArray(repeating: 0), taskPriority: 0)
-            try setUp(control, entry: entry, space.tables, &memory)
-            control[.addressSpace] = addressSpace
+        /// Puts a virtual processor into the state of PVH entry. All but the first of a domain wait
+        /// for a startup interrupt, which sets another state.
+        public static func reset(
+            _ guest: inout Guest, entry: UInt32, _ space: GuestSpace, _ processor: Processor
+        ) {
+            PhysicalMemory.zero(guest.control.address, size: 4096)
+            PhysicalMemory.zero(guest.registers, size: 4096)
+            // As after a reset: x87 and SSE control words, and nothing else.
+            PhysicalMemory.zero(guest.extendedArea, size: max(4096, processor.extendedStateSize))
+            PhysicalMemory.store16(guest.extendedArea, 0x37f)
+            PhysicalMemory.store32(guest.extendedArea + 24, 0x1f80)
+            PhysicalMemory.store64(guest.extendedArea + 512, 3)
+            guest = Guest(
+                control: guest.control, number: guest.number, registers: guest.registers,
+                extendedArea: guest.extendedArea, extendedControl: 1, auxiliary: 0,
+                vectors: InlineArray(repeating: 0), taskPriority: 0)
+            setUp(guest.control, entry: entry, space)
+            guest.control[.addressSpace] = UInt64(space.firstProcessor + guest.number + 1)
             guest[.rbx] = GuestFirmware.startInfoAddress
-            return guest
         }
 
         /// Copies the kernel's segments into the guest's memory.
@@ -127,51 +164,38 @@
             return (address, initrd.size)
         }
 
-        private static func mapMemory(
-            _ plan: Plan, _ start: UInt64, _ pages: SharedPages, _ memory: inout BootMemory
-        ) throws(BootFailure) -> NestedTables {
-            let tables = try NestedTables(&memory)
+        private static func map(_ plan: Plan, _ space: inout GuestSpace) {
+            space.tables.clear()
+            let first = space.memoryStart >> 12
             for frame in 0..<plan.memorySize >> 12 {
-                try tables.map(
-                    GuestFrame(number: frame), to: MachineFrame(number: start >> 12 + frame),
-                    executable: true, &memory)
+                space.tables.map(
+                    GuestFrame(number: frame), to: MachineFrame(number: first + frame),
+                    executable: true)
             }
-            let acpi = try memory.reserve(size: 4096)
-            var page = PhysicalMemory.mutableBytes(at: acpi, count: 4096)
+            PhysicalMemory.zero(space.firmwarePage, size: 4096)
+            var page = PhysicalMemory.mutableBytes(at: space.firmwarePage, count: 4096)
             GuestFirmware.writeTables(&page, processorCount: plan.processorCount)
-            try tables.map(
+            space.tables.map(
                 GuestFrame(number: GuestFirmware.tablesAddress >> 12),
-                to: MachineFrame(number: acpi >> 12), executable: false, &memory)
-            try tables.map(
-                GuestFrame(number: GuestFirmware.consoleAddress >> 12), to: pages.consoleRing,
-                executable: false, &memory)
-            try tables.map(
-                GuestFrame(number: GuestFirmware.storeAddress >> 12), to: pages.storeRing,
-                executable: false, &memory)
+                to: MachineFrame(number: space.firmwarePage >> 12), executable: false)
+            if plan.hasConsole {
+                space.tables.map(
+                    GuestFrame(number: GuestFirmware.consoleAddress >> 12),
+                    to: space.pages.consoleRing, executable: false)
+            }
+            space.tables.map(
+                GuestFrame(number: GuestFirmware.storeAddress >> 12), to: space.pages.storeRing,
+                executable: false)
             // Where a machine has the end of its firmware, and GRUB looks for coreboot's: nothing.
-            try tables.map(
-                GuestFrame(number: 0xfffff),
-                to: MachineFrame(number: try allOnes(size: 4096, &memory) >> 12),
-                executable: false, writable: false, &memory)
-            return try tables.withReserve(&memory)
-        }
-
-        /// An area in the state that a processor has after reset: x87 and SSE control words.
-        private static func extendedArea(
-            _ processor: Processor, _ memory: inout BootMemory
-        ) throws(BootFailure) -> UInt64 {
-            let area = try memory.reserve(size: max(4096, processor.extendedStateSize))
-            PhysicalMemory.store16(area, 0x37f)
-            PhysicalMemory.store32(area + 24, 0x1f80)
-            PhysicalMemory.store64(area + 512, 3)
-            return area
+            space.tables.map(
+                GuestFrame(number: 0xfffff), to: MachineFrame(number: space.onesPage >> 12),
+                executable: false, writable: false)
         }
 
         /// The state of PVH entry: 32-bit protected mode, flat segments, paging off.
         private static func setUp(
-            _ control: ControlBlock, entry: UInt32, _ tables: NestedTables,
-            _ memory: inout BootMemory
-        ) throws(BootFailure) {
+            _ control: ControlBlock, entry: UInt32, _ space: GuestSpace
+        ) {
             // #DB, #AC and #MC: a guest could make the processor deliver the first two for ever.
             control.setIntercept(.interceptExceptions, 1 << 1 | 1 << 17 | 1 << 18)
             // INTR, NMI, VINTR, RDPMC, CPUID, INVD, HLT, INVLPGA, IOIO, MSR, SHUTDOWN
@@ -182,11 +206,11 @@
             // VMRUN … SKINIT, WBINVD, MONITOR, MWAIT, XSETBV, RDPRU
             control.setIntercept(
                 .interceptSecond, 0x7f | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13 | 1 << 14)
-            control[.ioPermissions] = try allOnes(size: 12_288, &memory)
-            control[.msrPermissions] = try msrPermissions(&memory)
+            control[.ioPermissions] = space.portPermissions
+            control[.msrPermissions] = space.registerPermissions
             control[.virtualInterrupt] = 1 << 24
             control[.nestedControl] = 1
-            control[.nestedRoot] = tables.root
+            control[.nestedRoot] = space.tables.root
             control.set(.cs, selector: 0x08, attributes: 0xc9b, limit: .max)
             let data: InlineArray<5, ControlBlock.Segment> = [.ds, .es, .ss, .fs, .gs]
             for index in data.indices {
@@ -214,7 +238,7 @@
         }
 
         /// Every register exits but those that VMLOAD and VMSAVE switch, and PAT.
-        private static func msrPermissions(
+        private static func registerPermissions(
             _ memory: inout BootMemory
         ) throws(BootFailure) -> UInt64 {
             let map = try allOnes(size: 8192, &memory)

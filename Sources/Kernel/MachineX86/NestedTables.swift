@@ -4,13 +4,14 @@
 
     /// A guest's nested page tables (AMD64 APM volume 2, 15.25): what guest-physical memory is.
     ///
-    /// 4 KiB entries only, so that a single frame can be taken away. Tables for frames beyond the
-    /// guest's memory come from a small reserve, because nothing is allocated once guests run.
+    /// 4 KiB entries only, so that a single frame can be taken away. All tables come from a pool of
+    /// the guest's own, because nothing is allocated once guests run; if a guest is made anew, its
+    /// tables are, too.
     struct NestedTables: BitwiseCopyable {
-        /// Address of the root table, for the control block.
+        /// Address of the root table, for the control block; the pool's first.
         let root: UInt64
-        private var reserveNext: UInt64
-        private let reserveEnd: UInt64
+        private var poolNext: UInt64
+        private let poolEnd: UInt64
 
         private static var present: UInt64 { 1 }
         private static var writable: UInt64 { 2 }
@@ -22,60 +23,42 @@
 
         /// How many tables a guest's later mappings may take: 64 for the 128 MiB in which Linux
         /// makes room for what others grant it, and a few for the rest.
-        static var reserveTables: UInt64 { 80 }
+        private static var reserveTables: UInt64 { 80 }
 
-        /// Makes empty tables.
+        /// Makes empty tables, with room for a guest's memory, its firmware's pages and what it
+        /// maps later.
         ///
         /// - Throws: `.outOfMemory`.
-        init(_ memory: inout BootMemory) throws(BootFailure) {
-            root = try memory.reserve(size: 4096)
-            reserveNext = 0
-            reserveEnd = 0
+        init(frameCount: UInt64, _ memory: inout BootMemory) throws(BootFailure) {
+            var count = NestedTables.reserveTables + 8
+            var covered = frameCount
+            for _ in 0..<3 {
+                covered = (covered + 511) / 512
+                count += covered
+            }
+            root = try memory.reserve(size: count * 4096)
+            poolEnd = root + count * 4096
+            poolNext = root + 4096
         }
 
-        private init(root: UInt64, reserveNext: UInt64, reserveEnd: UInt64) {
-            self.root = root
-            self.reserveNext = reserveNext
-            self.reserveEnd = reserveEnd
-        }
-
-        /// The same tables with a reserve for later mappings.
-        ///
-        /// - Throws: `.outOfMemory`.
-        func withReserve(_ memory: inout BootMemory) throws(BootFailure) -> NestedTables {
-            let size = NestedTables.reserveTables * 4096
-            let start = try memory.reserve(size: size)
-            return NestedTables(root: root, reserveNext: start, reserveEnd: start + size)
+        /// Forgets all mappings, and takes all tables back.
+        mutating func clear() {
+            PhysicalMemory.zero(root, size: poolNext - root)
+            poolNext = root + 4096
         }
 
         private static func index(_ frame: GuestFrame, level: Int) -> UInt64 {
             (frame.number >> UInt64(9 * level)) & 511
         }
 
-        /// Maps a frame while the machine is built.
-        ///
-        /// - Throws: `.outOfMemory`.
-        func map(
+        /// Maps a frame of the guest's own while it is built.
+        mutating func map(
             _ frame: GuestFrame, to machineFrame: MachineFrame, executable: Bool,
-            writable: Bool = true, _ memory: inout BootMemory
-        ) throws(BootFailure) {
-            var table = root
-            for level in stride(from: 3, to: 0, by: -1) {
-                let slot = table + NestedTables.index(frame, level: level) * 8
-                let entry = PhysicalMemory.load64(slot)
-                if entry & NestedTables.present != 0 {
-                    table = entry & NestedTables.addressMask
-                } else {
-                    table = try memory.reserve(size: 4096)
-                    PhysicalMemory.store64(slot, table | 7)
-                }
-            }
-            let slot = table + NestedTables.index(frame, level: 0) * 8
+            writable: Bool = true
+        ) {
             let access = NestedTables.user | (writable ? NestedTables.writable : 0)
-            PhysicalMemory.store64(
-                slot,
-                machineFrame.number << 12 | NestedTables.present | access
-                    | (executable ? 0 : NestedTables.noExecute))
+            let entry = machineFrame.number << 12 | access
+            set(frame, entry | (executable ? 0 : NestedTables.noExecute))
         }
 
         /// The entry of a frame; 0 when nothing is mapped.
@@ -117,7 +100,7 @@
                     table = entry & NestedTables.addressMask
                 }
             }
-            return missing * 4096 <= reserveEnd - reserveNext
+            return missing * 4096 <= poolEnd - poolNext
         }
 
         /// Whether a frame of another domain is mapped at `frame`.
@@ -133,7 +116,9 @@
             _ frame: GuestFrame, to machineFrame: MachineFrame, writable: Bool
         ) {
             let access = NestedTables.user | (writable ? NestedTables.writable : 0)
-            setLate(frame, machineFrame.number << 12 | access | NestedTables.foreign)
+            set(
+                frame,
+                machineFrame.number << 12 | access | NestedTables.foreign | NestedTables.noExecute)
         }
 
         /// Takes a foreign frame out of the tables.
@@ -153,11 +138,10 @@
         ///
         /// - Precondition: `canMapLate` said so.
         mutating func mapLate(_ frame: GuestFrame, to machineFrame: MachineFrame) {
-            setLate(
-                frame, machineFrame.number << 12 | NestedTables.user | NestedTables.writable)
+            map(frame, to: machineFrame, executable: false)
         }
 
-        private mutating func setLate(_ frame: GuestFrame, _ entry: UInt64) {
+        private mutating func set(_ frame: GuestFrame, _ entry: UInt64) {
             var table = root
             for level in stride(from: 3, to: 0, by: -1) {
                 let slot = table + NestedTables.index(frame, level: level) * 8
@@ -165,14 +149,14 @@
                 if upper & NestedTables.present != 0 {
                     table = upper & NestedTables.addressMask
                 } else {
-                    precondition(reserveNext < reserveEnd, "the reserve of page tables is empty")
-                    table = reserveNext
-                    reserveNext += 4096
+                    precondition(poolNext < poolEnd, "the pool of page tables is empty")
+                    table = poolNext
+                    poolNext += 4096
                     PhysicalMemory.store64(slot, table | 7)
                 }
             }
             let slot = table + NestedTables.index(frame, level: 0) * 8
-            PhysicalMemory.store64(slot, entry | NestedTables.present | NestedTables.noExecute)
+            PhysicalMemory.store64(slot, entry | NestedTables.present)
         }
     }
 

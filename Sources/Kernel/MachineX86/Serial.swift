@@ -30,6 +30,14 @@
             }
         }
 
+        /// Waits, for a bounded time, until all bytes have left.
+        public func drain() {
+            for _ in 0..<1_000_000 where machine_in8(base + 5) & 0x40 != 0 { return }
+        }
+
+        /// The port's registers among the I/O ports.
+        public var registers: ClosedRange<UInt16> { base...base + 7 }
+
         /// The next byte received, if there is one.
         public func read() -> UInt8? {
             machine_in8(base + 5) & 1 != 0 ? machine_in8(base) : nil

@@ -52,6 +52,28 @@
             self.processors = processors
         }
 
+        /// Loads a domain into its memory, which was cleared, and resets its processors: nothing of
+        /// its last life is in memory, tables, registers or translations.
+        ///
+        /// - Precondition: none of its processors is on a processor of the machine, but for the one
+        ///   that does this.
+        /// - Throws: `.badKernel`, `.guestTooSmall`.
+        public mutating func load(
+            _ plan: GuestBuilder.Plan, commandLine: Span<UInt8>
+        ) throws(BootFailure) {
+            let position = Int(plan.domain.number) - 1
+            let entry = try GuestBuilder.load(
+                plan, commandLine: commandLine, into: &spaces[position])
+            let space = spaces[position]
+            for index in space.firstProcessor..<space.firstProcessor + space.processorCount {
+                GuestBuilder.reset(&guests[index], entry: entry, space, processor)
+                for number in processors.indices where processors[number].loaded == index {
+                    processors[number].loaded = nil
+                }
+            }
+            flushTranslations(of: plan.domain)
+        }
+
         /// How many processors the machine has.
         public var processorCount: Int { processors.count }
 

@@ -211,7 +211,12 @@ extension SystemManifest {
     /// Checks that the feature bits say what the records need, and nothing else.
     func validateFeatures() throws(SystemManifestError) {
         var needed = ManifestFeature.exemptions * (exemptionCount > 0 ? 1 : 0)
-        if deviceRangeCount > 0 { needed |= ManifestFeature.devices }
+        for index in 0..<deviceRangeCount {
+            switch deviceRange(at: index).kind {
+            case .ports: needed |= ManifestFeature.devices
+            case .interrupt, .memory: needed |= ManifestFeature.interruptsAndMemory
+            }
+        }
         for index in 0..<deviceCount where device(at: index).pciAddress != nil {
             needed |= ManifestFeature.pciDevices
         }

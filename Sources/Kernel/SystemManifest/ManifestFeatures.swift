@@ -32,7 +32,7 @@ public enum ManifestFeature {
     public static var auditService: UInt64 { 1 << 11 }
     /// Compartments share a subtree of the store.
     public static var storeSubtrees: UInt64 { 1 << 12 }
-    /// A compartment has interrupts, I/O ports or I/O memory.
+    /// A compartment has I/O ports.
     public static var devices: UInt64 { 1 << 13 }
     /// A compartment has a PCI function.
     public static var pciDevices: UInt64 { 1 << 14 }
@@ -60,9 +60,11 @@ public enum ManifestFeature {
     public static var furtherClaims: UInt64 { 1 << 25 }
     /// A compartment has more than 3,840 MiB of memory.
     public static var largeMemory: UInt64 { 1 << 26 }
+    /// A compartment has interrupts or I/O memory.
+    public static var interruptsAndMemory: UInt64 { 1 << 27 }
 
     /// All that have a meaning.
-    public static var known: UInt64 { (1 << 27) - 1 }
+    public static var known: UInt64 { (1 << 28) - 1 }
 
     /// Those that the records themselves call for; the others are said by the certificate.
     static var ofRecords: UInt64 { known & ~(certificate | furtherClaims) }
@@ -72,6 +74,8 @@ public enum ManifestFeature {
     public static var enforcedByHypervisor: UInt64 {
         certificate | twoWaySignals | rings | storeService | consoleService | fairSchedule
             | fixedSchedule | exemptions | integrity | furtherClaims
+            | manualStart | startOrder | restart | noConsole | controlService
+            | auditService | devices | rates
     }
 }
 

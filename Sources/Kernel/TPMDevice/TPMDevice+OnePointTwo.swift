@@ -27,14 +27,14 @@ extension TPMDevice where Registers: ~Copyable {
         guard !isDisabled, !isDeactivated else { throw .disabled }
     }
 
-    /// `TPM_GetCapability`, `TPM_CAP_PROPERTY`, `TPM_CAP_PROP_PCR`: a TPM with the registers 12 and
-    /// 13 has them in its only bank.
+    /// `TPM_GetCapability`, `TPM_CAP_PROPERTY`, `TPM_CAP_PROP_PCR`: a TPM with the registers 12, 13
+    /// and 15 has them in its only bank.
     mutating func banksOnePointTwo() throws(TPMError) -> PCRBanks {
         let count = try capability(0x0000_0005, 0x0000_0101)
         var response = ResponseReader(interface.buffer.span.extracting(14..<count))
         let registers = try response.number32()
         guard response.isAtEnd else { throw .responseMalformed }
-        guard registers > PCRIndex.compartments.rawValue else { throw .noActiveBank }
+        guard registers > PCRIndex.changes.rawValue else { throw .noActiveBank }
         return PCRBanks(sha1: true, sha256: false, sha384: false)
     }
 

@@ -88,7 +88,7 @@ private let tagNoSessions: UInt16 = 0x8001
 /// `TPM_ST_SESSIONS`.
 private let tagSessions: UInt16 = 0x8002
 
-/// Reads a `TPML_PCR_SELECTION` and returns the banks in it that have PCR 12 and 13.
+/// Reads a `TPML_PCR_SELECTION` and returns the banks in it that have PCR 12, 13 and 15.
 private func readBanks(_ response: inout ResponseReader) throws(TPMError) -> PCRBanks {
     var banks = PCRBanks(sha1: false, sha256: false, sha384: false)
     let count = try response.number32()
@@ -98,9 +98,9 @@ private func readBanks(_ response: inout ResponseReader) throws(TPMError) -> PCR
         let byteCount = Int(try response.number8())
         guard byteCount <= 32 else { throw .responseMalformed }
         let bitmap = try response.take(byteCount)
-        let ours = byteCount >= 2 ? bitmap[1] & 0x30 : 0
+        let ours = byteCount >= 2 ? bitmap[1] & 0xb0 : 0
         if ours == 0 { continue }
-        guard ours == 0x30 else { throw .partialBank }
+        guard ours == 0xb0 else { throw .partialBank }
         switch algorithm {
         case tpmAlgorithmSHA1: banks.sha1 = true
         case tpmAlgorithmSHA256: banks.sha256 = true

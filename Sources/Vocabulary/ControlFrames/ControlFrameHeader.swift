@@ -21,6 +21,11 @@ public struct ControlFrameKind: Equatable, Sendable {
     public static var eventLog: ControlFrameKind { ControlFrameKind(rawValue: 1) }
     /// The machine has stopped; the payload is the reason, ASCII. Hypervisor to host.
     public static var stopped: ControlFrameKind { ControlFrameKind(rawValue: 2) }
+    /// One record of the event log that was added after the log was sent. Hypervisor to host.
+    public static var laterEvent: ControlFrameKind { ControlFrameKind(rawValue: 3) }
+    /// The line is a compartment's from now on: what follows is no frame of the hypervisor's.
+    /// Hypervisor to host.
+    public static var handedOver: ControlFrameKind { ControlFrameKind(rawValue: 4) }
 }
 
 /// Why 24 bytes are no frame header that this version understands.

@@ -16,6 +16,8 @@ public struct EventTag: Equatable, Sendable {
     public static var manifest: EventTag { EventTag(rawValue: 0x4353_4D02) }
     /// One compartment, in PCR 13.
     public static var compartment: EventTag { EventTag(rawValue: 0x4353_4D03) }
+    /// A compartment is started again, deployed or ended, in PCR 15.
+    public static var life: EventTag { EventTag(rawValue: 0x4353_4D04) }
     /// The machine refused to go on, in PCR 12.
     public static var stop: EventTag { EventTag(rawValue: 0x4353_4D0F) }
 }
@@ -167,22 +169,92 @@ public struct CompartmentMeasurement: Measurement, ~Escapable {
         appendField(.memory, memoryInBytes, byteCount: 8, to: &sink)
         appendField(.vcpuCount, UInt64(vcpuCount), byteCount: 4, to: &sink)
     }
+}
 
-    private func appendField<Sink: ByteSink & ~Copyable & ~Escapable>(
-        _ field: CompartmentField, _ bytes: Span<UInt8>, to sink: inout Sink
+private func appendField<Sink: ByteSink & ~Copyable & ~Escapable>(
+    _ field: CompartmentField, _ bytes: Span<UInt8>, to sink: inout Sink
+) {
+    sink.append(littleEndian: field.rawValue)
+    sink.append(littleEndian: UInt32(truncatingIfNeeded: bytes.count))
+    sink.append(bytes)
+}
+
+private func appendField<Sink: ByteSink & ~Copyable & ~Escapable>(
+    _ field: CompartmentField, _ number: UInt64, byteCount: Int, to sink: inout Sink
+) {
+    sink.append(littleEndian: field.rawValue)
+    sink.append(littleEndian: UInt32(truncatingIfNeeded: byteCount))
+    for position in 0..<byteCount {
+        sink.append(UInt8(truncatingIfNeeded: number >> UInt64(8 * position)))
+    }
+}
+
+/// What becomes of a compartment while the system runs.
+public enum LifeChange: UInt32, Equatable, Sendable {
+    /// It failed, and starts again.
+    case restart = 1
+    /// It starts by order.
+    case deploy = 2
+    /// It ends by order.
+    case destroy = 3
+}
+
+/// The event of a compartment that is about to start again, to start by order, or to end by order.
+///
+/// - Layout: fields 1, 2, 4, 5, 9 and 10 in order, as in a compartment's payload.
+/// - Source: docs/abi/evidence.md, "Changes".
+public struct LifeMeasurement: Measurement, ~Escapable {
+    private let change: LifeChange
+    private let name: Span<UInt8>
+    private let domainID: UInt32
+    private let generation: UInt32
+    private let kernel: Digest384?
+    private let initrd: Digest384?
+
+    /// Measures a change.
+    ///
+    /// - Parameters:
+    ///   - change: What happens.
+    ///   - name: The compartment's name, UTF-8.
+    ///   - domainID: The domain that realises it.
+    ///   - generation: Which of its lives begins; for an end, which one ends.
+    ///   - kernel: SHA-384 of the module that is about to be loaded, as computed; `nil`: none is.
+    ///   - initrd: Likewise.
+    @_lifetime(copy name)
+    public init(
+        change: LifeChange, name: Span<UInt8>, domainID: UInt32, generation: UInt32,
+        kernel: Digest384?, initrd: Digest384?
     ) {
-        sink.append(littleEndian: field.rawValue)
-        sink.append(littleEndian: UInt32(truncatingIfNeeded: bytes.count))
-        sink.append(bytes)
+        self.change = change
+        self.name = name
+        self.domainID = domainID
+        self.generation = generation
+        self.kernel = kernel
+        self.initrd = initrd
     }
 
-    private func appendField<Sink: ByteSink & ~Copyable & ~Escapable>(
-        _ field: CompartmentField, _ number: UInt64, byteCount: Int, to sink: inout Sink
+    /// Returns PCR 15.
+    public var pcr: PCRIndex { .changes }
+    /// Returns the tag of changes of life.
+    public var tag: EventTag { .life }
+
+    /// Appends the six fields.
+    public func encodePayload<Sink: ByteSink & ~Copyable & ~Escapable>(into sink: inout Sink) {
+        appendField(.name, name, to: &sink)
+        appendField(.domainID, UInt64(domainID), byteCount: 4, to: &sink)
+        append(.kernel, kernel, to: &sink)
+        append(.initrd, initrd, to: &sink)
+        appendField(.change, UInt64(change.rawValue), byteCount: 4, to: &sink)
+        appendField(.generation, UInt64(generation), byteCount: 4, to: &sink)
+    }
+
+    private func append<Sink: ByteSink & ~Copyable & ~Escapable>(
+        _ field: CompartmentField, _ digest: Digest384?, to sink: inout Sink
     ) {
-        sink.append(littleEndian: field.rawValue)
-        sink.append(littleEndian: UInt32(truncatingIfNeeded: byteCount))
-        for position in 0..<byteCount {
-            sink.append(UInt8(truncatingIfNeeded: number >> UInt64(8 * position)))
+        if let digest {
+            appendField(field, digest.bytes, to: &sink)
+        } else {
+            appendField(field, UInt64(0), byteCount: 0, to: &sink)
         }
     }
 }
@@ -205,4 +277,8 @@ public enum CompartmentField: UInt32, Equatable, Sendable {
     case memory = 7
     /// The number of virtual processors, `u32`.
     case vcpuCount = 8
+    /// What becomes of the compartment, `u32`: a `LifeChange`.
+    case change = 9
+    /// Which of its lives it is, `u32`, from 1.
+    case generation = 10
 }

@@ -21,6 +21,8 @@ public struct PCRIndex: Equatable, Sendable {
     public static var policy: PCRIndex { PCRIndex(known: 12) }
     /// PCR 13: one event for each compartment.
     public static var compartments: PCRIndex { PCRIndex(known: 13) }
+    /// PCR 15: what changes while the system runs, before it takes effect.
+    public static var changes: PCRIndex { PCRIndex(known: 15) }
 }
 
 /// The PCR banks that a TPM has active: some of SHA-1, SHA-256 and SHA-384.
