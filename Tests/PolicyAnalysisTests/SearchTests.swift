@@ -171,7 +171,7 @@ func casemate(_ arguments: [String]) throws -> ToolRun {
                 line.split(separator: "{").map { part in
                     part.split(separator: " ").sorted().joined(separator: " ")
                 }.joined(separator: " { ")
-            }.filter { !$0.hasPrefix(component + ":") }.sorted()
+            }.filter { !$0.hasSuffix(" \(component):") }.sorted()
         }
         #expect(lines(ours.output) == lines(theirs.output))
         #expect(!lines(ours.output).isEmpty)

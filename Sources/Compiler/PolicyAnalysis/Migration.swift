@@ -353,8 +353,8 @@ package struct Migration: Sendable {
             for constraint in entry.constraints
             where !IndexedPolicy.isAboutLevels(constraint.terms) {
                 unsaid.append(
-                    "\(policy.statement(constraint, of: entry)): the language proves flows, and has "
-                        + "no constraints on users, roles and types")
+                    "\(policy.statement(constraint, of: entry)): the language proves flows, and "
+                        + "has no constraints on users, roles and types")
             }
         }
         for number in policy.file.permissiveTypes.numbers where number > 0 {

@@ -14,6 +14,12 @@ struct QueryInfo: ParsableCommand {
             COMPONENTS
               \(PolicyComponent.allCases.map(\.rawValue).joined(separator: " "))
 
+            EXIT STATUS
+              0   the question was answered
+              1   the policy or the question is refused
+              64  the command line is wrong
+              74  the policy could not be read
+
             EXAMPLE
               casemate query info policy.33 --list types --name httpd_t --expand
             """)

@@ -10,6 +10,12 @@ struct QuerySearch: ParsableCommand {
             Has all filters of sesearch, under the same names. Several conditions must all hold. \
             Names of types find the rules of their attributes too, unless -ds or -dt is given.
 
+            EXIT STATUS
+              0   the question was answered
+              1   the policy or the question is refused
+              64  the command line is wrong
+              74  the policy could not be read
+
             EXAMPLE
               casemate query search policy.33 -A -s httpd_t -t shadow_t -c file -p read,write
             """)
