@@ -316,6 +316,7 @@ let serviceTests: [Target] = [
         name: "store-benchmark",
         dependencies: ["CompilerTestSupport", "PolicyCompiler", "VirtualHardware"],
         path: "Tests/StoreBenchmark",
+        exclude: ["run"],
         swiftSettings: strict),
 ]
 
