@@ -63,12 +63,17 @@ struct ModelStore {
             return (nodes[path], true)
         }
         if let access = transaction.accesses[path] { return (access.node, true) }
+        return (isHidden(transaction, path) ? nil : nodes[path], false)
+    }
+
+    /// Whether the transaction has removed something above the path.
+    func isHidden(_ transaction: Transaction, _ path: String) -> Bool {
         var above = path
         while above != "/" {
             above = ModelStore.parent(above)
-            if transaction.accesses[above]?.hides == true { return (nil, false) }
+            if transaction.accesses[above]?.hides == true { return true }
         }
-        return (nodes[path], false)
+        return false
     }
 
     mutating func see(_ client: String, _ tx: UInt32, _ path: String) -> Node? {
@@ -76,7 +81,7 @@ struct ModelStore {
         if !isRecorded {
             transactions[client]?[tx]?.order.append(path)
             transactions[client]?[tx]?.accesses[path] = Access(
-                baseVersion: node?.version ?? 0, node: node)
+                baseVersion: nodes[path]?.version ?? 0, node: node)
         }
         return node
     }
@@ -243,10 +248,13 @@ struct ModelStore {
 
     mutating func list(_ client: String, _ tx: UInt32, _ path: String) throws -> [String] {
         _ = try obtain(client, tx, path, "r")
-        guard tx != 0, let accesses = transactions[client]?[tx]?.accesses,
-            let order = transactions[client]?[tx]?.order, let own = accesses[path]
+        guard tx != 0, let transaction = transactions[client]?[tx],
+            let own = transaction.accesses[path]
         else { return nodes[path]?.children ?? [] }
-        let inTree = own.hides ? [] : nodes[path]?.children ?? []
+        let accesses = transaction.accesses
+        let order = transaction.order
+        let hides = own.hides || isHidden(transaction, path)
+        let inTree = hides ? [] : nodes[path]?.children ?? []
         guard own.changesChildren else { return inTree }
         let prefix = path == "/" ? "/" : path + "/"
         var found = inTree.filter { name in
@@ -255,7 +263,7 @@ struct ModelStore {
         }
         for other in order where other != "/" && ModelStore.parent(other) == path {
             guard let access = accesses[other], access.node != nil else { continue }
-            if access.baseVersion != 0, !access.hides, !own.hides { continue }
+            if access.baseVersion != 0, !access.hides, !hides { continue }
             found.append(ModelStore.name(other))
         }
         return found

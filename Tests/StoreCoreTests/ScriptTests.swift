@@ -252,6 +252,26 @@ import Testing
             """)
     }
 
+    @Test("a transaction that looks below what it removed is committed, and lists what it made")
+    func belowRemoved() throws {
+        try expect(
+            """
+            0 0 WRITE /d/s/t¦0
+            0 0 START ¦ => 1¦
+            0 1 RM /d¦
+            0 1 READ /d/s/t¦ => !ENOENT
+            0 1 WRITE /d/s/u¦1
+            0 1 DIRECTORY /d/s¦ => u¦
+            0 1 END T¦
+            0 0 DIRECTORY /d/s¦ => u¦
+            0 0 START ¦ => 2¦
+            0 2 RM /d¦
+            0 2 READ /d/s/u¦ => !ENOENT
+            0 0 WRITE /d/s/u¦outside
+            0 2 END T¦ => !EAGAIN
+            """)
+    }
+
     @Test("watches report their path at once, then changes there and below, to those who may read")
     func watches() throws {
         try expect(

@@ -86,8 +86,11 @@ extension StoreEngine {
         let digest = path.digest(length, secret: secret)
         let found = findAccess(requester.transaction, length, digest)
         if found != 0 { return view(ofAccess: found) }
-        let isHidden = isTreeHidden(length, requester.transaction)
-        let seen = isHidden ? NodeView() : treeView(length, requester)
+        var seen = treeView(length, requester)
+        // What the transaction has removed is not there for it, but must not change meanwhile.
+        if isTreeHidden(length, requester.transaction) {
+            seen = NodeView(generation: seen.generation, label: seen.label)
+        }
         return try record(seen, length, digest, requester)
     }
 
@@ -142,13 +145,13 @@ extension StoreEngine {
         access.pathDigest = digest
         access.contentAccount = UInt16(truncatingIfNeeded: account)
         if Faults.has(.xsa206) { access.removedClock = clock }
+        access.baseGeneration = seen.generation
+        access.baseLabel = seen.label
         if seen.exists {
             blocks.share(seen.content)
             permissions.hold(seen.permissions)
             let node = nodes[seen.node]
             access.exists = true
-            access.baseGeneration = seen.generation
-            access.baseLabel = seen.label
             access.label = seen.label
             access.account = node.account
             access.content = seen.content

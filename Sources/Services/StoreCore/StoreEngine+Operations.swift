@@ -89,7 +89,9 @@ extension StoreEngine {
         of seen: NodeView, _ requester: Requester, _ list: inout ChildList
     ) {
         let access = seen.access
-        let isHidden = access != 0 && transactions[access].hidesTree
+        let isHidden =
+            access != 0
+            && (transactions[access].hidesTree || isTreeHidden(path.count, requester.transaction))
         let changes = access != 0 && transactions[access].changesChildren
         let node = access == 0 ? seen.node : isHidden ? 0 : treeNode(path, path.count)
         var child = node == 0 ? 0 : nodes[node].firstChild
