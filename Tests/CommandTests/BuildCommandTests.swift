@@ -47,6 +47,31 @@ import Testing
         #expect(changed == ["boot.bundle", "reference-values.json", "system.manifest"])
     }
 
+    @Test("a system of two targets is built for stock Xen too, and what Xen leaves open is said")
+    func stockXen() throws {
+        let system = try SmallSystem()
+        defer { system.folder.remove() }
+        let refused = try system.build("out", "--target", "xen")
+        #expect(refused.status == 1 && refused.errors.contains("does not list the target `xen`"))
+        _ = try system.folder.write(
+            SmallSystem.source().replacing(
+                "target casemate", with: "target casemate\ntarget xen \"4.17\""),
+            to: "system.casemate")
+        #expect(try system.build("first").status == 0)
+        #expect(try system.names("first") == SmallSystem.results)
+        let run = try system.build("out", "--target", "xen")
+        #expect(run.status == 0)
+        #expect(run.errors.contains("warning[POL-TGT-016]: NOT ENFORCED by the target `xen`"))
+        let names = try system.names("out")
+        #expect(names.filter { $0.hasPrefix("kernel-") }.count == 2)
+        #expect(names.filter { $0.hasPrefix("initrd-") }.count == 1)
+        #expect(names.suffix(2) == ["two.cfg", "xenpolicy-4.17"] && names.contains("one.cfg"))
+        let configuration = try String(
+            contentsOf: system.folder.url("out/one.cfg"), encoding: .utf8)
+        #expect(configuration.contains("seclabel = \"label1_u:compartment_r:one-t:low\""))
+        #expect(configuration.contains("memory = 64\n"))
+    }
+
     @Test("a missing module is named, with where it was sought, and nothing is written")
     func missingModule() throws {
         let folder = try prepare()
