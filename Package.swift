@@ -134,6 +134,8 @@ let attestation: [Target] = [
         ["Digests", "EventLog", "SystemManifest", "TPMStructures", crypto, cryptoExtras]
             + certificates),
     room("Attestation", "PolicyAuthority", ["Digests", "SystemManifest", crypto]),
+    .systemLibrary(name: "CSQLite", path: "Sources/Attestation/CSQLite"),
+    room("Attestation", "VerifierState", ["CSQLite"]),
     .systemLibrary(name: "CTSS2", path: "Sources/Attestation/CTSS2"),
     room("Attestation", "TPMSoftwareStack", ["TPMStructures", "CTSS2"]),
 ]
@@ -159,8 +161,8 @@ let control: [Target] = [
             "SystemManifest", "PolicyDatabase", "FlowCertificate", "ReferenceMonitor",
             "PolicySyntax", "PolicySemantics", "PolicyChecks", "PolicyDatabaseModel",
             "PolicyCompiler", "KernelPolicyLanguage", "CommonIntermediateLanguage",
-            "PolicyAnalysis", "TPMStructures", "Appraisal", "PolicyAuthority", "TPMSoftwareStack",
-            "SystemImage", "VirtualHardware", argumentParser,
+            "PolicyAnalysis", "TPMStructures", "Appraisal", "PolicyAuthority", "VerifierState",
+            "TPMSoftwareStack", "SystemImage", "VirtualHardware", argumentParser,
         ],
         path: "Sources/Control/casemate", swiftSettings: strict),
 ]
@@ -182,9 +184,15 @@ let measurementTests: [Target] = [
     tests("DigestsTests", ["Digests", crypto]),
     tests("EventLogTests", ["Digests", "EventLog"]),
     tests("ControlFramesTests", ["ControlFrames"]),
+    .target(
+        name: "AttestationTestSupport",
+        dependencies: ["Digests", "TPMStructures", "Appraisal", crypto],
+        path: "Tests/AttestationTestSupport", swiftSettings: strict),
     tests(
         "AttestationVectorTests",
-        ["Digests", "EventLog", "TPMStructures", "Appraisal", crypto] + certificates),
+        [
+            "AttestationTestSupport", "Digests", "EventLog", "TPMStructures", "Appraisal", crypto,
+        ] + certificates),
     tests(
         "VirtualHardwareTests",
         [
@@ -195,6 +203,7 @@ let measurementTests: [Target] = [
         "PolicyAuthorityTests",
         ["CompilerTestSupport", "Digests", "SystemManifest", "PolicyCompiler", "PolicyAuthority"]),
     tests("TPMDeviceTests", ["Digests", "EventLog", "BootArena", "TPMDevice"]),
+    tests("VerifierStateTests", ["VerifierState"]),
 ]
 
 let policyTests: [Target] = [
@@ -344,7 +353,12 @@ let package = Package(
         + moduleTests + [
             .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
             tests("SecurityLatticeTests", ["SecurityLattice"]),
-            tests("CommandTests", ["Appraisal", "ControlFrames", "Digests"]),
+            tests(
+                "CommandTests",
+                [
+                    "AttestationTestSupport", "Appraisal", "ControlFrames", "Digests", "EventLog",
+                    "TPMStructures", crypto,
+                ]),
             tests("PolicySyntaxTests", ["PolicySyntax"]),
             tests("PolicySemanticsTests", ["SecurityLattice", "PolicySyntax", "PolicySemantics"]),
             tests(

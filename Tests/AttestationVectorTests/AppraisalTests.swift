@@ -1,4 +1,5 @@
 import Appraisal
+import AttestationTestSupport
 import Digests
 import EventLog
 import Testing
@@ -145,8 +146,8 @@ func statements() throws {
     let base = try good()
     let tpm = ForgingTPM()
     for selection: [UInt8] in [
-        [0, 0, 0, 1, 0, 0x0B, 3, 0, 0x10, 0], [0, 0, 0, 1, 0, 0x0B, 3, 1, 0x30, 0],
-        [0, 0, 0, 1, 0, 0x04, 3, 0, 0x30, 0], [0, 0, 0, 0],
+        [0, 0, 0, 1, 0, 0x0B, 3, 0, 0x30, 0], [0, 0, 0, 1, 0, 0x0B, 3, 1, 0xB0, 0],
+        [0, 0, 0, 1, 0, 0x04, 3, 0, 0xB0, 0], [0, 0, 0, 0],
     ] {
         let evidence = try tpm.evidence(log: log(base), events: base, selection: selection)
         #expect(codes(try Vector.appraise(evidence)) == ["ATT-QUO-005"])

@@ -1,4 +1,5 @@
 import Appraisal
+import AttestationTestSupport
 import Digests
 import EventLog
 import Foundation

@@ -47,7 +47,7 @@ private func request(_ identity: TPMIdentity) -> EnrolmentRequest {
         let key = try PendingEnrolment(json: pending.encoded())
             .accept(try EnrolmentResponse(json: response.encoded()))
         // The enrolled key is the one that signs the machine's quotes.
-        let quote = try connect(machine).quote(qualifyingData: [1], registers: [12, 13])
+        let quote = try connect(machine).quote(qualifyingData: [1], registers: [12, 13, 15])
         let quoting = try AttestationPublicKey(validating: quote.attestationKey)
         let enrolled = try EnrolledKey(json: key.encoded()).name()
         #expect(enrolled == quoting.name)

@@ -1,5 +1,5 @@
 internal import Crypto
-internal import Digests
+public import Digests
 internal import EventLog
 internal import FoundationEssentials
 internal import TPMStructures
@@ -25,10 +25,25 @@ public struct AppraisalPolicy: Equatable, Sendable {
     }
 }
 
+/// What a TPM 2.0 counted when it quoted.
+public struct QuoteTime: Equatable, Sendable {
+    /// How often the TPM was reset.
+    public let resetCount: UInt32
+    /// How often it was restarted since its last reset.
+    public let restartCount: UInt32
+    /// Its clock.
+    /// - Units: milliseconds of the TPM's life.
+    public let clockInMilliseconds: UInt64
+}
+
 /// What is known of a machine whose evidence was accepted.
 public struct AcceptedMachine: Equatable, Sendable {
-    /// The system that it runs.
+    /// The system that it runs; after a reload the one that was loaded.
     public let system: ReferenceSystem
+    /// SHA-384 of the policy in force.
+    public let policyDigest: Digest384
+    /// SHA-384 of the manifest in force.
+    public let manifestDigest: Digest384
     /// The names of its compartments.
     public let compartments: [String]
     /// The attestation key's name.
@@ -37,8 +52,10 @@ public struct AcceptedMachine: Equatable, Sendable {
     public let isKeyKnown: Bool
     /// Whether the quote carried the relying party's nonce.
     public let isFresh: Bool
-    /// How often the machine's TPM was reset.
-    public let resetCount: UInt32
+    /// What the TPM counted; `nil`: its quotes do not tell.
+    public let time: QuoteTime?
+    /// What has changed since the machine booted.
+    public let changes: [RunningChange]
     /// Whether what the boot loader measured was compared.
     public let isBootLoaderKnown: Bool
     /// The platform whose firmware it was; `nil`: the firmware was not compared.
@@ -56,11 +73,18 @@ public enum AttestationResult: Equatable, Sendable {
 /// Compares evidence with reference values.
 public struct Appraiser: Sendable {
     let reference: ReferenceValues
+    private let successors: [ReferenceValues]
     let policy: AppraisalPolicy
 
     /// Prepares to judge machines that should run the system of `reference`.
-    public init(reference: ReferenceValues, policy: AppraisalPolicy) {
+    ///
+    /// - Parameter successors: the systems that may have replaced it while the machine ran, in
+    ///   this order; what replaces it otherwise is refused.
+    public init(
+        reference: ReferenceValues, successors: [ReferenceValues] = [], policy: AppraisalPolicy
+    ) {
         self.reference = reference
+        self.successors = successors
         self.policy = policy
     }
 
@@ -68,18 +92,38 @@ public struct Appraiser: Sendable {
     public func appraise(_ evidence: Evidence) -> AttestationResult {
         do throws(Refusal) {
             let (key, quote, log) = try Appraiser.replayed(evidence, policy, registers)
-            let refusals = platformRefusals(log) + bootLoaderRefusals(log) + compare(log)
+            var refusals = platformRefusals(log) + bootLoaderRefusals(log) + compare(log)
+            guard refusals.isEmpty else { return .refused(refusals) }
+            let run = try replayChanges(log)
+            refusals = run.refusals
             guard refusals.isEmpty else { return .refused(refusals) }
             return .accepted(
                 AcceptedMachine(
-                    system: reference.system, compartments: reference.compartments.map(\.name),
+                    system: run.system.system, policyDigest: run.system.policy,
+                    manifestDigest: run.system.manifest,
+                    compartments: reference.compartments.map(\.name),
                     attestationKeyName: key.name, isKeyKnown: policy.attestationKeyName != nil,
-                    isFresh: policy.nonce != nil, resetCount: quote.resetCount,
-                    isBootLoaderKnown: reference.bootLoader != nil,
+                    isFresh: policy.nonce != nil,
+                    time: QuoteTime(
+                        resetCount: quote.resetCount, restartCount: quote.restartCount,
+                        clockInMilliseconds: quote.clockInMilliseconds),
+                    changes: run.changes, isBootLoaderKnown: reference.bootLoader != nil,
                     platform: policy.platform?.name))
         } catch {
             return .refused([error])
         }
+    }
+
+    /// Follows what happened since the boot.
+    ///
+    /// - Throws: the first change that is not permitted.
+    private func replayChanges(_ log: EventLog<Replayed>) throws(Refusal) -> ChangeReplay {
+        var replay = ChangeReplay(of: reference, successors: successors)
+        for (index, entry) in log.entries.enumerated()
+        where entry.pcr == PCRIndex.changes.rawValue {
+            try replay.take(entry.data, index: index)
+        }
+        return replay
     }
 
     /// The registers that the quote must be over: the boot chain's, when there is something to
@@ -147,11 +191,10 @@ public struct Appraiser: Sendable {
         return quote
     }
 
-    /// Returns why our events of the log are not exactly the expected sequence; nothing if they
-    /// are.
+    /// Returns why what we measured at boot is not exactly the expected sequence; nothing if it is.
     private func compare(_ log: EventLog<Replayed>) -> [Refusal] {
         let expected = expectedEvents
-        let found = log.entries.filter { QuotePlan.ours.contains($0.pcr) }
+        let found = log.entries.filter { QuotePlan.atBoot.contains($0.pcr) }
             .map { MeasuredEvent(pcr: $0.pcr, data: $0.data) }
         guard found != expected else { return [] }
         var refusals = policyRefusals(found) + compartmentRefusals(found) + stopRefusals(found)

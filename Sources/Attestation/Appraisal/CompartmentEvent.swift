@@ -14,18 +14,10 @@ struct CompartmentEvent: Equatable {
 
     /// Reads event data; `nil` unless it is a compartment's, whole, with its fields in order.
     init?(eventData: [UInt8]) {
-        guard let payload = taggedPayload(eventData, tag: .compartment) else { return nil }
-        var fields: [[UInt8]] = []
-        var rest = payload[...]
-        for field in UInt32(1)...8 {
-            guard rest.count >= 8, number(rest.prefix(4)) == UInt64(field) else { return nil }
-            let count = number(rest.dropFirst(4).prefix(4))
-            rest = rest.dropFirst(8)
-            guard count <= UInt64(rest.count) else { return nil }
-            fields.append(Array(rest.prefix(Int(count))))
-            rest = rest.dropFirst(Int(count))
-        }
-        guard rest.isEmpty, fields[1].count == 4, fields[2].count == 88, fields[3].count == 48,
+        guard let payload = taggedPayload(eventData, tag: .compartment),
+            let fields = payloadFields(payload, numbered: [1, 2, 3, 4, 5, 6, 7, 8])
+        else { return nil }
+        guard fields[1].count == 4, fields[2].count == 88, fields[3].count == 48,
             fields[4].isEmpty || fields[4].count == 48, fields[6].count == 8, fields[7].count == 4
         else { return nil }
         name = String(decoding: fields[0], as: UTF8.self)
@@ -60,6 +52,69 @@ struct CompartmentEvent: Equatable {
         compare(.vcpuCount, "\(declared.vcpuCount)", "\(vcpuCount)")
         return list
     }
+}
+
+/// The payload of an event of PCR 15 about a compartment, read from a log.
+struct LifeEvent: Equatable {
+    let name: String
+    let domainID: UInt32
+    /// SHA-384 in hexadecimal, or `none`; the same for `initrd`.
+    let kernel: String
+    let initrd: String
+    let change: LifeChange
+    let generation: UInt32
+
+    /// Reads event data; `nil` unless it is a change's, whole, with its fields in order.
+    init?(eventData: [UInt8]) {
+        guard let payload = taggedPayload(eventData, tag: .life),
+            let fields = payloadFields(payload, numbered: [1, 2, 4, 5, 9, 10]),
+            fields[1].count == 4, fields[2].isEmpty || fields[2].count == 48,
+            fields[3].isEmpty || fields[3].count == 48, fields[4].count == 4,
+            fields[5].count == 4,
+            let change = LifeChange(
+                rawValue: UInt32(truncatingIfNeeded: number(fields[4][...])))
+        else { return nil }
+        name = String(decoding: fields[0], as: UTF8.self)
+        domainID = UInt32(truncatingIfNeeded: number(fields[1][...]))
+        kernel = fields[2].isEmpty ? "none" : hexadecimalText(fields[2])
+        initrd = fields[3].isEmpty ? "none" : hexadecimalText(fields[3])
+        self.change = change
+        generation = UInt32(truncatingIfNeeded: number(fields[5][...]))
+    }
+}
+
+/// The payload of an event of PCR 15 about another policy, read from a log.
+struct ReloadEvent: Equatable {
+    let policy: Digest384
+    let manifest: Digest384
+    let version: UInt64
+
+    /// Reads event data; `nil` unless it is a reload's, whole.
+    init?(eventData: [UInt8]) {
+        guard let payload = taggedPayload(eventData, tag: EventTag(rawValue: 0x4353_4D05)),
+            payload.count == 104,
+            let policy = Digest384(hexadecimal: hexadecimalText(Array(payload[..<48]))),
+            let manifest = Digest384(hexadecimal: hexadecimalText(Array(payload[48..<96])))
+        else { return nil }
+        self.policy = policy
+        self.manifest = manifest
+        version = number(payload[96...])
+    }
+}
+
+/// Returns the contents of a payload's fields, which are exactly these numbers in this order.
+private func payloadFields(_ payload: [UInt8], numbered numbers: [UInt32]) -> [[UInt8]]? {
+    var fields: [[UInt8]] = []
+    var rest = payload[...]
+    for field in numbers {
+        guard rest.count >= 8, number(rest.prefix(4)) == UInt64(field) else { return nil }
+        let count = number(rest.dropFirst(4).prefix(4))
+        rest = rest.dropFirst(8)
+        guard count <= UInt64(rest.count) else { return nil }
+        fields.append(Array(rest.prefix(Int(count))))
+        rest = rest.dropFirst(Int(count))
+    }
+    return rest.isEmpty ? fields : nil
 }
 
 /// Returns the payload of event data with this tag; `nil` for another tag or a wrong length.

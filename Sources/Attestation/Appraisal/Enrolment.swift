@@ -167,6 +167,13 @@ public struct EnrolledKey: EnrolmentFile {
     public func name() throws(EnrolmentRefusal) -> [UInt8] {
         try bytes(attestationKeyName, "attestationKeyName")
     }
+
+    /// Returns the endorsement key's name.
+    ///
+    /// - Throws: `.fileMalformed`.
+    public func endorsementName() throws(EnrolmentRefusal) -> [UInt8] {
+        try bytes(endorsementKeyName, "endorsementKeyName")
+    }
 }
 
 extension EnrolmentFile {

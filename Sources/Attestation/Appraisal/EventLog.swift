@@ -71,7 +71,7 @@ extension EventLog where Trust == Unverified {
     ///   `.eventDigestMismatch` if a digest of an event of ours is not that of its data, or an
     ///   event that extends nothing has one; `.replayMismatch` if the registers come out otherwise.
     public func replay(
-        against pcrDigest: [UInt8], registers: [UInt32] = [12, 13]
+        against pcrDigest: [UInt8], registers: [UInt32]
     ) throws(Refusal) -> EventLog<Replayed> {
         var values: [UInt32: Digest256] = [:]
         for register in registers { values[register] = .zero }

@@ -1,4 +1,5 @@
 internal import FoundationEssentials
+internal import TPMStructures
 
 /// What a machine shows of itself: a quote, the key that signed it, and the log that explains it.
 ///
@@ -22,6 +23,14 @@ public struct Evidence: Equatable, Sendable {
         self.signature = signature
         self.attestationKey = attestationKey
         self.eventLog = eventLog
+    }
+
+    /// The nonce that the quote says it carries, for whoever looks up which of theirs it is; `nil`
+    /// if the quote is malformed.
+    ///
+    /// - Trust: none before `Appraiser` has checked the signature, and the nonce as its policy's.
+    public var claimedNonce: [UInt8]? {
+        (try? QuoteStatement(validating: quote))?.qualifyingData
     }
 
     /// Returns the bytes of an evidence file: sorted keys, a final newline.

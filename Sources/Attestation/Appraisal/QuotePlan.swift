@@ -6,8 +6,10 @@ internal import EventLog
 public enum QuotePlan {
     /// What firmware (0 to 7) and boot loader (8 and 9) extend.
     static let bootChain: [UInt32] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+    /// What the hypervisor extends before any compartment runs.
+    static let atBoot = [PCRIndex.policy.rawValue, PCRIndex.compartments.rawValue]
     /// What the hypervisor extends.
-    static let ours = [PCRIndex.policy.rawValue, PCRIndex.compartments.rawValue]
+    static let ours = atBoot + [PCRIndex.changes.rawValue]
 
     /// The registers of a quote, rising, with or without those that were extended before the
     /// hypervisor ran.

@@ -117,6 +117,8 @@ private struct Document: Codable {
         let commandLine: String
         let memoryInBytes: UInt64
         let vcpuCount: UInt32
+        let restartLimit: UInt32?
+        let startsByItself: Bool?
     }
     struct Event: Codable, Equatable {
         let subject: String
@@ -219,6 +221,8 @@ extension Document.Compartment {
         commandLine = compartment.commandLine
         memoryInBytes = compartment.memoryInBytes
         vcpuCount = compartment.vcpuCount
+        restartLimit = compartment.restartLimit == 0 ? nil : compartment.restartLimit
+        startsByItself = compartment.startsByItself ? nil : false
     }
 
     func value() throws(ReferenceValuesError) -> ReferenceCompartment {
@@ -229,7 +233,8 @@ extension Document.Compartment {
             name: name, source: SourceReference(file: source.file, line: source.line),
             domainID: domainID, labelText: label.text, labelRecord: record,
             kernel: try kernel.value(), initrd: try initrdValue(), commandLine: commandLine,
-            memoryInBytes: memoryInBytes, vcpuCount: vcpuCount)
+            memoryInBytes: memoryInBytes, vcpuCount: vcpuCount, restartLimit: restartLimit ?? 0,
+            startsByItself: startsByItself ?? true)
     }
 
     private func initrdValue() throws(ReferenceValuesError) -> ReferenceModule? {

@@ -127,12 +127,17 @@ public struct ReferenceCompartment: Equatable, Sendable {
     public let memoryInBytes: UInt64
     /// The number of virtual processors.
     public let vcpuCount: UInt32
+    /// How often it may start again after a failure; not measured by itself, but the manifest is.
+    public let restartLimit: UInt32
+    /// Whether it starts with the machine; not measured by itself either.
+    public let startsByItself: Bool
 
     /// Describes a compartment.
     public init(
         name: String, source: SourceReference, domainID: UInt32, labelText: String,
         labelRecord: [UInt8], kernel: ReferenceModule, initrd: ReferenceModule?,
-        commandLine: String, memoryInBytes: UInt64, vcpuCount: UInt32
+        commandLine: String, memoryInBytes: UInt64, vcpuCount: UInt32, restartLimit: UInt32 = 0,
+        startsByItself: Bool = true
     ) {
         self.name = name
         self.source = source
@@ -144,6 +149,8 @@ public struct ReferenceCompartment: Equatable, Sendable {
         self.commandLine = commandLine
         self.memoryInBytes = memoryInBytes
         self.vcpuCount = vcpuCount
+        self.restartLimit = restartLimit
+        self.startsByItself = startsByItself
     }
 
     /// Returns the event data that the hypervisor measures for this compartment.

@@ -43,6 +43,17 @@ public enum Refusal: Error, Equatable, Sendable {
     case compartmentUnexpected(name: String)
     /// The machine refused to go on; its reason.
     case machineStopped(reason: String)
+    /// An event of PCR 15 is malformed, or tells a life that does not follow on the one before.
+    case changeMalformed(index: Int)
+    /// While the machine ran, a compartment did what its declaration does not permit.
+    case changeForbidden(name: String, source: SourceReference, what: String)
+    /// A compartment that starts by itself was ended by order, and not started again.
+    case compartmentEnded(name: String, source: SourceReference)
+    /// The policy was replaced while the machine ran, by one of which no reference values were
+    /// given in this place; digests in hexadecimal.
+    case policyReplaced(policy: String, manifest: String, version: UInt64)
+    /// The reference values of the policy that replaced the first one may not follow on it; why.
+    case successorUnfit(String)
     /// An event is malformed, superfluous or out of order.
     case sequenceUnexpected(index: Int)
     /// The boot loader measured something else than the image's reference values say; `nothing`
@@ -72,56 +83,17 @@ public enum Refusal: Error, Equatable, Sendable {
         case .sequenceUnexpected: "ATT-LOG-006"
         case .bootLoaderDiffers: "ATT-BOOT-001"
         case .platformDiffers: "ATT-BOOT-002"
+        case .changeMalformed: "ATT-RUN-001"
+        case .changeForbidden: "ATT-RUN-002"
+        case .compartmentEnded: "ATT-RUN-003"
+        case .policyReplaced: "ATT-RUN-004"
+        case .successorUnfit: "ATT-RUN-005"
         case .policyDiffers: "ATT-SYS-001"
         case .manifestDiffers: "ATT-SYS-002"
         case .compartmentDiffers: "ATT-SYS-003"
         case .compartmentMissing: "ATT-SYS-004"
         case .compartmentUnexpected: "ATT-SYS-005"
         case .machineStopped: "ATT-SYS-006"
-        }
-    }
-
-    /// Returns one line for a person.
-    public var message: String {
-        switch self {
-        case .evidenceMalformed(let what): "the evidence is malformed: \(what)"
-        case .evidenceVersionUnknown(let version):
-            "the evidence has format version \(version), this program knows 1"
-        case .evidenceFeatureUnknown(let name):
-            "the evidence requires the feature `\(name)`, which this program does not know"
-        case .attestationKeyUnsuitable(let what): "the attestation key is unsuitable: \(what)"
-        case .attestationKeyUnknown(let found):
-            "the attestation key is another one than expected: its name is \(found)"
-        case .signatureInvalid: "the quote's signature is not the attestation key's"
-        case .quoteMalformed(let what): "the quote is malformed: \(what)"
-        case .signerMismatch:
-            "the quote was not signed by the attestation key in the endorsement hierarchy"
-        case .nonceMismatch: "the quote does not carry the nonce: it is not fresh"
-        case .selectionUnexpected:
-            "the quote is not over exactly the registers that the reference values ask for"
-        case .eventLogMalformed(let what): "the event log is malformed: \(what)"
-        case .eventOutsidePlan(let index): "event \(index) of the log is none of ours"
-        case .eventDigestMissing(let index): "event \(index) of the log has no SHA-256 digest"
-        case .eventDigestMismatch(let index):
-            "event \(index) of the log has a digest that is not its data's"
-        case .replayMismatch: "the event log does not give the quoted registers"
-        case .sequenceUnexpected(let index):
-            "event \(index) of the log is malformed or out of order"
-        case .bootLoaderDiffers(let pcr, let number, let expected, let found):
-            "the boot loader's event \(number) in PCR \(pcr) differs: expected \(expected), "
-                + "found \(found)"
-        case .platformDiffers(let platform, let pcr, let expected, let found):
-            "the firmware is not that of the platform `\(platform)`: PCR \(pcr) was \(expected), "
-                + "is \(found)"
-        case .policyDiffers(let expected, let found):
-            "the policy differs: SHA-384 expected \(expected), found \(found)"
-        case .manifestDiffers(let expected, let found):
-            "the manifest differs: SHA-384 expected \(expected), found \(found)"
-        case .compartmentDiffers(let difference): difference.message
-        case .compartmentMissing(let name, let source):
-            "\(source): compartment `\(name)` was not measured"
-        case .compartmentUnexpected(let name): "the compartment `\(name)` is not declared here"
-        case .machineStopped(let reason): "the machine refused to go on: \(reason)"
         }
     }
 }

@@ -100,7 +100,7 @@ public struct AuthorityPrivateKey: Sendable {
     ///
     /// - Returns: r and s, 48 bytes each, big-endian, s at most half the order; nil when no such
     ///   signature came in 256 attempts, of which each has an even chance.
-    func signature(for message: [UInt8]) -> [UInt8]? {
+    package func signature(for message: [UInt8]) -> [UInt8]? {
         for _ in 0..<256 {
             guard let signature = try? key.signature(for: message) else { return nil }
             let bytes = [UInt8](signature.rawRepresentation)

@@ -9,10 +9,12 @@ struct Attest: ParsableCommand {
             any compartment runs, and keeps a log. `quote` asks the TPM for a signed statement of \
             these measurements; `verify` judges it against the reference values that the compiler \
             wrote, and needs neither TPM nor network. `enrol` shows that the key \
-            that signs is in the machine's TPM; `platform` names the firmware that it has.
+            that signs is in the machine's TPM; `platform` names the firmware that it has. \
+            `machine` and `nonce` keep a verifier's own record from one answer to the next.
             """,
         subcommands: [
             AttestVerify.self, AttestQuote.self, AttestEnrol.self, AttestPlatform.self,
+            AttestMachine.self, AttestNonce.self,
         ]
     )
 }

@@ -11,7 +11,7 @@ struct AttestQuote: ParsableCommand {
         abstract: "Take a quote of a machine's measurements, as an evidence file.",
         discussion: """
             Asks the TPM behind a Unix socket, as `casemate run` offers one in its run directory, \
-            for a quote of PCR 12 and 13 by a fresh attestation key, and writes it with the event \
+            for a quote of PCR 12, 13 and 15 by its attestation key, and writes it with the event \
             log into one file. If the log has events of firmware and boot loader, the quote is \
             over PCR 0 to 9, too.
 

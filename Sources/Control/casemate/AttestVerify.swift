@@ -2,7 +2,6 @@ import Appraisal
 import ArgumentParser
 import Digests
 import FoundationEssentials
-import PolicySyntax
 
 /// `casemate attest verify`: judges evidence.
 struct AttestVerify: ParsableCommand {
@@ -20,17 +19,30 @@ struct AttestVerify: ParsableCommand {
             --platform the firmware's registers must have the values that were enrolled.
 
             Without --nonce an old quote is as good as a new one; without --key any TPM is as good \
-            as the machine's. The answer says so.
+            as the machine's. The answer says so. With --state both come from a verifier's folder: \
+            the key is --machine's, the nonce must be one that `attest nonce` gave out for it and \
+            that nobody used, and the TPM's counters must go on from the last acceptance. The \
+            answer is remembered, and says how often the machine was started since.
+
+            What changed while the machine ran is told: restarts within the declared limit, and \
+            orders to start and end. Another policy is accepted only with its own reference \
+            values, as --successor, in the order of the reloads.
+
+            --token writes the answer, whichever it is, as a token that the verifier's key signs \
+            (an EAT attestation result, ES384); docs/abi/evidence.md has its claims.
 
             EXIT STATUS
               0   accepted
               1   refused; each reason on standard error
               64  the command line is wrong
-              74  a file could not be read, or the reference values are malformed
+              74  a file could not be read, written or understood
 
             EXAMPLE
               casemate attest verify --evidence evidence.json --nonce 5eed \\
                 --reference-values out/reference-values.json
+              casemate attest verify --evidence evidence.json --state verifier \\
+                --machine rack-7 --reference-values out/reference-values.json \\
+                --token answer.jwt
             """
     )
 
@@ -55,54 +67,64 @@ struct AttestVerify: ParsableCommand {
         completion: .file())
     var platform: String?
 
+    @Option(
+        help: "Reference values of a policy that replaced the first one; once for each reload.",
+        completion: .file())
+    var successor: [String] = []
+
+    @Option(help: "The verifier's folder.", completion: .directory)
+    var state: String?
+
+    @Option(help: "The machine that it should be, of the verifier's.")
+    var machine: String?
+
+    @Option(help: "Where to write the answer as a signed token.", completion: .file())
+    var token: String?
+
     @Flag(help: "Write one JSON document to standard output.")
     var json = false
 
-    func run() throws {
-        let reference = try AttestationFiles.reference(referenceValues)
-        let bytes = try Files.read(evidence)
-        let appraiser = Appraiser(
-            reference: reference,
-            policy: AppraisalPolicy(
-                nonce: nonce?.bytes, attestationKeyName: try key?.name(),
-                platform: try platform.map { try AttestationFiles.platform($0) }))
-        let result: AttestationResult
-        do throws(Refusal) {
-            result = appraiser.appraise(try Evidence(json: bytes))
-        } catch {
-            result = .refused([error])
+    func validate() throws {
+        guard (state == nil) == (machine == nil) else {
+            throw ValidationError("--state and --machine come together")
         }
-        if json {
-            try StandardOutput.write(AttestationReport(result).json + "\n")
-        } else {
-            show(result)
+        guard state == nil || (nonce == nil && key == nil) else {
+            throw ValidationError("--state has the nonce and the key already")
         }
-        if case .refused = result { throw ExitStatus.refused }
+        guard token == nil || state != nil else { throw ValidationError("--token needs --state") }
     }
 
-    private func show(_ result: AttestationResult) {
-        switch result {
-        case .accepted(let machine):
-            print(
-                "accepted: the machine runs `\(machine.system.name)` "
-                    + "version \(machine.system.version)")
-            print("compartments: \(machine.compartments.joined(separator: ", "))")
-            print("attestation key: \(hexadecimalText(machine.attestationKeyName))")
-            if !machine.isFresh { print("note: freshness was not checked: no nonce was given") }
-            if !machine.isKeyKnown {
-                print("note: any TPM's key was taken: no key was given")
-            }
-            if machine.isBootLoaderKnown { print("boot loader: as the image's reference values") }
-            if let platform = machine.platform {
-                print("firmware: as the platform `\(DiagnosticRenderer.harmless(platform))`")
-            } else {
-                print("note: the firmware was not compared: no platform was given")
-            }
-        case .refused(let refusals):
-            for refusal in refusals {
-                StandardError.write("refused[\(refusal.code)]: \(refusal.message)\n")
-            }
+    func run() throws {
+        let appraisal = EvidenceAppraisal(
+            reference: try AttestationFiles.reference(referenceValues),
+            successors: try successor.map { try AttestationFiles.reference($0) },
+            platform: try platform.map { try AttestationFiles.platform($0) },
+            evidence: try Files.read(evidence))
+        var verdict: Verdict
+        if let state, let machine {
+            let folder = try VerifierFolder(opening: state)
+            verdict = try appraisal.judge(machine, by: folder.state)
+            if let token { try write(verdict, signedBy: folder, to: token) }
+        } else {
+            verdict = appraisal.judge(nonce: nonce?.bytes, key: try key?.name())
         }
+        if json {
+            try StandardOutput.write(AttestationReport(verdict).json + "\n")
+        } else {
+            verdict.show()
+        }
+        if verdict.accepted == nil { throw ExitStatus.refused }
+    }
+
+    private func write(
+        _ verdict: Verdict, signedBy folder: VerifierFolder, to path: String
+    ) throws {
+        let token = AttestationToken(
+            accepted: verdict.accepted,
+            refusals: verdict.refusals.map { ($0.code, $0.message) },
+            machine: machine ?? "", nonce: verdict.nonce, at: Date(),
+            verifier: ("casemate", Casemate.configuration.version))
+        try Files.write(Array((try folder.sign(token) + "\n").utf8), to: path)
     }
 }
 
@@ -137,53 +159,5 @@ enum AttestationFiles {
             StandardError.write("casemate: `\(path)`: error[\(error.code)]: \(error.message)\n")
             throw ExitStatus.inputOutput
         }
-    }
-}
-
-/// The JSON form of a judgement.
-struct AttestationReport: Encodable {
-    struct Reason: Encodable {
-        let code: String
-        let message: String
-    }
-    let accepted: Bool
-    let system: String?
-    let systemVersion: UInt64?
-    let compartments: [String]?
-    let attestationKey: String?
-    let freshnessChecked: Bool?
-    let keyChecked: Bool?
-    let bootLoaderChecked: Bool?
-    let platform: String?
-    let refusals: [Reason]
-
-    init(_ result: AttestationResult) {
-        var machine: AcceptedMachine?
-        var reasons: [Reason] = []
-        switch result {
-        case .accepted(let accepted): machine = accepted
-        case .refused(let refusals):
-            reasons = refusals.map { Reason(code: $0.code, message: $0.message) }
-        }
-        accepted = machine != nil
-        system = machine?.system.name
-        systemVersion = machine?.system.version
-        compartments = machine?.compartments
-        attestationKey = machine.map { hexadecimalText($0.attestationKeyName) }
-        freshnessChecked = machine?.isFresh
-        keyChecked = machine?.isKeyKnown
-        bootLoaderChecked = machine?.isBootLoaderKnown
-        platform = machine?.platform
-        refusals = reasons
-    }
-
-    /// The document as text.
-    var json: String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        guard let data = try? encoder.encode(self) else {
-            preconditionFailure("a document of strings and integers is always encodable")
-        }
-        return String(decoding: data, as: UTF8.self)
     }
 }

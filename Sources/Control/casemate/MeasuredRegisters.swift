@@ -11,8 +11,8 @@ struct MeasuredRegisters: Equatable {
     /// The value of PCR 13.
     var compartments: [UInt8]? { values[13] }
 
-    /// Reads them through a machine's TPM socket: 12 and 13; those of the boot chain, too, if the
-    /// log explains them.
+    /// Reads them through a machine's TPM socket: 12, 13 and 15; those of the boot chain, too, if
+    /// the log explains them.
     ///
     /// - Throws: what the socket throws; `.emulatorProtocol` if the TPM refuses.
     init(reading socketPath: String, explainedBy log: [UInt8]) throws(VirtualHardwareError) {

@@ -41,7 +41,9 @@ enum ReferenceValuesBuilder {
             labelRecord: array(manifest.labelBytes(at: record.label)),
             kernel: module(at: record.kernel, of: manifest), initrd: initrd,
             commandLine: text(record.commandLine), memoryInBytes: record.memorySizeInBytes,
-            vcpuCount: UInt32(record.virtualCPUCount))
+            vcpuCount: UInt32(record.virtualCPUCount),
+            restartLimit: UInt32(record.restartLimit),
+            startsByItself: record.startsAutomatically)
     }
 
     private static func module(

@@ -176,7 +176,7 @@ struct SystemCheck {
     private func judgeReplay(_ seen: Observation, _ table: inout VerdictTable) {
         guard image != nil, let log = seen.eventLog else { return }
         table.add(
-            "the log replays to PCR 0 to 9, 12 and 13 of the TPM 1.2",
+            "the log replays to PCR 0 to 9, 12, 13 and 15 of the TPM 1.2",
             seen.registers == MeasuredRegisters(replaying: log),
             otherwise: "the registers have other values")
     }
@@ -190,7 +190,7 @@ struct SystemCheck {
         case nil: break
         }
         table.add(
-            "the quote of PCR \(image == nil ? "" : "0 to 9, ")12 and 13 is fresh and matches "
+            "the quote of PCR \(image == nil ? "" : "0 to 9, ")12, 13 and 15 is fresh and matches "
                 + "the reference values", isAccepted,
             otherwise: reason)
     }
@@ -275,6 +275,7 @@ struct Observation {
         switch event {
         case .console(let bytes): transcript.feed(bytes)
         case .frame(let frame) where frame.kind == .eventLog: eventLog = frame.payload
+        case .frame(let frame) where frame.kind == .laterEvent: eventLog? += frame.payload
         case .frame(let frame) where frame.kind == .stopped:
             stopReason = String(decoding: frame.payload, as: UTF8.self)
         case .frame, .owner, .brokenControlLine: break

@@ -20,6 +20,7 @@ struct TerminalSession {
         var isInputOpen = true
         var hasStopped = false
         var hasSpoken = false
+        var log: [UInt8] = []
         while TerminationSignals.next() == nil {
             let (events, ready) = try machine.wait(
                 timeoutInMilliseconds: 200, others: isInputOpen ? [input.number] : [])
@@ -34,7 +35,7 @@ struct TerminalSession {
                     writeToStandardOutput(bytes)
                 case .frame(let frame):
                     hasStopped = hasStopped || frame.kind == .stopped
-                    keep(frame)
+                    keep(frame, &log)
                 case .owner: break
                 case .brokenControlLine(let error):
                     StandardError.write("casemate: \(error.message)\n")
@@ -47,11 +48,15 @@ struct TerminalSession {
         return true
     }
 
-    /// Keeps an event log for quotes.
-    private func keep(_ frame: ControlFrame) {
-        guard frame.kind == .eventLog else { return }
+    /// Keeps the event log for quotes, with what is added to it while the machine runs.
+    private func keep(_ frame: ControlFrame, _ log: inout [UInt8]) {
+        switch frame.kind {
+        case .eventLog: log = frame.payload
+        case .laterEvent where !log.isEmpty: log += frame.payload
+        default: return
+        }
         let path = directory + "/event-log"
-        guard (try? Files.replace(frame.payload, at: path)) != nil else { return }
+        guard (try? Files.replace(log, at: path)) != nil, frame.kind == .eventLog else { return }
         StandardError.write(
             "casemate: measured; quote with --tpm \(machine.tpmSocketPath) --event-log \(path)\n")
     }
