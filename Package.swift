@@ -147,6 +147,18 @@ let guests: [Target] = [
         name: "channel-demo", dependencies: ["CGuest"], path: "Sources/Guests/channel-demo",
         swiftSettings: strict + [.enableExperimentalFeature("Embedded")],
         linkerSettings: [.unsafeFlags(["-Xclang-linker", "-static"])]),
+    .target(name: "CControl", path: "Sources/Guests/CControl"),
+    room("Guests", "ControlAgent", ["ControlFrames", "PolicyAuthority"]),
+    // With all of Swift's library: it verifies signatures, and needs what swift-crypto needs.
+    .executableTarget(
+        name: "casemate-agent",
+        dependencies: ["CControl", "ControlFrames", "ControlAgent", "PolicyAuthority"],
+        path: "Sources/Guests/casemate-agent", swiftSettings: strict,
+        linkerSettings: [
+            .unsafeFlags(["-static-executable", "-Xlinker", "--gc-sections"]),
+            .linkedLibrary("_FoundationCollections"), .linkedLibrary("_FoundationCShims"),
+            .linkedLibrary("swiftSynchronization"),
+        ]),
 ]
 
 let control: [Target] = [
@@ -202,6 +214,12 @@ let measurementTests: [Target] = [
     tests(
         "PolicyAuthorityTests",
         ["CompilerTestSupport", "Digests", "SystemManifest", "PolicyCompiler", "PolicyAuthority"]),
+    tests(
+        "ControlAgentTests",
+        [
+            "CompilerTestSupport", "ControlFrames", "PolicyAuthority", "PolicyCompiler",
+            "ControlAgent",
+        ]),
     tests("TPMDeviceTests", ["Digests", "EventLog", "BootArena", "TPMDevice"]),
     tests("VerifierStateTests", ["VerifierState"]),
 ]
@@ -286,8 +304,8 @@ let fuzzing: [Target] = [
         name: "decoder-fuzzer",
         dependencies: [
             "CCoverage", "TestSupport", "CompilerTestSupport", "PolicyDatabase", "SystemManifest",
-            "FlowCertificate", "SecurityLattice", "PolicySyntax", "PolicySemantics", "PolicyChecks",
-            "PolicyDatabaseModel", "PolicyCompiler",
+            "FlowCertificate", "SecurityLattice", "ControlFrames", "PolicySyntax",
+            "PolicySemantics", "PolicyChecks", "PolicyDatabaseModel", "PolicyCompiler",
         ],
         path: "Tests/DecoderFuzzer", exclude: ["Corpus"], swiftSettings: strict),
 ]
@@ -340,6 +358,7 @@ let package = Package(
         .executable(name: "StoreService", targets: ["StoreService"]),
         .executable(name: "ConsoleService", targets: ["ConsoleService"]),
         .executable(name: "channel-demo", targets: ["channel-demo"]),
+        .executable(name: "casemate-agent", targets: ["casemate-agent"]),
         .executable(name: "decoder-fuzzer", targets: ["decoder-fuzzer"]),
         .executable(name: "policy-benchmark", targets: ["policy-benchmark"]),
     ],

@@ -42,6 +42,7 @@ struct Decoder {
                     + [try WholeManifest.signed()]),
             certificates(
                 proofs.map(\.certificate), proofs.map { $0.policy.compartments.map(\.range) }),
+            controlFrames(),
         ]
     }
 

@@ -79,6 +79,39 @@ public final class Descriptor: Sendable {
             rest = rest.dropFirst(written)
         }
     }
+
+    /// Writes as much to a socket as it takes at once.
+    ///
+    /// - Returns: how many bytes it took.
+    /// - Throws: `.connectionClosed`; `.systemCall`.
+    public func writeSome(_ bytes: ArraySlice<UInt8>) throws(VirtualHardwareError) -> Int {
+        guard !bytes.isEmpty else { return 0 }
+        // SAFETY: the buffer has `$0.count` bytes.
+        let written = unsafe bytes.withUnsafeBytes {
+            unsafe Glibc.send(
+                number, $0.baseAddress, $0.count,
+                Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+        }
+        if written >= 0 { return written }
+        switch errno {
+        case EAGAIN, EINTR: return 0
+        case EPIPE, ECONNRESET: throw .connectionClosed
+        default: throw .systemCall("send", errno: errno)
+        }
+    }
+
+    /// Appends bytes to a file; what a full disk does not take is lost.
+    func append(_ bytes: [UInt8]) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            // SAFETY: the buffer has `$0.count` bytes.
+            let count = unsafe rest.withUnsafeBytes {
+                unsafe Glibc.write(number, $0.baseAddress, $0.count)
+            }
+            guard count > 0 else { return }
+            rest = rest.dropFirst(count)
+        }
+    }
 }
 
 /// Returns the text of an `errno`.

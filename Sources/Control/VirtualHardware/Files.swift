@@ -45,3 +45,12 @@ public func lastLines(of path: String) -> String {
     let bytes = (try? file.readSome(limit: 1024)) ?? []
     return String(decoding: bytes, as: UTF8.self)
 }
+
+/// Creates a file of mode 0600 for writing; one that is there is emptied.
+///
+/// - Throws: `.fileFailed`.
+func createPrivateFile(_ path: String) throws(VirtualHardwareError) -> Descriptor {
+    let number = unsafe open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+    guard number >= 0 else { throw .fileFailed(path, reason: errorText(errno)) }
+    return Descriptor(taking: number)
+}

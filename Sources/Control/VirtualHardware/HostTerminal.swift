@@ -29,16 +29,18 @@ public enum TerminationSignals {
 }
 
 /// Standard input, without line editing and echo while this object lives: the guest does both.
-/// Ctrl-C still is a signal.
 public final class RawInput {
     private var saved: termios?
 
     /// Changes the terminal, if standard input is one.
-    public init() {
+    ///
+    /// - Parameter keepsSignals: whether Ctrl-C still is a signal; else it is a byte like others.
+    public init(keepsSignals: Bool = true) {
         var state = termios()
         guard isatty(STDIN_FILENO) == 1, unsafe tcgetattr(STDIN_FILENO, &state) == 0 else { return }
         saved = state
         state.c_lflag &= ~tcflag_t(ICANON | ECHO)
+        if !keepsSignals { state.c_lflag &= ~tcflag_t(ISIG) }
         _ = unsafe tcsetattr(STDIN_FILENO, TCSANOW, &state)
     }
 

@@ -214,6 +214,19 @@ public final class VirtualMachine {
         try controlLine.writeAll(bytes)
     }
 
+    /// Sends as many bytes to COM2 as it takes at once.
+    ///
+    /// - Returns: how many it took.
+    /// - Throws: `.connectionClosed` if the machine has ended; `.systemCall`.
+    public func offerToOwner(_ bytes: ArraySlice<UInt8>) throws(VirtualHardwareError) -> Int {
+        try controlLine.writeSome(bytes)
+    }
+
+    /// Sends as many bytes to COM1 as it takes at once; as `offerToOwner`.
+    public func offerToConsole(_ bytes: ArraySlice<UInt8>) throws(VirtualHardwareError) -> Int {
+        try console.writeSome(bytes)
+    }
+
     /// Ends the machine and its TPM.
     public func end() {
         emulator.end()

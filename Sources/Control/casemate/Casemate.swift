@@ -33,7 +33,8 @@ import ArgumentParser
         subcommands: [
             Check.self, Flows.self, Explain.self, Diff.self, Graph.self, Format.self, Build.self,
             VerifyBuild.self, Compile.self, Decompile.self, Image.self, Key.self,
-            Run.self, Attest.self, Query.self, Migrate.self, Xenstored.self,
+            Run.self, List.self, Console.self, Audit.self, Deploy.self, Destroy.self, Load.self,
+            Attest.self, Query.self, Migrate.self, Xenstored.self,
             Xenstore.self,
         ]
     )

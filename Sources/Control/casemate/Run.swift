@@ -10,7 +10,8 @@ struct Run: ParsableCommand {
         discussion: """
             Starts QEMU and swtpm in a private directory, shows the machine's first serial line, \
             and sends what is typed to it; Ctrl-C ends everything. While the machine runs, \
-            `casemate attest quote` can take quotes through the socket in the run directory.
+            `casemate attest quote` can take quotes through the socket in the run directory, and \
+            `casemate list`, `console`, `audit`, `deploy`, `destroy` and `load` find the machine.
 
             With --check nobody needs to sit there: the command waits for what the system must \
             show, takes and verifies a quote, boots a second time with one byte of one initial RAM \
@@ -124,7 +125,10 @@ struct Run: ParsableCommand {
             configuration.disk = disk
             image = made
         }
-        guard check else { return try TerminalSession(configuration).run() }
+        guard check else {
+            try RunningSystem.enter(build, source: source.path, in: directory)
+            return try TerminalSession(configuration).run()
+        }
         let check = SystemCheck(
             source: source, reference: reference, bundlePath: bundlePath, image: image,
             configuration: configuration, timeoutInSeconds: timeout)

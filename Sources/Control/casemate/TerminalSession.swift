@@ -4,12 +4,14 @@ import VirtualHardware
 /// A machine on somebody's terminal.
 struct TerminalSession {
     private let machine: VirtualMachine
+    private let sockets: MachineSockets
     private let directory: String
 
     /// Starts the machine.
     init(_ configuration: MachineConfiguration) throws(VirtualHardwareError) {
         directory = configuration.directory
         machine = try VirtualMachine(configuration)
+        sockets = try MachineSockets(directory)
     }
 
     /// Connects the terminal to the machine until one of them ends.
@@ -23,20 +25,23 @@ struct TerminalSession {
         var log: [UInt8] = []
         while TerminationSignals.next() == nil {
             let (events, ready) = try machine.wait(
-                timeoutInMilliseconds: 200, others: isInputOpen ? [input.number] : [])
-            if !ready.isEmpty {
+                timeoutInMilliseconds: sockets.isPressing ? 5 : 200,
+                others: sockets.descriptors + (isInputOpen ? [input.number] : []))
+            if ready.contains(input.number) {
                 let typed = input.read()
                 if typed.isEmpty { isInputOpen = false } else { try machine.sendToConsole(typed) }
             }
+            try sockets.serve(ready, machine)
             for event in events {
                 switch event {
                 case .console(let bytes):
                     hasSpoken = true
+                    sockets.show(bytes)
                     writeToStandardOutput(bytes)
                 case .frame(let frame):
                     hasStopped = hasStopped || frame.kind == .stopped
                     keep(frame, &log)
-                case .owner: break
+                case .owner(let bytes): sockets.answer(bytes)
                 case .brokenControlLine(let error):
                     StandardError.write("casemate: \(error.message)\n")
                 case .ended:

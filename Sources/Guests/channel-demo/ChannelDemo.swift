@@ -42,6 +42,12 @@ enum ChannelDemo {
         case .take:
             try RingDemo(request, on: channels).receive()
             return true
+        case .feed:
+            try LiveRing(request, on: channels).feed()
+            return true
+        case .watch:
+            try LiveRing(request, on: channels).watch()
+            return true
         }
     }
 

@@ -2,7 +2,7 @@
 struct Request {
     /// The end of the channel that this compartment holds, or what it tries.
     enum Role {
-        case receive, send, reverse, probe, give, take
+        case receive, send, reverse, probe, give, take, feed, watch
     }
 
     let role: Role
@@ -23,6 +23,8 @@ struct Request {
                channel-demo probe --to DOMID
                channel-demo give --channel NAME --to DOMID [--pages N] [--seconds N]
                channel-demo take --channel NAME --from DOMID [--pages N] [--seconds N]
+               channel-demo feed --channel NAME --to DOMID [--seconds N]
+               channel-demo watch --channel NAME --from DOMID [--seconds N]
         """
 
     /// Reads a command line; nil when it is not one of `usage`.
@@ -65,13 +67,15 @@ struct Request {
         if matches(word, "probe") { return .probe }
         if matches(word, "give") { return .give }
         if matches(word, "take") { return .take }
+        if matches(word, "feed") { return .feed }
+        if matches(word, "watch") { return .watch }
         return nil
     }
 
     private static func remoteOption(of role: Role) -> StaticString {
         switch role {
-        case .receive, .reverse, .take: "--from"
-        case .send, .probe, .give: "--to"
+        case .receive, .reverse, .take, .watch: "--from"
+        case .send, .probe, .give, .feed: "--to"
         }
     }
 

@@ -28,13 +28,22 @@ public struct ControlFrameKind: Equatable, Sendable {
     public static var handedOver: ControlFrameKind { ControlFrameKind(rawValue: 4) }
 }
 
+/// Who speaks: the two lives of COM2 have a version each, so that a frame of one is none of the
+/// other.
+public enum ControlFrameVersion: UInt16, Sendable {
+    /// What the hypervisor sends before it gives the line away.
+    case hypervisor = 1
+    /// What a person's tool and the agent in the control compartment say to one another.
+    case agent = 2
+}
+
 /// Why 24 bytes are no frame header that this version understands.
 public enum ControlFrameError: Error, Equatable {
     /// There are not exactly 24 bytes.
     case wrongHeaderLength
     /// The first four bytes are not `CMCF`.
     case badMagic
-    /// The version is not 1.
+    /// The version is another than the reader's.
     case unknownVersion
     /// A must-understand bit is set that this version does not know; none is defined.
     case unknownFeature
@@ -69,6 +78,8 @@ public struct ControlFrameHeader: Equatable, Sendable {
     /// - Units: bytes.
     public static var maximumPayloadByteCount: Int { 1 << 20 }
 
+    /// Who speaks.
+    public let version: ControlFrameVersion
     /// What the payload is.
     public let kind: ControlFrameKind
     /// The number of the frame in its direction, from 1.
@@ -83,10 +94,12 @@ public struct ControlFrameHeader: Equatable, Sendable {
     ///
     /// - Throws: `.sequenceZero` if `sequence` is 0; `.payloadTooLong` above 1 MiB.
     public init(
-        kind: ControlFrameKind, sequence: UInt32, payload: Span<UInt8>
+        kind: ControlFrameKind, sequence: UInt32, payload: Span<UInt8>,
+        version: ControlFrameVersion = .hypervisor
     ) throws(ControlFrameError) {
         guard sequence != 0 else { throw .sequenceZero }
         guard payload.count <= Self.maximumPayloadByteCount else { throw .payloadTooLong }
+        self.version = version
         self.kind = kind
         self.sequence = sequence
         payloadByteCount = payload.count
@@ -98,16 +111,19 @@ public struct ControlFrameHeader: Equatable, Sendable {
     /// - Trust: any bytes. What is returned is well formed; the payload is still to be read and
     ///   checked with `accepts(payload:)`.
     /// - Throws: `ControlFrameError`, each case for the reason of its name.
-    public init(validating bytes: Span<UInt8>) throws(ControlFrameError) {
+    public init(
+        validating bytes: Span<UInt8>, version: ControlFrameVersion = .hypervisor
+    ) throws(ControlFrameError) {
         guard bytes.count == Self.byteCount else { throw .wrongHeaderLength }
         guard number32(bytes, 0) == 0x4643_4D43 else { throw .badMagic }
-        guard number16(bytes, 4) == 1 else { throw .unknownVersion }
+        guard number16(bytes, 4) == version.rawValue else { throw .unknownVersion }
         guard number32(bytes, 8) == 0 else { throw .unknownFeature }
         sequence = number32(bytes, 12)
         guard sequence != 0 else { throw .sequenceZero }
         guard let count = Int(exactly: number32(bytes, 16)),
             count <= Self.maximumPayloadByteCount
         else { throw .payloadTooLong }
+        self.version = version
         kind = ControlFrameKind(rawValue: number16(bytes, 6))
         payloadByteCount = count
         payloadChecksum = number32(bytes, 20)
@@ -117,7 +133,7 @@ public struct ControlFrameHeader: Equatable, Sendable {
     public var encoded: InlineArray<24, UInt8> {
         var bytes = InlineArray<24, UInt8>(repeating: 0)
         store(0x4643_4D43, at: 0, in: &bytes)
-        store(UInt32(kind.rawValue) << 16 | 1, at: 4, in: &bytes)
+        store(UInt32(kind.rawValue) << 16 | UInt32(version.rawValue), at: 4, in: &bytes)
         store(sequence, at: 12, in: &bytes)
         store(UInt32(truncatingIfNeeded: payloadByteCount), at: 16, in: &bytes)
         store(payloadChecksum, at: 20, in: &bytes)
@@ -131,13 +147,13 @@ public struct ControlFrameHeader: Equatable, Sendable {
 }
 
 /// Returns the little-endian number at `offset`, which the caller knows to be in range.
-private func number32(_ bytes: Span<UInt8>, _ offset: Int) -> UInt32 {
+func number32(_ bytes: Span<UInt8>, _ offset: Int) -> UInt32 {
     UInt32(bytes[offset]) | UInt32(bytes[offset + 1]) << 8 | UInt32(bytes[offset + 2]) << 16
         | UInt32(bytes[offset + 3]) << 24
 }
 
 /// Returns the little-endian number at `offset`, which the caller knows to be in range.
-private func number16(_ bytes: Span<UInt8>, _ offset: Int) -> UInt16 {
+func number16(_ bytes: Span<UInt8>, _ offset: Int) -> UInt16 {
     UInt16(bytes[offset]) | UInt16(bytes[offset + 1]) << 8
 }
 

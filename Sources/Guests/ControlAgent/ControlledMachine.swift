@@ -1,0 +1,67 @@
+/// The agent of the control compartment: what it answers, and in which order it decides.
+///
+/// For: the program `casemate-agent`. Not for: how bytes come and hypercalls are made; that is the
+/// machine's. It trusts the key that it was given and what the hypervisor answers, and nothing that
+/// comes by the line. Invariants:
+/// - nothing changes before a request was decoded and its signature verified;
+/// - a signature is good for one place in one session;
+/// - what it holds is bounded by the longest frame.
+public import ControlFrames
+
+/// What the agent needs of the machine that it runs on.
+public protocol ControlledMachine {
+    /// Returns 32 random bytes; nil when there are none.
+    mutating func challenge() -> [UInt8]?
+    /// `XEN_DOMCTL_getdomaininfo`.
+    mutating func state(of domain: UInt16) -> ControlDomainState
+    /// `XEN_DOMCTL_unpausedomain` and `_destroydomain`.
+    ///
+    /// - Returns: an `errno`, 0 for success.
+    mutating func order(_ order: MachineOrder, _ domain: UInt16) -> UInt32
+    /// `FLASK_LOAD`: 0, or an `errno` with the hypervisor's reason; 0 when it gave none.
+    mutating func load(_ archive: [UInt8]) -> (error: UInt32, reason: UInt32)
+    /// `CASEMATE_REVOKED`: what the last load took away; nil when it cannot be read.
+    mutating func revoked() -> RevocationList?
+    /// `XEN_SYSCTL_readconsole`.
+    mutating func records() -> Result<[UInt8], MachineError>
+    /// Sends bytes to the host; what it does not take is lost.
+    mutating func send(_ bytes: [UInt8])
+    /// Writes one line to the compartment's console.
+    mutating func say(_ text: String)
+    /// Waits for 100 milliseconds.
+    mutating func pause()
+}
+
+/// An order about a domain's life.
+public enum MachineOrder: Sendable {
+    /// Starts it.
+    case start
+    /// Ends it.
+    case end
+}
+
+/// What the hypervisor, or Linux, answered when it refused.
+public struct MachineError: Error, Equatable {
+    /// The `errno`.
+    public let number: UInt32
+
+    /// Makes an error.
+    public init(number: UInt32) { self.number = number }
+}
+
+/// What a load took away.
+public struct RevocationList: Equatable, Sendable {
+    /// Which policy is in force, from 1.
+    public let sequence: UInt32
+    /// How much was taken away.
+    public let total: UInt32
+    /// Of that, what the hypervisor names.
+    public let revocations: [ControlRevocation]
+
+    /// Makes a list.
+    public init(sequence: UInt32, total: UInt32, revocations: [ControlRevocation]) {
+        self.sequence = sequence
+        self.total = total
+        self.revocations = revocations
+    }
+}

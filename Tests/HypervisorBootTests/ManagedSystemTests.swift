@@ -1,0 +1,134 @@
+import ControlFrames
+import Foundation
+import PolicyAuthority
+import TestSupport
+import Testing
+import VirtualHardware
+
+/// A running machine in the hands of operators, and of somebody who has its control line: Debian
+/// guests under the real hypervisor, the agent in one of them. One boot, in steps.
+@Suite(.serialized) struct ManagedSystemTests {
+    /// The domain of `worker`.
+    private let worker: UInt16 = 3
+
+    @Test("orders are carried out if they are signed here and now; nothing else changes anything")
+    func orders() throws {
+        let machine = try RunningMachine()
+        defer { machine.end() }
+        try lists(machine)
+        try deploys(machine)
+        try refusesForgeries(machine)
+        try refusesReplays(machine)
+        try survivesGarbage(machine)
+        try destroys(machine)
+        try tells(machine)
+    }
+
+    private func lists(_ machine: RunningMachine) throws {
+        let run = try machine.tool("list", "--json")
+        #expect(run.status == 0, "\(run.errors)")
+        for part in [
+            "\"system\": \"managed\"", "\"state\": \"absent\"", "\"saidBy\": \"control\"",
+            "\"saidBy\": \"terminal\"",
+        ] {
+            #expect(run.output.contains(part), "\(part)\n\(run.output)")
+        }
+        #expect(try machine.state(of: "sensor") == "running")
+    }
+
+    private func deploys(_ machine: RunningMachine) throws {
+        let run = try machine.tool("deploy", "worker", "--key", machine.keyPath)
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(run.output == "deployed: `worker`, domain 3, life 2, running\n")
+        #expect(try machine.state(of: "worker") == "running")
+        try machine.wait(for: "(worker) ", "casemate-guest: at work")
+        // It runs already: the hypervisor refuses, and nothing changes.
+        let again = try machine.tool("deploy", "worker", "--key", machine.keyPath)
+        #expect(again.status == 1)
+        #expect(again.errors == "refused: it does not fit what the compartment is doing now\n")
+        let other = try machine.tool("deploy", "sensor", "--key", machine.keyPath)
+        #expect(other.status == 1 && other.errors.contains("does not say `start manual`"))
+    }
+
+    private func refusesForgeries(_ machine: RunningMachine) throws {
+        var line = try RawLine(machine)
+        _ = try line.open()
+        let body = ControlPayload.order(domain: worker, name: "worker")
+        try line.send(line.sender.frame(.destroy, body + [UInt8](repeating: 0, count: 96)))
+        #expect(try line.refusal() == .notAuthorized)
+        try line.send(line.order(.destroy, domain: worker, by: AuthorityPrivateKey()))
+        #expect(try line.refusal() == .notAuthorized)
+        // What control may not order, however well it is signed: the policy decides.
+        try line.send(line.order(.destroy, domain: 4, by: machine.key))
+        #expect(try line.refusal() == .hypervisor)
+        #expect(try machine.count("(control) ", "the signature is not the authority's") == 2)
+        try machine.wait(
+            for: "(casemate) ", "denied domain { getdomaininfo } from control to sensor")
+    }
+
+    private func refusesReplays(_ machine: RunningMachine) throws {
+        let recorded = try recordedOrder(machine)
+        let run = try machine.tool("deploy", "worker", "--key", machine.keyPath)
+        #expect(run.status == 0, "\(run.errors)")
+        // Everything as it went over the line, to a new session with another challenge.
+        do {
+            var line = try RawLine(machine)
+            try line.send(recorded)
+            #expect(try line.next() == .opened)
+            #expect(try line.refusal() == .notAuthorized)
+        }
+        #expect(try machine.state(of: "worker") == "running")
+    }
+
+    /// Ends the worker, and returns the bytes that did it. Sent twice they end the session.
+    private func recordedOrder(_ machine: RunningMachine) throws -> [UInt8] {
+        var line = try RawLine(machine)
+        let opening = try line.open()
+        let order = try line.order(.destroy, domain: worker, by: machine.key)
+        try line.send(order)
+        #expect(try line.refusal() == nil)
+        try line.send(order)
+        #expect(try line.next() == .closed)
+        return opening + order
+    }
+
+    private func survivesGarbage(_ machine: RunningMachine) throws {
+        for count in [10, 24, 60] {
+            var line = try RawLine(machine)
+            _ = try line.open()
+            try line.send(
+                Array(line.order(.destroy, domain: worker, by: machine.key).prefix(count)))
+        }
+        do {
+            let line = try RawLine(machine)
+            var random = SeededGenerator(seed: 11)
+            try line.send(random.bytes(3000) + Array("CMCF".utf8))
+        }
+        #expect(try machine.state(of: "worker") == "running")
+    }
+
+    private func destroys(_ machine: RunningMachine) throws {
+        let run = try machine.tool("destroy", "worker", "--key", machine.keyPath)
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(try machine.state(of: "worker") == "absent")
+        try machine.wait(for: "(casemate) ", ": worker is gone")
+        // Deployed twice, ended twice; nobody else was touched.
+        #expect(try machine.count("(casemate) ", ": worker is ended by control") == 2)
+        #expect(try machine.count("(casemate) ", "is deployed by control") == 2)
+        #expect(try machine.state(of: "collector") == "running")
+    }
+
+    private func tells(_ machine: RunningMachine) throws {
+        let audit = try machine.tool("audit")
+        #expect(audit.status == 0)
+        #expect(audit.output.contains("worker is ended by control (2 times)"), "\(audit.output)")
+        // The control compartment of this system may not read the records.
+        let records = try machine.tool("audit", "--records")
+        #expect(records.status == 1)
+        #expect(records.errors == "refused: the policy does not let control do this\n")
+        #expect(try machine.tool("list").status == 0)
+        let nowhere = try ToolRun(".build/release/casemate", ["list", "--run", "/nowhere"])
+        #expect(nowhere.status == 74)
+        #expect(nowhere.errors == "casemate: no machine runs in `/nowhere`\n")
+    }
+}

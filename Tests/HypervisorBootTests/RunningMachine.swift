@@ -1,0 +1,170 @@
+import ControlFrames
+import Foundation
+import PolicyAuthority
+import TestSupport
+import VirtualHardware
+
+/// The system `policy/systems/managed`, run by `casemate run`, and other commands beside it.
+/// `hypervisor/run policy/systems/managed --prepare` has built it.
+final class RunningMachine {
+    /// Why it could not be tried.
+    struct Failure: Error {
+        let message: String
+    }
+
+    /// The run directory.
+    let directory: String
+    /// The policy authority's private key, as the tool takes it, and to sign with.
+    let keyPath: String
+    let key: AuthorityPrivateKey
+    private let folder: TemporaryFolder
+    private let process: ChildProcess
+
+    /// Starts the machine and waits until the agent is ready.
+    init() throws {
+        let environment = ProcessInfo.processInfo.environment
+        guard let image = environment["CASEMATE_HYPERVISOR"],
+            let publicKey = environment["CASEMATE_AUTHORITY"]
+        else {
+            throw Failure(message: "CASEMATE_HYPERVISOR or _AUTHORITY is not set: run Tests/run")
+        }
+        keyPath = String(publicKey.dropLast(".pub".count))
+        key = try AuthorityPrivateKey(
+            pem: String(contentsOf: URL(filePath: keyPath), encoding: .utf8))
+        folder = try TemporaryFolder()
+        directory = folder.path("run")
+        let root = RepositoryFiles.root.path(percentEncoded: false)
+        process = try ChildProcess(
+            root + "/.build/release/casemate",
+            [
+                "run", root + "/policy/systems/managed", "--build",
+                root + "/.build/systems/managed", "--hypervisor", image, "--run-directory",
+                directory,
+            ], outputPath: folder.path("output"), diesWithThread: false)
+        try wait(for: "(control) ", "casemate-agent: ready", seconds: 240)
+    }
+
+    /// Ends the machine as a person does, and everything that it started.
+    func end() {
+        process.end()
+        folder.remove()
+    }
+
+    /// What the machine wrote to its terminal.
+    var record: String {
+        let data = FileManager.default.contents(atPath: directory + "/console.log") ?? Data()
+        return String(decoding: data, as: UTF8.self)
+    }
+
+    /// Waits until a line has both texts.
+    func wait(for speaker: String, _ text: String, seconds: Double = 60) throws {
+        let deadline = Date(timeIntervalSinceNow: seconds)
+        while Date() < deadline {
+            let lines = record.split(whereSeparator: \.isNewline)
+            if lines.contains(where: { $0.hasPrefix(speaker) && $0.contains(text) }) { return }
+            if process.exitStatus() != nil { break }
+            Thread.sleep(forTimeInterval: 0.2)
+        }
+        throw Failure(message: "`\(speaker)…\(text)` did not come:\n\(record.suffix(8000))")
+    }
+
+    /// How many lines of a speaker have a text.
+    func count(_ speaker: String, _ text: String) -> Int {
+        record.split(whereSeparator: \.isNewline)
+            .filter { $0.hasPrefix(speaker) && $0.contains(text) }.count
+    }
+
+    /// Runs the tool beside the machine.
+    func tool(_ arguments: String...) throws -> ToolRun {
+        try ToolRun(".build/release/casemate", arguments + ["--run", directory])
+    }
+
+    /// The state of a compartment, as `casemate list` says it; nil when it does not.
+    func state(of name: String) throws -> String? {
+        let run = try tool("list")
+        let line = run.output.split(separator: "\n").first { $0.hasPrefix(name + " ") }
+        let words = line?.split(separator: " ") ?? []
+        return words.count > 2 ? String(words[2]) : nil
+    }
+}
+
+/// The control line in the hands of somebody who can send any bytes.
+struct RawLine {
+    private let socket: Descriptor
+    private var session = ControlSession(opening: .opened)
+    private var pending: [UInt8] = []
+    var sender = ControlFrameSender()
+    /// The agent's challenge of the last session.
+    private(set) var challenge: [UInt8] = []
+
+    init(_ machine: RunningMachine) throws {
+        socket = try connectUnix(machine.directory + "/control.socket")
+    }
+
+    /// Sends bytes.
+    func send(_ bytes: [UInt8]) throws { try socket.writeAll(bytes) }
+
+    /// Begins a session; returns the bytes that did it.
+    mutating func open() throws -> [UInt8] {
+        sender = ControlFrameSender()
+        let bytes = sender.frame(.open, (0..<32).map { _ in UInt8.random(in: 0...255) })
+        try send(bytes)
+        while try next() != .opened {}
+        return bytes
+    }
+
+    /// The frame of a signed order about `worker`.
+    mutating func order(
+        _ kind: ControlFrameKind, domain: UInt16, by key: AuthorityPrivateKey
+    ) throws -> [UInt8] {
+        let body = ControlPayload.order(domain: domain, name: "worker")
+        let message = ControlPayload.signedMessage(
+            challenge: challenge, sequence: sender.next, kind: kind, body: body)
+        guard let signature = key.authorization(of: message) else {
+            throw RunningMachine.Failure(message: "no signature")
+        }
+        return sender.frame(kind, body + signature)
+    }
+
+    /// Why the next answer that is not `working` refuses; nil when it does not.
+    mutating func refusal() throws -> ControlRefusal? {
+        while true {
+            let kind = try next()
+            if kind == .refused {
+                return try ControlAnswer(validating: last.span, kind: .refused).refusal?.reason
+            }
+            if kind != .working { return nil }
+        }
+    }
+
+    private var last: [UInt8] = []
+
+    /// Returns the kind of the next frame of the agent.
+    mutating func next(seconds: Int32 = 120) throws -> ControlFrameKind {
+        while true {
+            switch session.step(pending.span) {
+            case .skip(let count): pending.removeFirst(count)
+            case .broken:
+                session.end()
+                pending.removeFirst()
+            case .frame(let header):
+                session.take(header)
+                let end = ControlFrameHeader.byteCount + header.payloadByteCount
+                last = Array(pending[ControlFrameHeader.byteCount..<end])
+                pending.removeFirst(end)
+                if header.kind == .opened { challenge = Array(last[32..<64]) }
+                if header.kind == .closed { session.end() }
+                return header.kind
+            case .wait:
+                let ready = try readable(
+                    [socket.number], timeoutInMilliseconds: seconds * 1000)
+                guard !ready.isEmpty else {
+                    throw RunningMachine.Failure(message: "the agent does not answer")
+                }
+                let bytes = try socket.readSome()
+                guard !bytes.isEmpty else { throw VirtualHardwareError.connectionClosed }
+                pending += bytes
+            }
+        }
+    }
+}
