@@ -141,8 +141,8 @@ private func refusal(_ answers: [FakeHost.Answer]) -> (reason: ControlRefusal, d
         var line = Line()
         line.open()
         let answers = line.give(line.host.sender.frame(.list, ControlPayload.list([2, 3])))
-        let answer = try ControlAnswer(
-            validating: try #require(answers.last).payload.span, kind: .domains)
+        let payload = try #require(answers.last).payload
+        let answer = try ControlAnswer(validating: payload.span, kind: .domains)
         #expect(answer.domain(at: 0).life == .absent && answer.domain(at: 1).error == 1)
         #expect(refusal(line.give(line.host.sender.frame(.readRecords)))?.reason == .hypervisor)
         line.machine.recordText = .success(Array("audit 1: x\n".utf8))

@@ -1,6 +1,6 @@
 /// Requests to a running machine, signed by the policy authority.
 ///
-/// The message begins with a text of its own, so that no signature of a manifest is one of a request.
+/// The message begins with a text of its own: no signature of a manifest is one of a request.
 ///
 /// - Source: docs/abi/control-frames.md, version 2.
 extension AuthorityPublicKey {

@@ -24,7 +24,8 @@ public struct AuditSummary: Equatable, Sendable {
 
     /// Takes a line of the terminal.
     ///
-    /// - Returns: the place of its sentence among `entries`; nil when it is no record, or only counted.
+    /// - Returns: the place of its sentence among `entries`; nil when it is no record, or
+    ///   only counted.
     @discardableResult
     public mutating func take(_ line: ConsoleLine) -> Int? {
         guard line.isHypervisor, line.text.hasPrefix("audit") else { return nil }

@@ -3,8 +3,8 @@ internal import FoundationEssentials
 /// What `casemate run` keeps open for other commands: the control line, for one at a time; the
 /// terminal, for several; and a record of the terminal.
 ///
-/// Bytes are passed on and not looked at. Nobody who is slow, stopped or gone holds the machine up: what
-/// does not find room at once waits here, or, at a terminal, is lost with its reader.
+/// Bytes are passed on and not looked at. Nobody who is slow, stopped or gone holds the machine up:
+/// what does not find room at once waits here, or, at a terminal, is lost with its reader.
 ///
 /// - Invariant: *(bounded)* at most one piece of the control line waits in each direction.
 public final class MachineSockets {

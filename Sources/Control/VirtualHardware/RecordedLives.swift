@@ -1,8 +1,8 @@
 /// What a machine's own lines on its terminal say about the lives of its compartments.
 ///
-/// For: compartments that the control compartment may not ask about. The terminal is the operator's,
-/// who may see everything; only the hypervisor can begin a line with `(casemate)`. Not for: what has
-/// to be true now: a line may be on its way.
+/// For: compartments that the control compartment may not ask about. The terminal is the
+/// operator's, who may see everything; only the hypervisor can begin a line with `(casemate)`. Not
+/// for: what has to be true now: a line may be on its way.
 public struct RecordedLives: Equatable, Sendable {
     /// Where a compartment is in its life.
     public enum State: String, Sendable {
@@ -28,6 +28,13 @@ public struct RecordedLives: Equatable, Sendable {
         public var number: UInt32 = 1
         /// How often it was started again after a failure.
         public var restarts: UInt32 = 0
+
+        /// Makes a life.
+        public init(state: State, number: UInt32 = 1, restarts: UInt32 = 0) {
+            self.state = state
+            self.number = number
+            self.restarts = restarts
+        }
     }
 
     /// The lives, by the order of the names.

@@ -8,8 +8,8 @@ struct Audit: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show what a running machine refused, and what became of its compartments.",
         discussion: """
-            Prints each different record of the hypervisor once, with how often it came: denials as \
-            sentences with the rule and its source line, starts, failures and ends. What the \
+            Prints each different record of the hypervisor once, with how often it came: denials \
+            as sentences with the rule and its source line, starts, failures and ends. What the \
             hypervisor only counted, because one compartment caused more than 16 in a second, is \
             counted at the end.
 

@@ -7,8 +7,8 @@ struct Console: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Attach to the terminal of a running machine.",
         discussion: """
-            Shows what the machine writes to its terminal, each line with the name of who wrote it, \
-            which no guest can print, and sends what is typed to one compartment. With NAME it \
+            Shows what the machine writes to its terminal, each line with the name of who wrote \
+            it, which no guest can print, and sends what is typed to one compartment. With NAME it \
             makes that one the compartment that is typed to, and shows its lines only.
 
             Control and ] leaves; the machine goes on. Control and _ passes the input on to the \

@@ -15,8 +15,8 @@ struct List: ParsableCommand {
             it is in (1 is the first), how often it was started again after a failure, and of how \
             often at most, its memory and its label.
 
-            Of a compartment that the control compartment may start and end, the hypervisor says so \
-            through the agent there (docs/abi/control-frames.md). Of the others it is what the \
+            Of a compartment that the control compartment may start and end, the hypervisor says \
+            so through the agent there (docs/abi/control-frames.md). Of the others it is what the \
             hypervisor said on the machine's terminal, which is the operator's; the last column \
             says which.
 

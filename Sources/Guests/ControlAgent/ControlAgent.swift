@@ -187,7 +187,7 @@ public struct ControlAgent {
         }
     }
 
-    /// Waits until an order has come to its end: two minutes, and half a second where nothing moves.
+    /// Waits until an order has come to its end: two minutes; half a second where nothing moves.
     private mutating func wait(
         for order: MachineOrder, _ domain: UInt16, _ sequence: UInt32,
         _ machine: inout some ControlledMachine

@@ -1,7 +1,7 @@
 internal import CGuest
 
-/// One page that stays shared: the sender counts in it, once a second, and signals; the receiver says
-/// what it sees. What becomes of a channel while it is in use can be seen at both ends.
+/// One page that stays shared: the sender counts in it, once a second, and signals; the receiver
+/// says what it sees. What becomes of a channel while it is in use can be seen at both ends.
 struct LiveRing {
     private let request: Request
     private let channels: EventChannels

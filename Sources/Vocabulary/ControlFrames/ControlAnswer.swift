@@ -201,7 +201,7 @@ public struct ControlRevocation: Equatable, Sendable {
 }
 
 /// Why the agent refuses a request; the number is the one on the wire.
-public enum ControlRefusal: UInt16, Sendable, CaseIterable {
+public enum ControlRefusal: UInt16, Sendable {
     /// It is no request; the detail is the frame's kind.
     case malformed = 1
     /// The signature is not the authority's over this request in this session.

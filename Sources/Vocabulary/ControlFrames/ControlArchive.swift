@@ -1,7 +1,7 @@
 /// The archive of a load: policy and manifest as a boot bundle without modules, a view.
 ///
-/// For: taking the manifest out, to verify its signature. The hypervisor reads the same bytes again,
-/// with a reader of its own. Trusts nothing.
+/// For: taking the manifest out, to verify its signature. The hypervisor reads the same bytes
+/// again, with a reader of its own. Trusts nothing.
 ///
 /// - Source: docs/abi/boot-bundle.md; the cpio format `newc`: a header of 110 bytes with thirteen
 ///   hexadecimal numbers of 8 digits, the name with a final 0, the content, both padded to 4 bytes.

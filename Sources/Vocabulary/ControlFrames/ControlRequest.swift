@@ -1,8 +1,8 @@
 /// A request of version 2, as the agent reads it: a view of a payload that was checked.
 ///
 /// For: everything about a request that can be said without a key and without a machine. Not for:
-/// whether it is permitted. Invariant: a name is one that the policy language could have given, so it
-/// can be shown.
+/// whether it is permitted. Invariant: a name is one that the policy language could have given,
+/// so it can be shown.
 ///
 /// - Source: docs/abi/control-frames.md, version 2.
 public struct ControlRequest: ~Escapable {

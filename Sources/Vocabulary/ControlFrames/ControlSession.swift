@@ -2,9 +2,9 @@
 /// it is not.
 ///
 /// A session begins with a frame of one kind and the number 1, and ends with the first thing that
-/// is not the next frame. Behind that, and before a session, bytes are skipped until the beginning of
-/// another one. So whoever takes the line over, after a peer that died in the middle of a frame or
-/// wrote garbage, is understood, and nothing that was sent to another session is.
+/// is not the next frame. Behind that, and before a session, bytes are skipped until the beginning
+/// of another one. So whoever takes the line over, after a peer that died in the middle of a frame
+/// or wrote garbage, is understood, and nothing that was sent to another session is.
 ///
 /// - Source: docs/abi/control-frames.md, version 2.
 public struct ControlSession: Equatable, Sendable {

@@ -21,7 +21,8 @@ int control_line_send(const uint8_t *bytes, size_t count);
 /* Opens `/dev/xen/privcmd`. Returns the descriptor. */
 int control_hypervisor_open(void);
 
-/* `XEN_DOMCTL_getdomaininfo`: `flags`, and the generation, the first bytes of `handle`. Returns 0. */
+/* `XEN_DOMCTL_getdomaininfo`: `flags`, and the generation, the first bytes of `handle`.
+ * Returns 0. */
 int control_domain_state(int device, uint16_t domain, uint32_t *flags, uint32_t *generation);
 
 /* `XEN_DOMCTL_unpausedomain` when `starts`, else `XEN_DOMCTL_destroydomain`. Returns 0. */
