@@ -137,7 +137,7 @@ let attestation: [Target] = [
     .systemLibrary(name: "CSQLite", path: "Sources/Attestation/CSQLite"),
     room("Attestation", "VerifierState", ["CSQLite"]),
     .systemLibrary(name: "CTSS2", path: "Sources/Attestation/CTSS2"),
-    room("Attestation", "TPMSoftwareStack", ["TPMStructures", "CTSS2"]),
+    room("Attestation", "TPMSoftwareStack", ["TPMStructures", "CTSS2", crypto]),
 ]
 
 /// Programs that run inside guests: Embedded Swift in one static file, for a small initrd.
@@ -198,8 +198,12 @@ let measurementTests: [Target] = [
     tests("ControlFramesTests", ["ControlFrames"]),
     .target(
         name: "AttestationTestSupport",
-        dependencies: ["Digests", "TPMStructures", "Appraisal", crypto],
+        dependencies: ["Digests", "TPMStructures", "Appraisal", crypto, cryptoExtras],
         path: "Tests/AttestationTestSupport", swiftSettings: strict),
+    .executableTarget(
+        name: "attestation-benchmark",
+        dependencies: ["AttestationTestSupport", "Digests", "Appraisal"],
+        path: "Tests/AttestationBenchmark", swiftSettings: strict),
     tests(
         "AttestationVectorTests",
         [
@@ -361,6 +365,7 @@ let package = Package(
         .executable(name: "casemate-agent", targets: ["casemate-agent"]),
         .executable(name: "decoder-fuzzer", targets: ["decoder-fuzzer"]),
         .executable(name: "policy-benchmark", targets: ["policy-benchmark"]),
+        .executable(name: "attestation-benchmark", targets: ["attestation-benchmark"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),

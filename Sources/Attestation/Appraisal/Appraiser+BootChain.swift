@@ -8,11 +8,12 @@ extension Appraiser {
     func platformRefusals(_ log: EventLog<Replayed>) -> [Refusal] {
         guard let platform = policy.platform else { return [] }
         return platform.registers.compactMap { register in
-            let found = log.values[register.pcr] ?? .zero
-            guard found != register.sha256 else { return nil }
+            let found = log.values[register.pcr] ?? []
+            guard log.bank == .sha1 || found != register.sha256.array else { return nil }
             return .platformDiffers(
                 platform: platform.name, pcr: register.pcr,
-                expected: register.sha256.hexadecimal, found: found.hexadecimal)
+                expected: register.sha256.hexadecimal,
+                found: log.bank == .sha1 ? "no SHA-256 value" : hexadecimalText(found))
         }
     }
 
@@ -26,20 +27,35 @@ extension Appraiser {
             for number in 0..<max(expected.count, found.count) {
                 let wanted = number < expected.count ? expected[number] : nil
                 let entry = number < found.count ? found[number] : nil
-                if let wanted, let entry, wanted.sha256 == entry.sha256 { continue }
+                if let wanted, let entry, log.bank.agrees(entry, with: wanted) { continue }
                 return .bootLoaderDiffers(
                     pcr: pcr, number: number + 1,
-                    expected: wanted.map { describe($0.text, $0.sha256) } ?? "nothing",
-                    found: entry.map { describe(text($0.data), $0.sha256 ?? .zero) } ?? "nothing")
+                    expected: wanted.map { log.bank.words(of: $0) } ?? "nothing",
+                    found: entry.map { log.bank.words(of: $0) } ?? "nothing")
             }
             return nil
         }
     }
 }
 
-/// An event in words, with its digest: the words of a log are not measured.
-private func describe(_ text: String, _ digest: Digest256) -> String {
-    "`\(text)` (\(digest.hexadecimal))"
+extension QuotedBank {
+    /// An event in words, with its digest: the words of a log are not measured.
+    fileprivate func words(of entry: EventLogEntry) -> String {
+        "`\(text(entry.data))` (\(digest(of: entry).map { hexadecimalText($0) } ?? "no digest"))"
+    }
+
+    /// The same of an event that is expected.
+    fileprivate func words(of event: BootLoaderEvent) -> String {
+        "`\(event.text)` (\(self == .sha1 ? event.sha1.hexadecimal : event.sha256.hexadecimal))"
+    }
+
+    /// Whether an entry has this bank's digest of an event that a boot loader should measure.
+    fileprivate func agrees(_ entry: EventLogEntry, with event: BootLoaderEvent) -> Bool {
+        switch self {
+        case .sha1: entry.sha1 == event.sha1
+        case .sha256: entry.sha256 == event.sha256
+        }
+    }
 }
 
 /// The words of an event of a boot loader, as far as they are printable ASCII, at most 120.

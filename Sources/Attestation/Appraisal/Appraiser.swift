@@ -2,7 +2,7 @@ internal import Crypto
 public import Digests
 internal import EventLog
 internal import FoundationEssentials
-internal import TPMStructures
+public import TPMStructures
 
 /// What the relying party knows beside the reference values.
 public struct AppraisalPolicy: Equatable, Sendable {
@@ -14,11 +14,15 @@ public struct AppraisalPolicy: Equatable, Sendable {
     public var attestationKeyName: [UInt8]?
     /// The platform's firmware, as it was enrolled; `nil`: any is taken, and the result says so.
     public var platform: FirmwarePlatform?
+    /// Whether a TPM 1.2 may vouch, whose only hash is SHA-1.
+    public var permitsOnePointTwo: Bool
 
     /// States what is known.
     public init(
-        nonce: [UInt8]?, attestationKeyName: [UInt8]?, platform: FirmwarePlatform? = nil
+        nonce: [UInt8]?, attestationKeyName: [UInt8]?, platform: FirmwarePlatform? = nil,
+        permitsOnePointTwo: Bool = false
     ) {
+        self.permitsOnePointTwo = permitsOnePointTwo
         self.nonce = nonce
         self.attestationKeyName = attestationKeyName
         self.platform = platform
@@ -52,7 +56,9 @@ public struct AcceptedMachine: Equatable, Sendable {
     public let isKeyKnown: Bool
     /// Whether the quote carried the relying party's nonce.
     public let isFresh: Bool
-    /// What the TPM counted; `nil`: its quotes do not tell.
+    /// The family of its TPM.
+    public let family: TPMFamily
+    /// What the TPM counted; `nil`: a TPM 1.2, whose quotes do not tell.
     public let time: QuoteTime?
     /// What has changed since the machine booted.
     public let changes: [RunningChange]
@@ -91,7 +97,8 @@ public struct Appraiser: Sendable {
     /// Judges one machine.
     public func appraise(_ evidence: Evidence) -> AttestationResult {
         do throws(Refusal) {
-            let (key, quote, log) = try Appraiser.replayed(evidence, policy, registers)
+            let quote = try Appraiser.believed(evidence, policy, registers)
+            let log = quote.log
             var refusals = platformRefusals(log) + bootLoaderRefusals(log) + compare(log)
             guard refusals.isEmpty else { return .refused(refusals) }
             let run = try replayChanges(log)
@@ -102,12 +109,10 @@ public struct Appraiser: Sendable {
                     system: run.system.system, policyDigest: run.system.policy,
                     manifestDigest: run.system.manifest,
                     compartments: reference.compartments.map(\.name),
-                    attestationKeyName: key.name, isKeyKnown: policy.attestationKeyName != nil,
-                    isFresh: policy.nonce != nil,
-                    time: QuoteTime(
-                        resetCount: quote.resetCount, restartCount: quote.restartCount,
-                        clockInMilliseconds: quote.clockInMilliseconds),
-                    changes: run.changes, isBootLoaderKnown: reference.bootLoader != nil,
+                    attestationKeyName: quote.keyName,
+                    isKeyKnown: policy.attestationKeyName != nil, isFresh: policy.nonce != nil,
+                    family: evidence.family, time: quote.time, changes: run.changes,
+                    isBootLoaderKnown: reference.bootLoader != nil,
                     platform: policy.platform?.name))
         } catch {
             return .refused([error])
@@ -135,21 +140,27 @@ public struct Appraiser: Sendable {
     /// Believes what the TPM has signed, and the log as far as that covers it.
     ///
     /// - Throws: the first reason not to.
-    private static func replayed(
+    private static func believed(
         _ evidence: Evidence, _ policy: AppraisalPolicy, _ registers: [UInt32]
-    ) throws(Refusal) -> (AttestationPublicKey, QuoteStatement, EventLog<Replayed>) {
+    ) throws(Refusal) -> BelievedQuote {
+        if evidence.family == .onePointTwo {
+            return try believedOnePointTwo(evidence, policy, registers)
+        }
         let key = try attestationKey(evidence, policy)
         let quote = try quote(evidence, key: key, policy, registers)
         let log = try EventLog<Unverified>(validating: evidence.eventLog)
             .replay(against: quote.pcrDigest, registers: registers)
-        return (key, quote, log)
+        let time = QuoteTime(
+            resetCount: quote.resetCount, restartCount: quote.restartCount,
+            clockInMilliseconds: quote.clockInMilliseconds)
+        return BelievedQuote(keyName: key.name, time: time, log: log)
     }
 
     /// The log of evidence that covers the boot chain.
     static func replayedBootChain(
         _ evidence: Evidence, _ policy: AppraisalPolicy
     ) throws(Refusal) -> EventLog<Replayed> {
-        try replayed(evidence, policy, QuotePlan.registers(withBootChain: true)).2
+        try believed(evidence, policy, QuotePlan.registers(withBootChain: true)).log
     }
 
     /// Reads the key and, if the relying party named one, checks that it is that one.
@@ -278,6 +289,13 @@ public struct Appraiser: Sendable {
         }
         return refusals
     }
+}
+
+/// A quote whose signature is the key's, with the log that gives its registers.
+struct BelievedQuote {
+    let keyName: [UInt8]
+    let time: QuoteTime?
+    let log: EventLog<Replayed>
 }
 
 /// An event as far as it is compared.

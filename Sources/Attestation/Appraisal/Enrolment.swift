@@ -11,7 +11,8 @@ public protocol EnrolmentFile: Codable, Equatable, Sendable {
     static var kind: String { get }
 }
 
-/// What a machine asks with: the public areas of its two keys (`TPMT_PUBLIC`), hexadecimal.
+/// What a machine asks with: the public areas of its two keys (`TPMT_PUBLIC`; of TPM 1.2
+/// `TPM_PUBKEY`), hexadecimal.
 public struct EnrolmentRequest: EnrolmentFile {
     /// `enrolment-request`.
     public static var kind: String { "enrolment-request" }
@@ -39,6 +40,9 @@ public struct EnrolmentRequest: EnrolmentFile {
     public func challenge(
         endorsementKeyName expected: [UInt8], secret: [UInt8]
     ) throws(EnrolmentRefusal) -> (EnrolmentChallenge, PendingEnrolment) {
+        if try isOnePointTwo() {
+            return try onePointTwoChallenge(endorsementKeyName: expected, secret: secret)
+        }
         let attestation: AttestationPublicKey
         let endorsement = try endorsementPublicKey()
         let attestationBytes = try bytes(attestationKey, "attestationKey")
@@ -58,14 +62,41 @@ public struct EnrolmentRequest: EnrolmentFile {
         )
     }
 
+    /// Challenges a TPM 1.2, with the first 16 bytes of the secret.
+    private func onePointTwoChallenge(
+        endorsementKeyName expected: [UInt8], secret: [UInt8]
+    ) throws(EnrolmentRefusal) -> (EnrolmentChallenge, PendingEnrolment) {
+        let endorsement = try onePointTwoEndorsementKey()
+        guard endorsement.name == expected else {
+            throw .endorsementKeyUnknown(found: hexadecimalText(endorsement.name))
+        }
+        let attestation: OnePointTwoKey
+        let attestationBytes = try bytes(attestationKey, "attestationKey")
+        do throws(TPMStructureError) {
+            attestation = try OnePointTwoKey(validating: attestationBytes, as: .identity)
+        } catch { throw .attestationKeyUnsuitable(text(error)) }
+        let value = Array(secret.prefix(CredentialChallenge.onePointTwoSecretSize))
+        let challenge = CredentialChallenge(
+            protecting: value, forOnePointTwo: endorsement, attestationKey: attestation)
+        return (
+            EnrolmentChallenge(challenge),
+            PendingEnrolment(
+                secret: value, attestationKeyName: attestation.name,
+                endorsementKeyName: endorsement.name)
+        )
+    }
+
     /// Returns the name of the endorsement key if its certificate shows it to be a TPM's.
     ///
     /// - Throws: `.fileMalformed`, `.endorsementKeyUnsuitable`; `.certificateMissing` if the
-    ///   request has none; `.certificateRefused`.
+    ///   request has none; `.certificateRefused`, also for any of a TPM 1.2.
     public func endorsementKeyName(
         certifiedBy authorities: EndorsementAuthorities
     ) async throws(EnrolmentRefusal) -> [UInt8] {
         guard let endorsementCertificate else { throw .certificateMissing }
+        guard try !isOnePointTwo() else {
+            throw .certificateRefused("certificates of TPM 1.2 are not read in this version")
+        }
         let certificate = try bytes(endorsementCertificate, "endorsementCertificate")
         let key = try endorsementPublicKey()
         try await authorities.check(certificate, of: key)
@@ -76,7 +107,20 @@ public struct EnrolmentRequest: EnrolmentFile {
     ///
     /// - Throws: `.fileMalformed`, `.endorsementKeyUnsuitable`.
     public func endorsementKeyName() throws(EnrolmentRefusal) -> [UInt8] {
-        try endorsementPublicKey().name
+        if try isOnePointTwo() { return try onePointTwoEndorsementKey().name }
+        return try endorsementPublicKey().name
+    }
+
+    /// Whether the keys are a TPM 1.2's: a `TPM_PUBKEY` begins with a number of 32 bits, 1 for RSA.
+    private func isOnePointTwo() throws(EnrolmentRefusal) -> Bool {
+        try bytes(endorsementKey, "endorsementKey").starts(with: [0, 0, 0, 1])
+    }
+
+    private func onePointTwoEndorsementKey() throws(EnrolmentRefusal) -> OnePointTwoKey {
+        let endorsementBytes = try bytes(endorsementKey, "endorsementKey")
+        do throws(TPMStructureError) {
+            return try OnePointTwoKey(validating: endorsementBytes, as: .endorsement)
+        } catch { throw .endorsementKeyUnsuitable(text(error)) }
     }
 
     private func endorsementPublicKey() throws(EnrolmentRefusal) -> EndorsementPublicKey {
@@ -139,10 +183,12 @@ public struct PendingEnrolment: EnrolmentFile {
 
     /// Enrols the key if the machine answered with the secret.
     ///
-    /// - Throws: `.fileMalformed`, also if the secret is shorter than 32 bytes; `.responseWrong`.
+    /// - Throws: `.fileMalformed`, also if the secret has not 32 bytes, or 16 as for a TPM 1.2;
+    ///   `.responseWrong`.
     public func accept(_ response: EnrolmentResponse) throws(EnrolmentRefusal) -> EnrolledKey {
         let expected = try bytes(secret, "secret")
-        guard expected.count == 32 else { throw .fileMalformed("`secret` is not 32 bytes") }
+        guard expected.count == 32 || expected.count == CredentialChallenge.onePointTwoSecretSize
+        else { throw .fileMalformed("`secret` is not 32 or 16 bytes") }
         guard try bytes(response.secret, "secret") == expected else { throw .responseWrong }
         return EnrolledKey(
             attestationKeyName: attestationKeyName, endorsementKeyName: endorsementKeyName)

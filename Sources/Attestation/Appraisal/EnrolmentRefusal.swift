@@ -40,11 +40,11 @@ public enum EnrolmentRefusal: Error, Equatable, Sendable {
         case .fileMalformed(let what): "the file is malformed: \(what)"
         case .versionUnknown(let version): "the file has format version \(version); 1 is known"
         case .endorsementKeyUnsuitable(let what):
-            "the endorsement key is no P-384 key of the template H-3: \(what)"
+            "the endorsement key is no P-384 key of the template H-3, nor a TPM 1.2's: \(what)"
         case .endorsementKeyUnknown(let found):
             "the endorsement key is not the one that was named: found \(found)"
         case .attestationKeyUnsuitable(let what):
-            "the attestation key is no restricted P-256 signing key: \(what)"
+            "the attestation key is no restricted P-256 signing key, nor a TPM 1.2's: \(what)"
         case .responseWrong:
             "the response is not the secret: the attestation key is not shown to be in that TPM"
         case .certificateMissing:

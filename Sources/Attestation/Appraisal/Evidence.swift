@@ -1,24 +1,28 @@
 internal import FoundationEssentials
-internal import TPMStructures
+public import TPMStructures
 
 /// What a machine shows of itself: a quote, the key that signed it, and the log that explains it.
 ///
 /// - Trust: none. Each part is bytes until `Appraiser` has looked at it.
 /// - Source: docs/abi/evidence.md, "Evidence file".
 public struct Evidence: Equatable, Sendable {
-    /// The quote's statement (`TPMS_ATTEST`).
+    /// The quote's statement (`TPMS_ATTEST`; of TPM 1.2 `TPM_QUOTE_INFO2`).
     public let quote: [UInt8]
-    /// The signature over it (`TPMT_SIGNATURE`).
+    /// The signature over it (`TPMT_SIGNATURE`; of TPM 1.2 the number alone).
     public let signature: [UInt8]
-    /// The public area of the attestation key (`TPMT_PUBLIC`).
+    /// The public area of the attestation key (`TPMT_PUBLIC`; of TPM 1.2 `TPM_PUBKEY`).
     public let attestationKey: [UInt8]
     /// The TCG event log.
     public let eventLog: [UInt8]
+    /// Of which family the TPM is.
+    public let family: TPMFamily
 
     /// Collects the parts.
     public init(
-        quote: [UInt8], signature: [UInt8], attestationKey: [UInt8], eventLog: [UInt8]
+        quote: [UInt8], signature: [UInt8], attestationKey: [UInt8], eventLog: [UInt8],
+        family: TPMFamily = .twoPointZero
     ) {
+        self.family = family
         self.quote = quote
         self.signature = signature
         self.attestationKey = attestationKey
@@ -30,7 +34,10 @@ public struct Evidence: Equatable, Sendable {
     ///
     /// - Trust: none before `Appraiser` has checked the signature, and the nonce as its policy's.
     public var claimedNonce: [UInt8]? {
-        (try? QuoteStatement(validating: quote))?.qualifyingData
+        switch family {
+        case .twoPointZero: (try? QuoteStatement(validating: quote))?.qualifyingData
+        case .onePointTwo: (try? OnePointTwoQuote(validating: quote))?.externalData
+        }
     }
 
     /// Returns the bytes of an evidence file: sorted keys, a final newline.
@@ -38,7 +45,8 @@ public struct Evidence: Equatable, Sendable {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         let document = EvidenceDocument(
-            formatVersion: 1, requiredFeatures: [], quote: base64(quote),
+            formatVersion: 1, requiredFeatures: family == .onePointTwo ? [onePointTwoFeature] : [],
+            quote: base64(quote),
             signature: base64(signature), attestationKey: base64(attestationKey),
             eventLog: base64(eventLog))
         guard let text = try? encoder.encode(document) else {
@@ -51,7 +59,8 @@ public struct Evidence: Equatable, Sendable {
     ///
     /// - Throws: `.evidenceMalformed` if it is not JSON of the documented shape;
     ///   `.evidenceVersionUnknown` for another version; `.evidenceFeatureUnknown` for a
-    ///   must-understand feature that this version does not know; none is defined.
+    ///   must-understand feature that this version does not know; `tpm-1.2` is the only one that is
+    ///   defined.
     public init(json: [UInt8]) throws(Refusal) {
         let document: EvidenceDocument
         do {
@@ -62,14 +71,20 @@ public struct Evidence: Equatable, Sendable {
         guard document.formatVersion == 1 else {
             throw .evidenceVersionUnknown(document.formatVersion)
         }
-        if let feature = document.requiredFeatures.first { throw .evidenceFeatureUnknown(feature) }
+        for feature in document.requiredFeatures where feature != onePointTwoFeature {
+            throw .evidenceFeatureUnknown(feature)
+        }
         self.init(
             quote: try decoded(document.quote, "quote"),
             signature: try decoded(document.signature, "signature"),
             attestationKey: try decoded(document.attestationKey, "attestationKey"),
-            eventLog: try decoded(document.eventLog, "eventLog"))
+            eventLog: try decoded(document.eventLog, "eventLog"),
+            family: document.requiredFeatures.isEmpty ? .twoPointZero : .onePointTwo)
     }
 }
+
+/// The feature of evidence that a TPM 1.2 gave.
+private let onePointTwoFeature = "tpm-1.2"
 
 /// The file's shape; its field names are the format's.
 private struct EvidenceDocument: Codable {

@@ -1,5 +1,6 @@
 public import Digests
 internal import FoundationEssentials
+internal import TPMStructures
 
 /// A platform's firmware and its settings, named by the values that its registers had when a person
 /// decided to trust them. Nobody can compute them from sources: what firmware measures is its
@@ -71,15 +72,20 @@ public struct FirmwarePlatform: Equatable, Sendable {
     /// - Parameters:
     ///   - registers: which are to be compared, of 0 to 7.
     ///   - policy: the nonce and the key that the evidence must have; its platform does not count.
-    /// - Throws: what appraising throws until the replay.
+    /// - Throws: what appraising throws until the replay; `.familyForbidden` for a TPM 1.2, which
+    ///   has no SHA-256 bank.
     public init(
         named name: String, registers: [UInt32], from evidence: Evidence, policy: AppraisalPolicy
     ) throws(Refusal) {
+        guard evidence.family == .twoPointZero else { throw .familyForbidden }
         let log = try Appraiser.replayedBootChain(evidence, policy)
         let sorted = Set(registers.filter { $0 < 8 }).sorted()
         self.init(
             name: name,
-            registers: sorted.map { Register(pcr: $0, sha256: log.values[$0] ?? .zero) })
+            registers: sorted.map { pcr in
+                let value = log.values[pcr] ?? []
+                return Register(pcr: pcr, sha256: Digest256(value.span) ?? .zero)
+            })
     }
 
     private struct Document: Codable {

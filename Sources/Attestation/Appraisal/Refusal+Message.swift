@@ -7,6 +7,8 @@ extension Refusal {
             "the evidence has format version \(version), this program knows 1"
         case .evidenceFeatureUnknown(let name):
             "the evidence requires the feature `\(name)`, which this program does not know"
+        case .familyForbidden:
+            "the evidence is a TPM 1.2's, whose only hash is SHA-1; it is taken when that is said"
         case .attestationKeyUnsuitable(let what): "the attestation key is unsuitable: \(what)"
         case .attestationKeyUnknown(let found):
             "the attestation key is another one than expected: its name is \(found)"
@@ -19,7 +21,8 @@ extension Refusal {
             "the quote is not over exactly the registers that the reference values ask for"
         case .eventLogMalformed(let what): "the event log is malformed: \(what)"
         case .eventOutsidePlan(let index): "event \(index) of the log is none of ours"
-        case .eventDigestMissing(let index): "event \(index) of the log has no SHA-256 digest"
+        case .eventDigestMissing(let index):
+            "event \(index) of the log has no digest of the bank that is quoted"
         case .eventDigestMismatch(let index):
             "event \(index) of the log has a digest that is not its data's"
         case .replayMismatch: "the event log does not give the quoted registers"

@@ -6,7 +6,9 @@ public enum Refusal: Error, Equatable, Sendable {
     case evidenceVersionUnknown(Int)
     /// The evidence requires a feature that this program does not know.
     case evidenceFeatureUnknown(String)
-    /// The attestation key is no restricted P-256 signing key; what is wrong.
+    /// The evidence is a TPM 1.2's, and the relying party did not say that it takes such.
+    case familyForbidden
+    /// The attestation key is no key that signs nothing but quotes; what is wrong.
     case attestationKeyUnsuitable(String)
     /// The attestation key is not the one that the relying party named; the name found.
     case attestationKeyUnknown(found: String)
@@ -19,7 +21,7 @@ public enum Refusal: Error, Equatable, Sendable {
     /// The quote does not carry the relying party's nonce.
     case nonceMismatch
     /// The quote is not over exactly the registers that the reference values ask for, of the
-    /// SHA-256 bank.
+    /// SHA-256 bank, or of a TPM 1.2.
     case selectionUnexpected
     /// The event log's structure is not whole; what is wrong.
     case eventLogMalformed(String)
@@ -68,6 +70,7 @@ public enum Refusal: Error, Equatable, Sendable {
         case .evidenceMalformed: "ATT-EVI-001"
         case .evidenceVersionUnknown: "ATT-EVI-002"
         case .evidenceFeatureUnknown: "ATT-EVI-003"
+        case .familyForbidden: "ATT-EVI-004"
         case .attestationKeyUnsuitable: "ATT-KEY-001"
         case .attestationKeyUnknown: "ATT-KEY-002"
         case .signatureInvalid: "ATT-QUO-001"

@@ -104,6 +104,38 @@ private let receive: TSS2_TCTI_RECEIVE_FCN = { context, size, response, _ in
     return 0
 }
 
+/// Sends one whole command and returns its response, without any stack.
+///
+/// - Throws: `.connectionBroken`; `.responseMalformed` for a length that none has.
+func exchange(_ command: [UInt8], over socket: Int32) throws(TPMConnectionError) -> [UInt8] {
+    var sent = 0
+    while sent < command.count {
+        // SAFETY: the buffer has room for what is left of the command.
+        let count = unsafe command.withUnsafeBytes { bytes in
+            unsafe Glibc.send(
+                socket, bytes.baseAddress.map { unsafe $0 + sent }, bytes.count - sent,
+                Int32(MSG_NOSIGNAL))
+        }
+        if count < 0, errno == EINTR { continue }
+        guard count > 0 else { throw .connectionBroken }
+        sent += count
+    }
+    let header = try receive(10, over: socket)
+    let length = header[2..<6].reduce(0) { $0 << 8 | Int($1) }
+    guard (10...65536).contains(length) else { throw .responseMalformed("a command") }
+    return header + (try receive(length - 10, over: socket))
+}
+
+private func receive(_ count: Int, over socket: Int32) throws(TPMConnectionError) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    // SAFETY: the buffer has room for `count` bytes.
+    let isRead = unsafe bytes.withUnsafeMutableBufferPointer { memory in
+        unsafe memory.baseAddress.map { unsafe readExactly(socket, $0, count) } ?? (count == 0)
+    }
+    guard isRead else { throw .connectionBroken }
+    return bytes
+}
+
 /// How long a TPM may take to answer.
 private let timeoutInMilliseconds: Int32 = 30_000
 

@@ -2,9 +2,9 @@
 internal import CTSS2
 internal import TPMStructures
 
-/// The public areas of a TPM's keys (`TPMT_PUBLIC`).
+/// The public areas of a TPM's keys (`TPMT_PUBLIC`; of TPM 1.2 `TPM_PUBKEY`).
 public struct TPMIdentity: Equatable, Sendable {
-    /// The endorsement key's: ECC P-384, template H-3.
+    /// The endorsement key's: ECC P-384, template H-3; of TPM 1.2 RSA of 2,048 bits.
     public let endorsementKey: [UInt8]
     /// The attestation key's, which signs quotes.
     public let attestationKey: [UInt8]

@@ -1,8 +1,10 @@
 // C binding: the enhanced system API (ESYS) of tpm2-tss.
 internal import CTSS2
 internal import Glibc
+public import TPMStructures
 
-/// Speaks to a TPM 2.0 through the TPM software stack of tpm2-tss.
+/// Speaks to a TPM: to one of family 2.0 through the TPM software stack of tpm2-tss, to one of
+/// family 1.2 with its own commands (`OnePointTwoConnection`).
 ///
 /// For: asking a running machine's TPM for a quote, from its host or from the compartment that
 /// may. Not for: verifying, which needs no TPM and none of this. It trusts the stack and the TPM
@@ -12,8 +14,14 @@ internal import Glibc
 public enum TPMConnectionError: Error, Equatable {
     /// A call of the stack failed; the call's C name, and the return code.
     case callFailed(String, code: UInt32)
+    /// The socket was closed, or nobody answered in time.
+    case connectionBroken
+    /// A response is not of the form of its command; the command's name.
+    case responseMalformed(String)
     /// The qualifying data is longer than 32 bytes.
     case qualifyingDataTooLong
+    /// The qualifying data for a TPM 1.2 is not 20 bytes.
+    case nonceLengthUnfit
     /// A register is above 23.
     case registerOutOfRange
     /// A part of a credential is longer than any can be.
@@ -24,6 +32,9 @@ public enum TPMConnectionError: Error, Equatable {
         switch self {
         case .callFailed(let call, let code):
             "the TPM refused: `\(call)` returned 0x\(String(code, radix: 16))"
+        case .connectionBroken: "the TPM does not answer"
+        case .responseMalformed(let call): "the TPM's response to `\(call)` is malformed"
+        case .nonceLengthUnfit: "a TPM 1.2 takes a nonce of exactly 20 bytes"
         case .qualifyingDataTooLong: "the nonce is longer than 32 bytes"
         case .registerOutOfRange: "there is no such register"
         case .credentialTooLong: "the challenge is longer than any can be"
@@ -33,16 +44,18 @@ public enum TPMConnectionError: Error, Equatable {
 
 /// A quote, as three TPM structures in their wire format.
 public struct TPMQuote: Equatable, Sendable {
-    /// The statement (`TPMS_ATTEST`).
+    /// The statement (`TPMS_ATTEST`; of TPM 1.2 `TPM_QUOTE_INFO2`).
     public let statement: [UInt8]
-    /// The signature (`TPMT_SIGNATURE`).
+    /// The signature (`TPMT_SIGNATURE`; of TPM 1.2 the number alone).
     public let signature: [UInt8]
-    /// The signing key's public area (`TPMT_PUBLIC`).
+    /// The signing key's public area (`TPMT_PUBLIC`; of TPM 1.2 `TPM_PUBKEY`).
     public let attestationKey: [UInt8]
+    /// The TPM's family.
+    public let family: TPMFamily
 }
 
-/// A connection to one TPM; calls on it are serial.
-@safe public final class TPMConnection {
+/// A connection to one TPM 2.0; calls on it are serial.
+@safe public final class TPMConnection: AttestingTPM {
     private let transport: SocketTCTI
     var context: OpaquePointer?
 
@@ -99,7 +112,7 @@ public struct TPMQuote: Equatable, Sendable {
         }
         return TPMQuote(
             statement: unsafe content(of: quoted.pointee), signature: signatureBytes,
-            attestationKey: publicArea)
+            attestationKey: publicArea, family: .twoPointZero)
     }
 
     /// Makes a primary key of the endorsement hierarchy, which is the same each time for one

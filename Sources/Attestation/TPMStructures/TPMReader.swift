@@ -1,8 +1,9 @@
-/// The structures of TPM 2.0 that a quote is made of, read from bytes without any TPM software.
+/// The structures of TPM 2.0 and 1.2 that a quote is made of, read from bytes without any TPM
+/// software.
 ///
 /// For: a verifier. Not for: building commands. Trusts nothing: each initialiser accepts exactly
 /// one whole structure and nothing behind it. Source of all layouts: Trusted Platform Module
-/// Library, family 2.0, Part 2 (structures), whose C names are given.
+/// Library, family 2.0, Part 2 (structures), and TPM Main 1.2, Part 2, whose C names are given.
 
 /// Why bytes are not the structure that was expected.
 public enum TPMStructureError: Error, Equatable {
@@ -49,6 +50,17 @@ struct TPMReader {
     /// Reads a `TPM2B_*`: a 16-bit size and that many bytes.
     mutating func sized() throws(TPMStructureError) -> [UInt8] {
         try take(Int(try number16()))
+    }
+
+    /// Reads a 32-bit size and that many bytes, and returns both.
+    mutating func sized32() throws(TPMStructureError) -> [UInt8] {
+        let size = try take(4)
+        return size + (try take(size.reduce(0) { $0 << 8 | Int($1) }))
+    }
+
+    /// Reads a 32-bit number that must have one value.
+    mutating func expect32(_ value: UInt32, _ field: String) throws(TPMStructureError) {
+        guard try number32() == value else { throw .unexpectedValue(field: field) }
     }
 
     /// Reads a 16-bit number that must have one value.

@@ -1,3 +1,4 @@
+internal import Digests
 internal import FoundationEssentials
 
 /// Which TPM an emulated machine has, and behind which interface.
@@ -32,8 +33,18 @@ package final class SoftwareTPM {
     package let control: Descriptor
     private let process: ChildProcess
 
+    /// The secret of a TPM 1.2's owner and of its storage root key: what `swtpm_setup` makes of its
+    /// options `--owner-well-known` and `--srk-well-known`, SHA-1 of 20 zero bytes. In the run
+    /// directory both stand in hexadecimal.
+    package static let ownerSecret: [UInt8] = [
+        0x67, 0x68, 0x03, 0x3E, 0x21, 0x64, 0x68, 0x24, 0x7B, 0xD0,
+        0x31, 0xA0, 0xA2, 0xD9, 0x87, 0x6D, 0x79, 0x81, 0x8F, 0x8F,
+    ]
+
     /// Starts the TPM of a directory; one that is new is manufactured first (2.0: SHA-256 bank
-    /// only). The same directory and family give the same TPM, with the same keys, after a reset.
+    /// only; 1.2: owned, which quotes need, by a secret that lies beside the socket and permits no
+    /// more than the interposer lets through). The same directory and family give the same TPM,
+    /// with the same keys, after a reset.
     ///
     /// - Parameters:
     ///   - directory: a private directory, in which state and logs are left.
@@ -49,7 +60,10 @@ package final class SoftwareTPM {
         try makePrivateDirectory(state)
         let file = model.isOnePointTwo ? "/tpm-00.permall" : "/tpm2-00.permall"
         if !FileManager.default.fileExists(atPath: state + file) {
-            let banks = model.isOnePointTwo ? [] : ["--pcr-banks", "sha256"]
+            let banks =
+                model.isOnePointTwo
+                ? ["--take-ownership", "--owner-well-known", "--srk-well-known"]
+                : ["--pcr-banks", "sha256"]
             var certificates: [String] = []
             if let authority {
                 let configuration = try ManufacturerAuthority(directory: authority).configuration
@@ -58,6 +72,7 @@ package final class SoftwareTPM {
             try manufacture(
                 state, family + banks + certificates, logPath: directory + "/swtpm_setup.log",
                 diesWithThread)
+            if model.isOnePointTwo { try keepOwnerSecret(in: directory) }
         }
         let (ours, theirs) = try socketPair()
         process = try ChildProcess(
@@ -73,6 +88,16 @@ package final class SoftwareTPM {
     package func end() {
         process.end()
     }
+}
+
+/// Writes down a TPM 1.2's owner, for whoever asks it through the socket of this directory.
+private func keepOwnerSecret(in directory: String) throws(VirtualHardwareError) {
+    let text = hexadecimalText(SoftwareTPM.ownerSecret + SoftwareTPM.ownerSecret)
+    guard
+        FileManager.default.createFile(
+            atPath: directory + "/tpm.socket.owner", contents: Data(text.utf8),
+            attributes: [.posixPermissions: 0o600])
+    else { throw .programFailed("swtpm_setup", output: "its owner's secret cannot be kept") }
 }
 
 /// Manufactures a TPM.

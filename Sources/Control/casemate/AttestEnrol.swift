@@ -19,7 +19,8 @@ struct AttestEnrol: ParsableCommand {
 
             The verifier knows the endorsement key by its name, from a source that it trusts, or \
             trusts the certificate authorities of TPM manufacturers, which `request` finds in \
-            the TPM's own certificate. Revocation of a certificate is not looked at.
+            the TPM's own certificate. Revocation of a certificate is not looked at. A TPM 1.2 is \
+            known by its endorsement key's name alone.
             """,
         subcommands: [
             EnrolRequest.self, EnrolChallenge.self, EnrolRespond.self, EnrolAccept.self,

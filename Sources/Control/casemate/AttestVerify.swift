@@ -81,6 +81,11 @@ struct AttestVerify: ParsableCommand {
     @Option(help: "Where to write the answer as a signed token.", completion: .file())
     var token: String?
 
+    @Flag(
+        name: .customLong("allow-tpm-1.2"),
+        help: "Take a TPM 1.2's evidence too, whose only hash is SHA-1.")
+    var allowsOnePointTwo = false
+
     @Flag(help: "Write one JSON document to standard output.")
     var json = false
 
@@ -99,7 +104,7 @@ struct AttestVerify: ParsableCommand {
             reference: try AttestationFiles.reference(referenceValues),
             successors: try successor.map { try AttestationFiles.reference($0) },
             platform: try platform.map { try AttestationFiles.platform($0) },
-            evidence: try Files.read(evidence))
+            permitsOnePointTwo: allowsOnePointTwo, evidence: try Files.read(evidence))
         var verdict: Verdict
         if let state, let machine {
             let folder = try VerifierFolder(opening: state)

@@ -2,6 +2,7 @@ import Appraisal
 import Digests
 import FoundationEssentials
 import PolicySyntax
+import TPMStructures
 import VerifierState
 
 /// What is judged: evidence, and what the relying party has to compare it with.
@@ -9,6 +10,7 @@ struct EvidenceAppraisal {
     let reference: ReferenceValues
     let successors: [ReferenceValues]
     let platform: FirmwarePlatform?
+    let permitsOnePointTwo: Bool
     /// The evidence file's bytes.
     let evidence: [UInt8]
 
@@ -23,7 +25,8 @@ struct EvidenceAppraisal {
             let appraiser = Appraiser(
                 reference: reference, successors: successors,
                 policy: AppraisalPolicy(
-                    nonce: nonce, attestationKeyName: key, platform: platform))
+                    nonce: nonce, attestationKeyName: key, platform: platform,
+                    permitsOnePointTwo: permitsOnePointTwo))
             switch appraiser.appraise(try Evidence(json: evidence)) {
             case .accepted(let machine): verdict.accepted = machine
             case .refused(let refusals): verdict.refusals = refusals.map(Verdict.Reason.init)
@@ -130,6 +133,9 @@ struct Verdict {
         if !machine.isFresh { print("note: freshness was not checked: no nonce was given") }
         if !machine.isKeyKnown {
             print("note: any TPM's key was taken: no key was given")
+        }
+        if machine.family == .onePointTwo {
+            print("note: the TPM is a 1.2: its only hash is SHA-1, and it tells no time")
         }
         if machine.isBootLoaderKnown { print("boot loader: as the image's reference values") }
         if let platform = machine.platform {
