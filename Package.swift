@@ -308,8 +308,9 @@ let fuzzing: [Target] = [
         name: "decoder-fuzzer",
         dependencies: [
             "CCoverage", "TestSupport", "CompilerTestSupport", "PolicyDatabase", "SystemManifest",
-            "FlowCertificate", "SecurityLattice", "ControlFrames", "PolicySyntax",
-            "PolicySemantics", "PolicyChecks", "PolicyDatabaseModel", "PolicyCompiler",
+            "FlowCertificate", "SecurityLattice", "ControlFrames", "Digests", "EventLog",
+            "TPMStructures", "PolicySyntax", "PolicySemantics", "PolicyChecks",
+            "PolicyDatabaseModel", "PolicyCompiler",
         ],
         path: "Tests/DecoderFuzzer", exclude: ["Corpus"], swiftSettings: strict),
 ]

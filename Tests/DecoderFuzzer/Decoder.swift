@@ -43,6 +43,8 @@ struct Decoder {
             certificates(
                 proofs.map(\.certificate), proofs.map { $0.policy.compartments.map(\.range) }),
             controlFrames(),
+            try eventLogs(),
+            try tpmStructures(),
         ]
     }
 
