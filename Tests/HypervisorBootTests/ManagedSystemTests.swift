@@ -22,6 +22,7 @@ import VirtualHardware
         try survivesGarbage(machine)
         try destroys(machine)
         try tells(machine)
+        try attests(machine)
     }
 
     private func lists(_ machine: RunningMachine) throws {
@@ -116,6 +117,19 @@ import VirtualHardware
         #expect(machine.count("(casemate) ", ": worker is ended by control") == 2)
         #expect(machine.count("(casemate) ", "is deployed by control") == 2)
         #expect(try machine.state(of: "collector") == "running")
+    }
+
+    /// PCR 15 has all of it, and a verifier is told.
+    private func attests(_ machine: RunningMachine) throws {
+        let answer = try machine.attest()
+        #expect(answer.status == 0, "\(answer.errors)")
+        for line in [
+            "accepted: the machine runs `managed` version 1",
+            "since its boot: deployed compartment `worker` 2 times",
+            "since its boot: ended compartment `worker` 2 times by order",
+        ] {
+            #expect(answer.output.contains(line), "\(line)\n\(answer.output)")
+        }
     }
 
     private func tells(_ machine: RunningMachine) throws {

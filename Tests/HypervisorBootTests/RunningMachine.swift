@@ -79,6 +79,26 @@ final class RunningMachine {
         try ToolRun(".build/release/casemate", arguments + ["--run", directory])
     }
 
+    /// Quotes the machine and has the quote judged.
+    ///
+    /// - Parameter successors: reference values of policies that were loaded.
+    func attest(successors: [String] = []) throws -> ToolRun {
+        let evidence = folder.path("evidence.json")
+        let quote = try ToolRun(
+            ".build/release/casemate",
+            [
+                "attest", "quote", "--tpm", directory + "/tpm.socket", "--event-log",
+                directory + "/event-log", "--nonce", "5eed", "--output", evidence,
+            ])
+        guard quote.status == 0 else { return quote }
+        return try ToolRun(
+            ".build/release/casemate",
+            [
+                "attest", "verify", "--evidence", evidence, "--nonce", "5eed",
+                "--reference-values", ".build/systems/managed/reference-values.json",
+            ] + successors.flatMap { ["--successor", $0] })
+    }
+
     /// The state of a compartment, as `casemate list` says it; nil when it does not.
     func state(of name: String) throws -> String? {
         let run = try tool("list")
@@ -124,6 +144,16 @@ struct RawLine {
             throw RunningMachine.Failure(message: "no signature")
         }
         return sender.frame(kind, body + signature)
+    }
+
+    /// The frame of a signed load.
+    mutating func load(_ archive: [UInt8], by key: AuthorityPrivateKey) throws -> [UInt8] {
+        let message = ControlPayload.signedMessage(
+            challenge: challenge, sequence: sender.next, kind: .load, body: archive)
+        guard let signature = key.authorization(of: message) else {
+            throw RunningMachine.Failure(message: "no signature")
+        }
+        return sender.frame(.load, archive + signature)
     }
 
     /// Why the next answer that is not `working` refuses; nil when it does not.

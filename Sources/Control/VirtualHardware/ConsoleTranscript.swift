@@ -31,6 +31,12 @@ public struct ConsoleTranscript: Sendable {
     /// Starts before the first byte.
     public init() {}
 
+    /// Gives the complete lines away and forgets them, for somebody who looks at each once.
+    public mutating func takeLines() -> [ConsoleLine] {
+        defer { lines = [] }
+        return lines
+    }
+
     /// Takes bytes as they come.
     public mutating func feed(_ bytes: [UInt8]) {
         for byte in bytes {

@@ -72,7 +72,6 @@ struct Audit: ParsableCommand {
     private func showNew(_ system: RunningSystem, _ summary: inout AuditSummary) throws {
         TerminationSignals.hold()
         var transcript = ConsoleTranscript()
-        var seen = 0
         var again: [Int: Int] = [:]
         var uncounted = summary.uncounted
         var last = ContinuousClock.now
@@ -84,7 +83,7 @@ struct Audit: ParsableCommand {
                     guard !bytes.isEmpty else { throw .connectionClosed }
                     transcript.feed(bytes)
                 }
-                for line in transcript.lines.dropFirst(seen) {
+                for line in transcript.takeLines() {
                     guard let place = summary.take(line) else { continue }
                     if summary.entries[place].count > 1 {
                         again[place, default: 0] += 1
@@ -93,7 +92,6 @@ struct Audit: ParsableCommand {
                             Array(Audit.text(summary.entries[place], times: 1).utf8))
                     }
                 }
-                seen = transcript.lines.count
                 guard last.duration(to: .now) >= .seconds(1) else { continue }
                 last = .now
                 for (place, count) in again.sorted(by: { $0.key < $1.key }) {

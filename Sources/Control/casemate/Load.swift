@@ -57,6 +57,7 @@ struct Load: ParsableCommand {
         try showDifference(live, manifest)
         if !yes, !isConfirmed() { throw ExitStatus.refused }
         var client = try live.connect(for: key)
+        try live.announce(build)
         let reply: ControlReply
         do throws(ControlClientError) {
             let archive = PolicyArchive.bytes(policy: policy, manifest: manifest)

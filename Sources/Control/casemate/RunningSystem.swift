@@ -55,6 +55,7 @@ struct RunningSystem {
         static let manifest = "live.manifest"
         static let referenceValues = "live.reference-values.json"
         static let source = "live.source"
+        static let candidate = "next.reference-values.json"
     }
 
     /// The run directory.
@@ -95,6 +96,32 @@ struct RunningSystem {
         }
         try Files.replace(
             Array((absolute ?? "").utf8), at: "\(directory)/\(FileName.source)", mode: 0o600)
+    }
+
+    /// Says what may run from now on, before it is asked for: `casemate run` has to know what the
+    /// machine measures when it takes effect.
+    ///
+    /// - Throws: `ExitStatus.inputOutput`.
+    func announce(_ build: String) throws {
+        try Files.replace(
+            try Files.read("\(build)/\(BuildOutput.FileName.referenceValues)"),
+            at: "\(path)/\(FileName.candidate)", mode: 0o600)
+    }
+
+    /// The reference values of what runs in a run directory.
+    static func liveReference(in directory: String) -> ReferenceValues? {
+        reference("\(directory)/\(FileName.referenceValues)")
+    }
+
+    /// The reference values of what was announced last.
+    static func announcedReference(in directory: String) -> ReferenceValues? {
+        reference("\(directory)/\(FileName.candidate)")
+    }
+
+    private static func reference(_ path: String) -> ReferenceValues? {
+        FileManager.default.contents(atPath: path).flatMap {
+            try? ReferenceValues(json: [UInt8]($0))
+        }
     }
 
     /// The socket of the control line.

@@ -23,6 +23,7 @@ struct TerminalSession {
         var hasStopped = false
         var hasSpoken = false
         var log: [UInt8] = []
+        var recorder: ChangeRecorder?
         while TerminationSignals.next() == nil {
             let (events, ready) = try machine.wait(
                 timeoutInMilliseconds: sockets.isPressing ? 5 : 200,
@@ -37,10 +38,14 @@ struct TerminalSession {
                 case .console(let bytes):
                     hasSpoken = true
                     sockets.show(bytes)
+                    if let changed = recorder?.take(bytes) { _ = write(changed) }
                     writeToStandardOutput(bytes)
                 case .frame(let frame):
                     hasStopped = hasStopped || frame.kind == .stopped
                     keep(frame, &log)
+                    if frame.kind == .handedOver {
+                        recorder = ChangeRecorder(directory, log: log)
+                    }
                 case .owner(let bytes): sockets.answer(bytes)
                 case .brokenControlLine(let error):
                     StandardError.write("casemate: \(error.message)\n")
@@ -60,9 +65,15 @@ struct TerminalSession {
         case .laterEvent where !log.isEmpty: log += frame.payload
         default: return
         }
-        let path = directory + "/event-log"
-        guard (try? Files.replace(log, at: path)) != nil, frame.kind == .eventLog else { return }
+        guard write(log), frame.kind == .eventLog else { return }
         StandardError.write(
-            "casemate: measured; quote with --tpm \(machine.tpmSocketPath) --event-log \(path)\n")
+            "casemate: measured; quote with --tpm \(machine.tpmSocketPath) --event-log "
+                + "\(logPath)\n")
+    }
+
+    private var logPath: String { directory + "/event-log" }
+
+    private func write(_ log: [UInt8]) -> Bool {
+        (try? Files.replace(log, at: logPath)) != nil
     }
 }
