@@ -78,6 +78,26 @@ import Testing
         #expect(absent.status == 74)
     }
 
+    @Test("a log is shown event by event, also from evidence, and as a document") func showLog()
+        throws
+    {
+        let shown = try Command("attest", "show-log", Self.evidence)
+        #expect(shown.status == 0 && shown.errors.hasPrefix("note: not verified"))
+        let lines = shown.output.split(separator: "\n")
+        #expect(lines.count == 8)
+        #expect(lines[0].hasPrefix("PCR 12  EV_EVENT_TAG  "))
+        #expect(lines[1].hasPrefix("    policy sha384:"))
+        #expect(lines[5].hasPrefix("    compartment `sensor`, kernel sha384:"))
+        let json = try Command(
+            "attest", "show-log", "--json", "attestation/vectors/uefi.evidence.json")
+        let document =
+            try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any]
+        #expect((document?["events"] as? [Any])?.count ?? 0 > 20)
+        #expect(document?["verified"] as? Bool == false)
+        let other = try Command("attest", "show-log", "README.md")
+        #expect(other.status == 1 && other.errors.hasPrefix("refused[ATT-LOG-001]: "))
+    }
+
     @Test("a quote needs a socket; a nonce is hexadecimal") func quote() throws {
         let run = try Command(
             "attest", "quote", "--tpm", "/nothing", "--event-log", Self.evidence, "--nonce", "00",

@@ -41,7 +41,8 @@ extension Appraiser {
 extension QuotedBank {
     /// An event in words, with its digest: the words of a log are not measured.
     fileprivate func words(of entry: EventLogEntry) -> String {
-        "`\(text(entry.data))` (\(digest(of: entry).map { hexadecimalText($0) } ?? "no digest"))"
+        let digest = digest(of: entry).map { hexadecimalText($0) } ?? "no digest"
+        return "`\(printableText(entry.data))` (\(digest))"
     }
 
     /// The same of an event that is expected.
@@ -59,6 +60,6 @@ extension QuotedBank {
 }
 
 /// The words of an event of a boot loader, as far as they are printable ASCII, at most 120.
-private func text(_ data: [UInt8]) -> String {
+func printableText(_ data: [UInt8]) -> String {
     String(decoding: data.prefix(120).filter { (0x20...0x7e).contains($0) }, as: UTF8.self)
 }

@@ -10,11 +10,12 @@ struct Attest: ParsableCommand {
             these measurements; `verify` judges it against the reference values that the compiler \
             wrote, and needs neither TPM nor network. `enrol` shows that the key \
             that signs is in the machine's TPM; `platform` names the firmware that it has. \
-            `machine` and `nonce` keep a verifier's own record from one answer to the next.
+            `machine` and `nonce` keep a verifier's own record from one answer to the next; \
+            `show-log` shows what a log says.
             """,
         subcommands: [
             AttestVerify.self, AttestQuote.self, AttestEnrol.self, AttestPlatform.self,
-            AttestMachine.self, AttestNonce.self,
+            AttestMachine.self, AttestNonce.self, AttestShowLog.self,
         ]
     )
 }
