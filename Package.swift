@@ -36,6 +36,14 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
         swiftSettings: strict)
 }
 
+/// A program of its own, for guests: without a library at run time.
+func guest(_ name: String) -> Target {
+    .executableTarget(
+        name: name, dependencies: ["GuestSystem"], path: "Sources/Guests/\(name)",
+        swiftSettings: strict + [.enableExperimentalFeature("Embedded")],
+        linkerSettings: [.unsafeFlags(["-Xclang-linker", "-static"])])
+}
+
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
@@ -143,10 +151,10 @@ let attestation: [Target] = [
 /// Programs that run inside guests: Embedded Swift in one static file, for a small initrd.
 let guests: [Target] = [
     .target(name: "CGuest", path: "Sources/Guests/CGuest"),
-    .executableTarget(
-        name: "channel-demo", dependencies: ["CGuest"], path: "Sources/Guests/channel-demo",
-        swiftSettings: strict + [.enableExperimentalFeature("Embedded")],
-        linkerSettings: [.unsafeFlags(["-Xclang-linker", "-static"])]),
+    .target(
+        name: "GuestSystem", dependencies: ["CGuest"], path: "Sources/Guests/GuestSystem",
+        swiftSettings: strict + [.enableExperimentalFeature("Embedded")]),
+    guest("channel-demo"), guest("guard-demo"),
     .target(name: "CControl", path: "Sources/Guests/CControl"),
     room("Guests", "ControlAgent", ["ControlFrames", "PolicyAuthority"]),
     // With all of Swift's library: it verifies signatures, and needs what swift-crypto needs.
@@ -263,7 +271,7 @@ let policyTests: [Target] = [
         "PolicyCompilerTests",
         [
             "CompilerTestSupport", "PolicyDatabase", "PolicyDatabaseModel", "PolicySyntax",
-            "PolicySemantics", "PolicyChecks", "PolicyCompiler", "SystemManifest",
+            "PolicySemantics", "PolicyChecks", "PolicyCompiler", "SecurityModel", "SystemManifest",
         ]),
     .testTarget(
         name: "PolicyFileTests",
@@ -364,6 +372,7 @@ let package = Package(
         .executable(name: "ConsoleService", targets: ["ConsoleService"]),
         .executable(name: "channel-demo", targets: ["channel-demo"]),
         .executable(name: "casemate-agent", targets: ["casemate-agent"]),
+        .executable(name: "guard-demo", targets: ["guard-demo"]),
         .executable(name: "decoder-fuzzer", targets: ["decoder-fuzzer"]),
         .executable(name: "policy-benchmark", targets: ["policy-benchmark"]),
         .executable(name: "attestation-benchmark", targets: ["attestation-benchmark"]),
@@ -394,6 +403,7 @@ let package = Package(
                 ["SystemManifest", "PolicySyntax", "PolicySemantics", "PolicyChecks"]),
             tests("RepositoryTests", []),
             tests("ImageToolTests", []),
+            tests("GuestProgramTests", []),
             tests("HypervisorCoreTests", ["CXen", "HypervisorCore"]),
             tests(
                 "HypervisorBootTests",

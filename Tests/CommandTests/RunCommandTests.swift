@@ -29,8 +29,9 @@ import Testing
         }
     }
 
+    /// Runs the check of the system `minimal`, or of a copy that expects something else.
     private func check(
-        _ lines: [String], script: String = "", options: [String] = []
+        _ lines: [String], script: String = "", options: [String] = [], expecting: String? = nil
     ) throws -> Verdicts {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
@@ -49,11 +50,17 @@ import Testing
             to: "qemu-system-x86_64")
         try FileManager.default.setAttributes(
             [.posixPermissions: 0o755], ofItemAtPath: program)
+        var system = "policy/systems/minimal"
+        if let expecting {
+            try FileManager.default.copyItem(
+                at: RepositoryFiles.root.appending(path: "\(system)/system.casemate"),
+                to: folder.url("system.casemate"))
+            _ = try folder.write(expecting, to: "boot.expected")
+            system = folder.path()
+        }
         return Verdicts(
             run: try Command(
-                arguments: [
-                    "run", "policy/systems/minimal", "--build", folder.path(), "--hypervisor",
-                ]
+                arguments: ["run", system, "--build", folder.path(), "--hypervisor"]
                     + [hypervisor, "--check", "--timeout", "20"] + options,
                 programsIn: folder.path()))
     }
@@ -85,16 +92,16 @@ import Testing
     {
         let verdicts = try check(Self.lines)
         #expect(verdicts.run.status == 1)
-        #expect(verdicts.marks == [true, true, true, true, true, true, false, false])
+        #expect(verdicts.marks == [true, true, true, true, true, true, true, false, false])
         #expect(verdicts.run.output.contains("system.casemate:24"))
-        #expect(verdicts.run.output.hasSuffix("6 of 8 ok\n"))
+        #expect(verdicts.run.output.hasSuffix("7 of 9 ok\n"))
     }
 
     @Test("a machine that says much but has no working TPM 1.2 has no quote either")
     func noQuoteOfOnePointTwo() throws {
         let verdicts = try check(Self.lines, options: ["--tpm", "1.2"])
         #expect(verdicts.run.status == 1)
-        #expect(verdicts.marks == [true, true, true, true, true, true, false, false])
+        #expect(verdicts.marks == [true, true, true, true, true, true, true, false, false])
         #expect(verdicts.run.output.contains("FAIL  the quote of PCR 12, 13 and 15 is fresh"))
     }
 
@@ -111,7 +118,7 @@ import Testing
         lines.remove(at: number)
         let verdict = [1: 0, 2: 1, 3: 2, 4: 3, 5: 5, 6: 4][number]
         let marks = try check(lines).marks
-        #expect(marks.count == 8)
+        #expect(marks.count == 9)
         #expect(marks.indices.filter { $0 < 6 && !marks[$0] } == [verdict])
     }
 
@@ -147,8 +154,64 @@ import Testing
         var lines = Self.lines
         lines[number] = line
         let marks = try check(lines).marks
-        #expect(marks.count == 8)
+        #expect(marks.count == 9)
         #expect(marks.indices.filter { $0 < 6 && !marks[$0] } == [verdict])
+    }
+
+    @Test("what must not be said, how many denials there are, and a refusal are judged")
+    func words()
+        throws
+    {
+        let verdicts = try check(
+            Self.lines,
+            expecting: """
+                # A comment.
+                claim the sensor is silent about it
+                  never sensor: event received
+                claim the collector is silent about it
+                  never collector: event received
+                claim one denial
+                  denials 1
+                claim two denials
+                  denials 2
+                claim a place
+                  casemate: @(channel readings): channel
+                refuse a way back
+                  add channel back_way: collector -> sensor signal
+                  says error[POL-FLW-001]
+                refuse a second way there
+                  add channel more: sensor -> collector signal
+                refuse a way back by another name
+                  add channel back_way: collector -> sensor signal
+                  says error[POL-FLW-999]
+
+                """)
+        let last = [false, false]
+        #expect(
+            verdicts.marks
+                == [true, true, false, true, false, true, true, false, false] + last)
+        let output = verdicts.run.output
+        #expect(
+            output.contains("`collector` said `/ # casemate-guest: event received on readings`"))
+        #expect(output.contains("there are 1 denials instead of 2"))
+        #expect(output.contains("the compiler took it"))
+        #expect(output.contains("the compiler did not say `error[POL-FLW-999]`"))
+    }
+
+    @Test(
+        "an expectation that says nothing is refused with its line, before a machine starts",
+        arguments: [
+            ("sensor: hello\n", "boot.expected:1: a line begins with"),
+            ("\n  sensor: hello\n", "boot.expected:2: nothing is claimed yet"),
+            ("claim x\n  sensor hello\n", "boot.expected:2: a condition is"),
+            ("claim x\n  denials many\n", "boot.expected:2: no number of denials"),
+            ("claim x\n  a: @(channel none)\n", "boot.expected:2: 0 lines of system.casemate"),
+            ("refuse x\n  sensor: hello\n", "boot.expected:2: below `refuse` stand"),
+        ])
+    func malformed(text: String, message: String) throws {
+        let run = try check(Self.lines, expecting: text).run
+        #expect(run.status == 74 && run.output.isEmpty)
+        #expect(run.errors.contains(message), "\(run.errors)")
     }
 
     @Test("files that are not there are named, status 74") func missingFiles() throws {

@@ -32,6 +32,7 @@ final class FakeTerminal: ConsoleMachine {
     func accessVector(subject: Int, object: Int, class: ObjectClass) -> AccessVector {
         AccessVector(bits: 0)
     }
+    func reportDenial(subject: Int, object: Int, _ permission: Permission) {}
     func now() -> UInt64 { 0 }
 
     func life(of domain: UInt16) -> DomainLife {

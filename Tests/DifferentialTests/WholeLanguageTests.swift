@@ -16,7 +16,9 @@ extension LibsepolTests {
     /// exemptions, rings, shares of the store and devices are judged before anything runs them.
     @Suite("the whole language before its judges")
     struct WholeLanguageTests {
-        static let names = ["minimal", "guard", "tenants", "factory", "workstation"]
+        static let names = [
+            "minimal", "shared", "levels", "guard", "tenants", "factory", "workstation",
+        ]
 
         private static func system(_ name: String) throws -> SystemPolicy {
             let folder = RepositoryFiles.root.appending(path: "policy/systems/\(name)")

@@ -29,12 +29,17 @@ import Testing
             "(collector) casemate-guest: write to the sender's node refused on readings: EACCES",
             "(collector) casemate-guest: may not write the sender's end",
             "(collector) casemate-guest: sensor's data is closed to me",
+            "denied xenstore { read } from sensor to collector by the store; "
+                + "system.casemate:38: channel readings goes from sensor to collector",
+            "denied xenstore { write } from collector to sensor by the store; "
+                + "system.casemate:38: channel readings goes from sensor to collector",
             "(sensor) casemate-guest: shell ready", "(collector) casemate-guest: shell ready",
         ]
         let outcome = try BootOutcome.boot(Array(bundle), until: expected, seconds: 240)
         for line in expected { #expect(outcome.console.contains(line)) }
-        // Nothing else was refused, and what was is what the channel's direction denies.
-        #expect(outcome.console.split(separator: ": denied ").count == 3)
+        // Nothing else was refused, and what was is what the channel's direction denies: a map, a
+        // signal, two writes, and the sender's look at the receiver.
+        #expect(outcome.console.split(separator: ": denied ").count == 6)
         #expect(!outcome.console.contains("crashed"))
     }
 }

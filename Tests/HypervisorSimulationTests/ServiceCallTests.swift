@@ -92,6 +92,17 @@ import Testing
             let result = simulation.call(27, 0x1000, from: 1, query + [0, 0, 0, 0])
             #expect(result == invalid)
         }
+        // What the store has refused is recorded as its user's, and nothing that is permitted.
+        #expect(simulation.memory.denials.isEmpty)
+        for query: [UInt32] in [
+            [6, 1, 4, 4, 14, 0x7f], [6, 1, 1, 4, 14, 2], [6, 1, 5, 4, 14, 6],
+        ] {
+            _ = simulation.call(27, 0x1000, from: 1, query + [0, 0, 0, 0])
+        }
+        #expect(simulation.memory.denials.count == 1)
+        let denial = try #require(simulation.memory.denials.last)
+        #expect(denial.source == DomainID(number: 4) && denial.object == 3)
+        #expect(denial.permission == XenstorePermission.write)
         let load = simulation.call(27, 0x1000, from: 1, [1, 1, 4, 4, 14, 0, 0, 0, 0, 0])
         #expect(load == unknown)
         // The console decides nothing.

@@ -6,6 +6,7 @@ import PolicyDatabase
 import PolicyDatabaseModel
 import PolicySemantics
 import PolicySyntax
+import SecurityModel
 import TestSupport
 import Testing
 
@@ -14,7 +15,9 @@ import Testing
 @Suite("translation validation")
 struct TranslationTests {
     /// The systems of the repository, lowered whatever their target enforces.
-    private static let systems = ["minimal", "guard", "tenants", "factory", "workstation"]
+    private static let systems = [
+        "minimal", "shared", "levels", "guard", "tenants", "factory", "workstation",
+    ]
 
     private static func system(_ name: String) throws -> SystemPolicy {
         let folder = RepositoryFiles.root.appending(path: "policy/systems/\(name)")
@@ -166,6 +169,74 @@ struct TranslationTests {
             }
         }
         #expect(exempted == .constraint("`event send`"))
+    }
+
+    @Test("store and console know of the lives of their users, at any level, and of nobody else's")
+    func lives() throws {
+        let system = try TranslationTests.system("guard")
+        let model = SecurityModel(system)
+        for (one, service) in system.compartments.enumerated() {
+            for (index, other) in system.compartments.enumerated() where index != one {
+                let isServed = other.uses.contains {
+                    $0.provider == one && [.store, .console].contains($0.service)
+                }
+                #expect(
+                    model.permissions(of: .compartment(one), on: .compartment(index))
+                        .filter { $0.hasPrefix("domain") }
+                        == (isServed ? ["domain getdomaininfo"] : []),
+                    "\(service.name) on \(other.name)")
+            }
+        }
+    }
+
+    /// Changes the constraints of a class.
+    private func change(
+        _ objectClass: ObjectClass, _ file: inout PolicyFile,
+        _ body: (inout PolicyFile.ConstraintRecord) -> Void
+    ) {
+        let number = UInt32(objectClass.number)
+        guard let place = file.classes.symbols.firstIndex(where: { $0.number == number })
+        else { return }
+        for index in file.classes.symbols[place].constraints.indices {
+            body(&file.classes.symbols[place].constraints[index])
+        }
+    }
+
+    @Test("that exception for one more user, service, permission or rule is refused")
+    func livesOfOthers() throws {
+        let system = try TranslationTests.system("guard")
+        let knowing = DomainPermission.getdomaininfo.mask
+        // Wherever the first type stands in a set, the second joins it.
+        for (known, added) in [("black_app-t", "control-t"), ("store-t", "crypto-t")] {
+            let found = try error(system) { file in
+                let types = [number(known, file) - 1, number(added, file) - 1]
+                change(.domain, &file) { constraint in
+                    for term in constraint.terms.indices
+                    where constraint.terms[term].names.numbers.contains(types[0]) {
+                        constraint.terms[term].names = PolicyBitmap(
+                            constraint.terms[term].names.numbers + [types[1]])
+                    }
+                }
+            }
+            #expect(found == .constraint("`domain getdomaininfo`"), "\(added)")
+        }
+        let more = try error(system) { file in
+            let destroy = DomainPermission.destroy.mask
+            change(.domain, &file) { constraint in
+                if constraint.permissions == knowing {
+                    constraint.permissions |= destroy
+                } else if constraint.permissions & knowing == 0 {
+                    constraint.permissions &= ~destroy
+                }
+            }
+        }
+        #expect(more == .constraint("`domain destroy`"))
+        let allowed = try error(system) { file in
+            var rule = rule("store-t", "control-t", .domain, file)
+            rule.data = knowing
+            file.accessRules.rules.append(rule)
+        }
+        #expect(allowed == .rule("`store-t` on `control-t`: domain getdomaininfo"))
     }
 
     @Test("a transition to another type or level is refused") func transitions() throws {

@@ -1,7 +1,9 @@
 import BootArena
 import CompilerTestSupport
+import PolicyChecks
 import PolicyCompiler
 import PolicyDatabase
+import PolicySemantics
 import ReferenceMonitor
 import SystemManifest
 import TestSupport
@@ -61,10 +63,14 @@ import Testing
         #expect(try service.send(high, Wire.directory, "/channel¦") == ["1 reports¦"])
         #expect(try service.send(low, Wire.directory, "/local/domain¦") == ["1 3¦"])
         #expect(try service.send(high, Wire.directory, "/local/domain¦") == ["1 4¦"])
+        // Compartments have the numbers from 1, behind all four stands the directory of `reports`.
+        #expect(service.machine.denials == ["4 5 write"])
         for name in ["/local/domain/4/name", "/local/domain/9/name"] {
             #expect(try service.send(low, Wire.read, "\(name)¦") == ["16 ENOENT¦"])
             #expect(try service.send(low, Wire.write, "\(name)¦x") == ["16 EACCES¦"])
         }
+        // What is there and kept from him is recorded; what is not there is nobody's.
+        #expect(service.machine.denials.dropFirst() == ["3 4 read", "3 4 write"])
         #expect(service.isSound())
     }
 
@@ -78,8 +84,12 @@ import Testing
         #expect(try service.send(admin, Wire.write, "\(path)/rule¦deny") == ["11 OK¦"])
         #expect(try service.send(filter, Wire.read, "\(path)/rule¦") == ["2 deny"])
         #expect(try service.send(filter, Wire.write, "\(path)/rule¦x") == ["16 EACCES¦"])
+        // The label of the only subtree follows those of the hypervisor and the compartments.
+        let subtree = 1 + service.system.proved.policy.compartments.count
+        #expect(service.machine.denials == ["\(filter) \(subtree) write"])
         for user in users[..<2] {
             #expect(try service.send(user, Wire.read, "\(path)/rule¦") == ["16 ENOENT¦"])
+            #expect(service.machine.denials.last == "\(user) \(subtree) read")
             #expect(try service.send(user, Wire.directory, "/¦").first?.contains("guard") == false)
         }
         // 64 nodes, of which the name that leads there, the topmost one and the rule are three.

@@ -66,6 +66,13 @@ final class FakeMachine: ServiceMachine {
         AccessVector(bits: policy(subject, object))
     }
 
+    /// What was reported as denied: subject, object and permission.
+    var denials: [String] = []
+
+    func reportDenial(subject: Int, object: Int, _ permission: Permission) {
+        denials.append("\(subject) \(object) \(permission.name)")
+    }
+
     /// The clock, in microseconds.
     var time: UInt64 = 1_000_000
 

@@ -33,6 +33,8 @@ struct LevelConstraints: Equatable, Sendable {
     /// Nodes of the store that exemptions let be read, and be written.
     var nodeReads = Exceptions()
     var nodeWrites = Exceptions()
+    /// Lives that the store and the console of several levels know of: of who uses them.
+    var lives = Exceptions()
     /// The types of ends of channels, and of consoles.
     var channelEnds: [UInt32] = []
     var consoleEnds: [UInt32] = []
@@ -159,7 +161,14 @@ struct LevelConstraints: Equatable, Sendable {
                 constraint(
                     all.filter { !(reading + moving).contains($0) }, .toTarget, nodeWrites),
             ]
-        case .domain, .domain2, .hvm, .shadow, .resource:
+        case .domain:
+            // To know whether somebody lives is to hear from him, as his service does anyway.
+            let knowing = [DomainPermission.getdomaininfo]
+            return [
+                constraint(knowing, .both, lives),
+                constraint(all.filter { !knowing.contains($0) }, .both),
+            ]
+        case .domain2, .hvm, .shadow, .resource:
             // Control over a compartment or a device, which is also knowledge of it.
             return [constraint(all, .both)]
         default:

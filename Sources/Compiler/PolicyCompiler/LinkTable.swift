@@ -28,6 +28,9 @@ struct LinkTable {
         /// Whether data is copied from the owner's pages to the peer's, and against the levels.
         var copies = false
         var copiesByExemption = false
+        /// Whether the peer, a store or a console of other levels, may know if the owner lives:
+        /// what the owner says to it may come there.
+        var isKnownAcrossLevels = false
         /// Whether the owner leaves things in the store for the peer, and against the levels.
         var hasDirectory = false
         var writesByExemption = false
@@ -97,6 +100,10 @@ struct LinkTable {
                 guard let use = link.edges.first else { return }
                 // The service maps the page of its user; the user maps nothing.
                 map(owner: use.from, peer: use.to, index, forWriting: !service.isOneWay)
+                guard service == .store || service == .console else { return }
+                update(use.from, use.to) { pair, there in
+                    if !there.isLevel, there.isPermitted(index) { pair.isKnownAcrossLevels = true }
+                }
             case .subtree: return
             }
         }

@@ -187,13 +187,17 @@ public struct SecurityModel: Sendable {
 
     // MARK: Services
 
-    /// Store and console know whether those live whom they serve, where the levels are equal.
+    /// Store and console know whether those live whom they serve: it is something that a user says
+    /// by using them, and may come to them where everything else that it says may.
     private func knowsOfLife(_ service: Int, of user: Int) -> Bool {
-        system.compartments[user].uses.contains {
-            $0.provider == service && [.store, .console].contains($0.service)
+        links(user, service).contains { link in
+            switch system.links[link].kind {
+            // Who is served is where the use begins.
+            case .use(.store), .use(.console):
+                system.links[link].edges.first?.from == user && passes(user, service, link)
+            case .use, .channel, .subtree: false
+            }
         }
-            && (!comparesLevels
-                || system.compartments[user].range.high == system.compartments[service].range.high)
     }
 
     /// Control starts and ends who uses it and does not start by itself, where the levels are

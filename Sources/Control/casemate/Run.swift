@@ -14,8 +14,9 @@ struct Run: ParsableCommand {
             `casemate list`, `console`, `audit`, `deploy`, `destroy` and `load` find the machine.
 
             With --check nobody needs to sit there: the command waits for what the system must \
-            show, takes and verifies a quote, boots a second time with one byte of one initial RAM \
-            disk changed, which must be refused, and prints a table of verdicts.
+            show, has the compiler refuse what it must, both as the file boot.expected of the \
+            system's folder says, takes and verifies a quote, boots a second time with one byte of \
+            one initial RAM disk changed, which must be refused, and prints a table of verdicts.
 
             With --firmware uefi the machine starts as a PC does: firmware (OVMF), GRUB and the \
             hypervisor, from a disk as `casemate image` makes it, each measured by the one before. \
@@ -127,12 +128,22 @@ struct Run: ParsableCommand {
         }
         guard check else {
             try RunningSystem.enter(build, source: source.path, in: directory)
-            return try TerminalSession(configuration).run()
+            return try TerminalSession(configuration, reference: reference).run()
         }
         let check = SystemCheck(
             source: source, reference: reference, bundlePath: bundlePath, image: image,
-            configuration: configuration, timeoutInSeconds: timeout)
+            configuration: configuration, expectation: try expectation(of: source),
+            timeoutInSeconds: timeout)
         return try check.run()
+    }
+
+    private func expectation(of source: SystemSource) throws -> BootExpectation {
+        do throws(BootExpectation.Malformed) {
+            return try BootExpectation(of: source)
+        } catch {
+            StandardError.write("casemate: \(error.message)\n")
+            throw ExitStatus.inputOutput
+        }
     }
 
     private var bundlePath: String { build + "/boot.bundle" }

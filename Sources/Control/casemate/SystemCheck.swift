@@ -13,6 +13,8 @@ struct SystemCheck {
     /// What the machine's disk is made of; nil: it has none.
     let image: BootImage?
     let configuration: MachineConfiguration
+    /// What the system's folder says that a boot shows.
+    let expectation: BootExpectation
     let timeoutInSeconds: Int
 
     /// Runs both boots and prints the table of verdicts.
@@ -24,7 +26,7 @@ struct SystemCheck {
         let intact = try boot(configuration, key: nil) { isComplete($0) }
         guard !intact.wasInterrupted else { return false }
         judgeBoot(intact, &table)
-        judgeEvents(intact, &table)
+        judgeRefusals(&table)
         judgeQuote(intact, &table)
         try judgeTampering(&table, key: intact.attestationKeyName)
         table.finish()
@@ -76,86 +78,31 @@ struct SystemCheck {
 
     /// Whether the first boot has shown all that it must.
     private func isComplete(_ seen: Observation) -> Bool {
-        guard seen.eventLog != nil else { return false }
-        let shells = reference.compartments.allSatisfy { shell($0.name, seen) != nil }
-        guard shells else { return false }
-        return !hasChannels
-            || (arrival(seen) != nil && refusedSend(seen) != nil && denial(seen) != nil)
+        seen.eventLog != nil && seen.hasStarted && expectation.isComplete(seen.transcript)
     }
-
-    // MARK: What the system must show
-
-    private func shell(_ name: String, _ seen: Observation) -> ConsoleLine? {
-        seen.transcript.first(name, containing: "casemate-guest: shell ready")
-    }
-
-    private func arrival(_ seen: Observation) -> ConsoleLine? {
-        seen.transcript.first(nil, containing: "casemate-guest: event received on ")
-    }
-
-    private func refusedSend(_ seen: Observation) -> ConsoleLine? {
-        seen.transcript.first(nil, containing: "casemate-guest: send refused: EPERM")
-    }
-
-    private func denial(_ seen: Observation) -> ConsoleLine? {
-        seen.transcript.first("casemate", containing: ": denied event { send } from ")
-    }
-
-    /// The lines of the system's source.
-    private var sourceLines: [Substring] {
-        String(decoding: source.file.bytes, as: UTF8.self)
-            .split(separator: "\n", omittingEmptySubsequences: false)
-    }
-
-    private var hasChannels: Bool { sourceLines.contains { $0.hasPrefix("channel ") } }
 
     // MARK: Judging
 
     private func judgeBoot(_ seen: Observation, _ table: inout VerdictTable) {
         table.add(
-            "the hypervisor validated policy and manifest",
-            seen.transcript.first("casemate", containing: "policy and manifest: valid") != nil,
+            "the hypervisor validated policy and manifest", seen.hasStarted,
             otherwise: seen.lastWord)
-        for compartment in reference.compartments {
+        for claim in expectation.claims {
+            let objection = expectation.objection(seen.transcript, to: claim)
             table.add(
-                "compartment \(compartment.name) reached its shell",
-                shell(compartment.name, seen) != nil, otherwise: seen.lastWord)
+                claim.text, objection == nil,
+                otherwise: "\(objection ?? ""); \(seen.lastWord)")
         }
     }
 
-    private func judgeEvents(_ seen: Observation, _ table: inout VerdictTable) {
-        guard hasChannels else { return }
-        let arrival = arrival(seen)
-        let channel = arrival?.text.split(separator: " ").last.map(String.init)
-        table.add(
-            "the allowed event arrived" + (channel.map { ": \($0)" } ?? ""), arrival != nil,
-            otherwise: seen.lastWord)
-        let refused = refusedSend(seen)
-        table.add(
-            "the denied event was refused with EPERM"
-                + (refused?.speaker.map { " in \($0)" } ?? ""),
-            refused != nil, otherwise: seen.lastWord)
-        let denial = denial(seen)
-        let line = denial.flatMap { sourceLine(namedIn: $0.text) }
-        let names =
-            denial.map { denial in
-                reference.compartments.filter { denial.text.contains(" \($0.name) ") }.count >= 2
-            } ?? false
-        let isChannel = line.map { sourceLines[$0 - 1].hasPrefix("channel ") } ?? false
-        table.add(
-            "the denial names compartments, class, permission and source line"
-                + (line.map { " \(source.file.name):\($0)" } ?? ""),
-            names && isChannel, otherwise: denial?.text ?? seen.lastWord)
-    }
-
-    /// The number behind `system.casemate:` in a denial; `nil` unless there is such a line.
-    private func sourceLine(namedIn text: String) -> Int? {
-        let marker = "; \(source.file.name):"
-        guard let start = text.firstRange(of: marker)?.upperBound,
-            let line = Int(text[start...].prefix { $0.isNumber }),
-            (1...sourceLines.count).contains(line)
-        else { return nil }
-        return line
+    /// Judges what the compiler says to changes of the system that it must refuse.
+    private func judgeRefusals(_ table: inout VerdictTable) {
+        for refusal in expectation.refusals {
+            let (isRefused, answer) = expectation.judge(refusal, of: source)
+            table.add(
+                "the compiler refuses \(refusal.text)", isRefused, otherwise: answer,
+                detail: answer)
+        }
     }
 
     private func judgeQuote(_ seen: Observation, _ table: inout VerdictTable) {
@@ -199,7 +146,9 @@ struct SystemCheck {
             changed.disk = path
         }
         let seen = try boot(changed, key: key) { $0.stopReason != nil && $0.eventLog != nil }
-        let ranNothing = reference.compartments.allSatisfy { shell($0.name, seen) == nil }
+        let ranNothing = reference.compartments.allSatisfy { compartment in
+            !seen.transcript.lines.contains { $0.speaker == compartment.name }
+        }
         let hasStopped = seen.stopReason != nil && ranNothing
         var isNamed = false
         var reasons = [seen.stopReason.map { "stopped: \($0)" } ?? "the machine did not stop"]
@@ -229,6 +178,11 @@ struct Observation {
     var hasEnded = false
     var wasInterrupted = false
     var result: AttestationResult?
+
+    /// Whether the hypervisor took policy and manifest.
+    var hasStarted: Bool {
+        transcript.first("casemate", containing: "policy and manifest: valid") != nil
+    }
 
     /// The attestation key of a machine that was accepted.
     var attestationKeyName: [UInt8]? {

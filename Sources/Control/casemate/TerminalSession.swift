@@ -1,3 +1,4 @@
+import Appraisal
 import ControlFrames
 import VirtualHardware
 
@@ -5,13 +6,18 @@ import VirtualHardware
 struct TerminalSession {
     private let machine: VirtualMachine
     private let sockets: MachineSockets
-    private let directory: String
+    private let configuration: MachineConfiguration
+    /// What the machine should measure.
+    private let reference: ReferenceValues
 
     /// Starts the machine.
-    init(_ configuration: MachineConfiguration) throws(VirtualHardwareError) {
-        directory = configuration.directory
+    init(
+        _ configuration: MachineConfiguration, reference: ReferenceValues
+    ) throws(VirtualHardwareError) {
+        self.configuration = configuration
+        self.reference = reference
         machine = try VirtualMachine(configuration)
-        sockets = try MachineSockets(directory)
+        sockets = try MachineSockets(configuration.directory)
     }
 
     /// Connects the terminal to the machine until one of them ends.
@@ -44,7 +50,7 @@ struct TerminalSession {
                     hasStopped = hasStopped || frame.kind == .stopped
                     keep(frame, &log)
                     if frame.kind == .handedOver {
-                        recorder = ChangeRecorder(directory, log: log)
+                        recorder = ChangeRecorder(configuration.directory, log: log)
                     }
                 case .owner(let bytes): sockets.answer(bytes)
                 case .brokenControlLine(let error):
@@ -58,7 +64,8 @@ struct TerminalSession {
         return true
     }
 
-    /// Keeps the event log for quotes, with what is added to it while the machine runs.
+    /// Keeps the event log for quotes, with what is added to it while the machine runs, and attests
+    /// the machine when it has measured what it starts with.
     private func keep(_ frame: ControlFrame, _ log: inout [UInt8]) {
         switch frame.kind {
         case .eventLog: log = frame.payload
@@ -69,11 +76,33 @@ struct TerminalSession {
         StandardError.write(
             "casemate: measured; quote with --tpm \(machine.tpmSocketPath) --event-log "
                 + "\(logPath)\n")
+        attest(frame.payload)
     }
 
-    private var logPath: String { directory + "/event-log" }
+    private var logPath: String { configuration.directory + "/event-log" }
 
     private func write(_ log: [UInt8]) -> Bool {
         (try? Files.replace(log, at: logPath)) != nil
+    }
+
+    /// Says whether the machine runs what it should, by a quote that nobody could know before.
+    private func attest(_ log: [UInt8]) {
+        let nonce = (0..<32).map { _ in UInt8.random(in: 0...255) }
+        guard
+            let evidence = try? QuoteTaker.take(
+                tpm: machine.tpmSocketPath, nonce: nonce, eventLog: log)
+        else { return }
+        let policy = AppraisalPolicy(
+            nonce: nonce, attestationKeyName: nil,
+            permitsOnePointTwo: configuration.tpm == .onePointTwo)
+        switch Appraiser(reference: reference, policy: policy).appraise(evidence) {
+        case .accepted: say("it runs what the reference values say")
+        case .refused(let refusals):
+            for refusal in refusals { say("refused, \(refusal.message)") }
+        }
+    }
+
+    private func say(_ verdict: String) {
+        StandardError.write("casemate: attested: \(verdict)\n")
     }
 }

@@ -5,10 +5,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -37,10 +39,13 @@ int guest_write(const uint8_t *bytes, size_t count) {
     return result(write(STDOUT_FILENO, bytes, count));
 }
 
-int guest_sleep_seconds(uint32_t seconds) {
-    struct timespec span = {.tv_sec = seconds};
+int guest_sleep_milliseconds(uint32_t milliseconds) {
+    struct timespec span = {
+        .tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000L};
     return result(nanosleep(&span, NULL));
 }
+
+int guest_random(uint8_t *bytes, size_t count) { return result(getrandom(bytes, count, 0)); }
 
 int guest_bind_unbound(int device, uint32_t remote) {
     struct ioctl_evtchn_bind_unbound_port request = {.remote_domain = remote};
@@ -53,14 +58,19 @@ int guest_bind_interdomain(int device, uint32_t remote, uint32_t port) {
     return result(ioctl(device, IOCTL_EVTCHN_BIND_INTERDOMAIN, &request));
 }
 
+int guest_bind_virq(int device, uint32_t number) {
+    struct ioctl_evtchn_bind_virq request = {.virq = number};
+    return result(ioctl(device, IOCTL_EVTCHN_BIND_VIRQ, &request));
+}
+
 int guest_notify(int device, uint32_t port) {
     struct ioctl_evtchn_notify request = {.port = port};
     return result(ioctl(device, IOCTL_EVTCHN_NOTIFY, &request));
 }
 
-int guest_wait(int device, uint32_t seconds) {
+int guest_wait(int device, uint32_t milliseconds) {
     struct pollfd watched = {.fd = device, .events = POLLIN};
-    int ready = poll(&watched, 1, (int)seconds * 1000);
+    int ready = poll(&watched, 1, milliseconds > INT_MAX ? INT_MAX : (int)milliseconds);
     if (ready < 0) return -errno;
     if (ready == 0) return -ETIMEDOUT;
     uint32_t port = 0;

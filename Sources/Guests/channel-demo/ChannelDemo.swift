@@ -4,7 +4,7 @@
 // docs/abi/channels.md. The program never prints an outcome that it did not observe: every refusal
 // is the answer of the hypervisor, named.
 
-internal import CGuest
+internal import GuestSystem
 
 @main
 enum ChannelDemo {
@@ -65,7 +65,7 @@ enum ChannelDemo {
         SystemCalls.report("waiting on \(request.channel), port \(port.index)")
         do throws(SystemError) {
             // The driver reports the program's own ports only, and this is its only one.
-            _ = try channels.wait(seconds: request.seconds)
+            _ = try channels.wait(milliseconds: request.seconds * 1000)
         } catch {
             SystemCalls.report("no event on \(request.channel): \(error.name)")
             return nil
@@ -91,13 +91,12 @@ enum ChannelDemo {
         _ request: Request, on channels: EventChannels
     ) throws(SystemError) -> Bool {
         for attempt in 0...request.seconds {
-            if attempt > 0 { SystemCalls.sleep(seconds: 1) }
+            if attempt > 0 { SystemCalls.sleep(milliseconds: 1000) }
             switch find(request, on: channels) {
             case .bound(let port):
                 try channels.notify(port)
                 SystemCalls.report("signalled on \(request.channel), port \(port.index)")
-                SystemCalls.sleep(seconds: .max)
-                return true
+                SystemCalls.sleepForever()
             case .refused(let error):
                 SystemCalls.report("bind on \(request.channel) refused: \(error.name)")
                 return false

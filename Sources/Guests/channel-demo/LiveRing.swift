@@ -1,4 +1,4 @@
-internal import CGuest
+internal import GuestSystem
 
 /// One page that stays shared: the sender counts in it, once a second, and signals; the receiver
 /// says what it sees. What becomes of a channel while it is in use can be seen at both ends.
@@ -17,15 +17,14 @@ struct LiveRing {
     ///
     /// - Throws: what a driver or the store answered.
     func feed() throws(SystemError) {
-        let device = try SystemCalls.open("/dev/xen/gntalloc")
-        let references = try SystemCalls.grantRing(device, to: request.remote, pages: 1)
+        let (ring, references) = try SharedRing.grant(to: request.remote, pages: 1)
         let port = try channels.reservePort(for: request.remote)
         try SystemCalls.writeNode(node("grant"), "\(references[0])")
         try SystemCalls.writeNode(node("port"), "\(port.index)")
         SystemCalls.report("feeding \(request.channel)")
         var isRefused = false
         for count in 0..<request.seconds {
-            guest_ring_set_word(0, count + 1)
+            ring.setWord(count + 1, at: 0)
             do throws(SystemError) {
                 if !isRefused { try channels.send(port) }
             } catch {
@@ -35,7 +34,7 @@ struct LiveRing {
                     SystemCalls.report("signal refused on \(request.channel): \(error.name)")
                 }
             }
-            SystemCalls.sleep(seconds: 1)
+            SystemCalls.sleep(milliseconds: 1000)
         }
     }
 
@@ -45,12 +44,11 @@ struct LiveRing {
     func watch() throws(SystemError) {
         let (reference, remotePort) = try meet()
         let port = try channels.bind(to: remotePort, of: request.remote)
-        let device = try SystemCalls.open("/dev/xen/gntdev")
-        try SystemCalls.mapRing(device, of: request.remote, [reference], writable: false)
+        let ring = try SharedRing.map(of: request.remote, [reference])
         var last: UInt32 = 0
         var changes = 0
         for _ in 0..<request.seconds {
-            let word = guest_ring_word(0)
+            let word = ring.word(at: 0)
             if word == 0, last != 0 {
                 SystemCalls.report("the page of \(request.channel) is blank, port \(port.index)")
             } else if word != last, changes < 3 {
@@ -58,7 +56,7 @@ struct LiveRing {
                 SystemCalls.report("read \(word) on \(request.channel)")
             }
             last = word
-            SystemCalls.sleep(seconds: 1)
+            SystemCalls.sleep(milliseconds: 1000)
         }
     }
 
@@ -70,7 +68,7 @@ struct LiveRing {
                 return (try number(in: node("grant")), port)
             } catch {
                 guard error.number == 2 else { throw error }
-                SystemCalls.sleep(seconds: 1)
+                SystemCalls.sleep(milliseconds: 1000)
             }
         }
         throw SystemError(number: 110)

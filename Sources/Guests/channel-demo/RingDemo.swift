@@ -1,4 +1,4 @@
-internal import CGuest
+internal import GuestSystem
 
 /// Moves 1 MiB through pages that the sender grants and the receiver maps: a ring of one way.
 ///
@@ -14,8 +14,8 @@ struct RingDemo {
     private static let pageSize: UInt32 = 4096
     /// The bytes after which the sender signals.
     private static let pieceSize: UInt32 = 64 * 1024
-    /// How long it waits between two signals, and between two looks at the store, in seconds.
-    private static let pause: UInt32 = 1
+    /// How long it waits between two signals, and between two looks at the store, in milliseconds.
+    private static let pause: UInt32 = 1000
 
     init(_ request: Request, on channels: EventChannels) {
         self.request = request
@@ -37,9 +37,8 @@ struct RingDemo {
     ///
     /// - Throws: what a driver or the store answered.
     func send() throws(SystemError) {
-        let device = try SystemCalls.open("/dev/xen/gntalloc")
-        let references = try SystemCalls.grantRing(
-            device, to: request.remote, pages: request.pages)
+        let (ring, references) = try SharedRing.grant(
+            to: request.remote, pages: request.pages)
         let port = try channels.reservePort(for: request.remote)
         var text = ""
         for reference in references { text += text.isEmpty ? "\(reference)" : " \(reference)" }
@@ -48,14 +47,14 @@ struct RingDemo {
         SystemCalls.report("granted \(references.count) pages on \(request.channel)")
         var word: UInt32 = 0
         while word < size / 4 {
-            guest_ring_set_word(word * 4, RingDemo.content(word))
+            ring.setWord(RingDemo.content(word), at: word * 4)
             word += 1
             if word * 4 % RingDemo.pieceSize == 0 { try channels.notify(port) }
         }
         SystemCalls.report("sent \(size) bytes on \(request.channel)")
         // A signal before the receiver has bound is lost: it gets one later as well.
         for _ in 0..<request.seconds {
-            SystemCalls.sleep(seconds: RingDemo.pause)
+            SystemCalls.sleep(milliseconds: RingDemo.pause)
             try channels.notify(port)
         }
     }
@@ -68,20 +67,19 @@ struct RingDemo {
     func receive() throws(SystemError) {
         let references = try meet()
         let port = try channels.bind(to: try number(in: node("port")), of: request.remote)
-        let device = try SystemCalls.open("/dev/xen/gntdev")
-        try SystemCalls.mapRing(device, of: request.remote, references, writable: false)
+        let ring = try SharedRing.map(of: request.remote, references)
         SystemCalls.report("mapped \(references.count) pages on \(request.channel)")
         var word: UInt32 = 0
         while word < size / 4 {
-            if guest_ring_word(word * 4) == RingDemo.content(word) {
+            if ring.word(at: word * 4) == RingDemo.content(word) {
                 word += 1
             } else {
-                _ = try channels.wait(seconds: request.seconds)
+                _ = try channels.wait(milliseconds: request.seconds * 1000)
             }
         }
         SystemCalls.report("received \(size) bytes on \(request.channel)")
-        _ = try SystemCalls.checked(guest_ring_unmap(device))
-        try tryWhatIsDenied(port, device, references[0])
+        try ring.unmap()
+        try tryWhatIsDenied(port, references[0])
     }
 
     /// Waits for what the sender leaves in the store; returns its references.
@@ -92,7 +90,7 @@ struct RingDemo {
                 return RingDemo.numbers(try SystemCalls.readNode(node("grant")))
             } catch {
                 guard error.number == 2 else { throw error }
-                SystemCalls.sleep(seconds: RingDemo.pause)
+                SystemCalls.sleep(milliseconds: RingDemo.pause)
             }
         }
         throw SystemError(number: 110)
@@ -115,10 +113,10 @@ struct RingDemo {
 
     /// Tries to write into the sender's page, to signal the sender, and to write its nodes.
     private func tryWhatIsDenied(
-        _ port: EventChannelPort, _ device: Int32, _ reference: UInt32
+        _ port: EventChannelPort, _ reference: UInt32
     ) throws(SystemError) {
         report("map for writing") { () throws(SystemError) in
-            try SystemCalls.mapRing(device, of: request.remote, [reference], writable: true)
+            _ = try SharedRing.map(of: request.remote, [reference], writable: true)
         }
         report("signal back") { () throws(SystemError) in try channels.send(port) }
         report("write to the sender's node") { () throws(SystemError) in

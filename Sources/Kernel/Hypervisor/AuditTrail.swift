@@ -46,12 +46,52 @@
             line.text(" } from ")
             write(denial.source, manifest, &line)
             line.text(" to ")
-            write(denial.target, manifest, &line)
+            let object = StoreObject(denial, manifest)
+            write(object.domain, manifest, &line)
             line.text(" by ")
             line.text(denial.operation)
             line.text("; ")
-            explain(denial, manifest, &line)
+            explain(denial.source, object, manifest, &line)
             return line
+        }
+
+        /// What a denial is about: a domain, and which channel or subtree of the store has the
+        /// label, if it is one of these.
+        private struct StoreObject {
+            var domain: DomainID
+            var channel: Int?
+            var subtree: Int?
+
+            init(_ denial: Denial, _ manifest: borrowing SystemManifest) {
+                domain = denial.target
+                guard let object = denial.object else { return }
+                var number = Int(object)
+                if number <= manifest.compartmentCount {
+                    domain = DomainID(number: UInt16(truncatingIfNeeded: number))
+                    return
+                }
+                number -= 1 + manifest.compartmentCount
+                if number < manifest.subtreeCount {
+                    subtree = number
+                    domain = StoreObject.domain(
+                        manifest.subtree(at: number).owner, manifest)
+                    return
+                }
+                number -= manifest.subtreeCount
+                guard number < manifest.directoryCount else { return }
+                let directory = manifest.directory(at: number)
+                let writer = StoreObject.domain(directory.writer, manifest)
+                channel = directory.channel
+                domain =
+                    writer == denial.source
+                    ? StoreObject.domain(directory.reader, manifest) : writer
+            }
+
+            private static func domain(
+                _ compartment: Int, _ manifest: borrowing SystemManifest
+            ) -> DomainID {
+                DomainID(number: manifest.compartment(at: compartment).domainID)
+            }
         }
 
         /// Starts a new second when the last one is over, and says what it dropped, one domain at a
@@ -97,25 +137,31 @@
         }
 
         /// Names the line that decides: the channel between the two, in whichever direction it was
-        /// declared, else the declaration of the compartment that asked.
+        /// declared, or the subtree of the store; else the declaration of the compartment that
+        /// asked.
         private func explain(
-            _ denial: Denial, _ manifest: borrowing SystemManifest,
+            _ asking: DomainID, _ object: StoreObject, _ manifest: borrowing SystemManifest,
             _ line: inout AuditLine
         ) {
-            guard let source = index(denial.source, manifest) else { return }
-            guard let target = index(denial.target, manifest), target != source else {
+            guard let source = index(asking, manifest) else { return }
+            if let number = object.subtree {
+                let subtree = manifest.subtree(at: number)
+                write(subtree.source, manifest, &line)
+                line.text(": the store's ")
+                line.text(subtree.name)
+                line.text(" is owned by ")
+                line.text(manifest.compartment(at: subtree.owner).name)
+                return
+            }
+            guard let target = index(object.domain, manifest), target != source else {
                 write(manifest.compartment(at: source).source, manifest, &line)
                 line.text(": compartment ")
                 line.text(manifest.compartment(at: source).name)
                 line.text(" is not given this")
                 return
             }
-            for number in 0..<manifest.channelCount {
+            if let number = object.channel ?? channel(joining: source, target, manifest) {
                 let channel = manifest.channel(at: number)
-                let joins =
-                    (channel.from == source && channel.to == target)
-                    || (channel.from == target && channel.to == source)
-                guard joins else { continue }
                 write(channel.source, manifest, &line)
                 line.text(": channel ")
                 line.text(channel.name)
@@ -127,6 +173,20 @@
             }
             write(manifest.compartment(at: source).source, manifest, &line)
             line.text(": no channel joins the two")
+        }
+
+        private func channel(
+            joining one: Int, _ other: Int, _ manifest: borrowing SystemManifest
+        ) -> Int? {
+            for number in 0..<manifest.channelCount {
+                let channel = manifest.channel(at: number)
+                if channel.from == one && channel.to == other
+                    || channel.from == other && channel.to == one
+                {
+                    return number
+                }
+            }
+            return nil
         }
 
         private func write(

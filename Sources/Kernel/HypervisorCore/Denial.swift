@@ -12,14 +12,19 @@ public struct Denial: BitwiseCopyable {
     public let permission: Permission
     /// The operation's name.
     public let operation: StaticString
+    /// Of what a service denied, the number of the object's label, from 0; nil where `target` says
+    /// it.
+    public let object: UInt32?
 
     /// Makes a record.
     public init(
-        source: DomainID, target: DomainID, permission: Permission, operation: StaticString
+        source: DomainID, target: DomainID, permission: Permission, operation: StaticString,
+        object: UInt32? = nil
     ) {
         self.source = source
         self.target = target
         self.permission = permission
         self.operation = operation
+        self.object = object
     }
 }

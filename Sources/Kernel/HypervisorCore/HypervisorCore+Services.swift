@@ -14,14 +14,15 @@ extension HypervisorCore {
         switch operation {
         case .domainControl: return try domainControl(address, caller, &machine)
         case .readRecords: return try readRecords(address, caller, machine)
-        default: return try answerAccessQuery(address, caller, machine)
+        default: return try answerAccessQuery(address, caller, &machine)
         }
     }
 
     /// `FLASK_ACCESS` of `xsm_op` (Xen public `xsm/flask_op.h`): what a label may do to another.
     ///
     /// A label's SID is its number in the monitor and 1 more: 1 is the hypervisor's, then come the
-    /// compartments' in the manifest's order.
+    /// compartments' in the manifest's order. What `req` names of a compartment's, and the policy
+    /// does not give, is recorded: the service has refused it.
     ///
     /// - Layout: `u32 cmd`, `u32 interface_version` (1), `u32 ssid`, `u32 tsid`, `u32 tclass`,
     ///   `u32 req`, then [hypervisor] `u32 allowed`, `u32 audit_allow`, `u32 audit_deny`,
@@ -29,7 +30,7 @@ extension HypervisorCore {
     /// - Throws: `.badAddress`; `.unknownOperation` for another command; `.invalidArgument` for
     ///   another version, or a SID or class that does not exist.
     func answerAccessQuery<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
+        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: inout M
     ) throws(XenError) -> Int64 {
         var request = try arguments(address, 40, caller, machine)
         guard request.u32(at: 0) == 6 else { throw .unknownOperation }
@@ -45,8 +46,25 @@ extension HypervisorCore {
         request.set(u32: 0, at: 28)
         request.set(u32: .max, at: 32)
         request.set(u32: 1, at: 36)
+        recordRefused(
+            request.u32(at: 20) & ~vector.bits, objectClass, source, target, &machine)
         try answer(request, address, caller, machine)
         return 0
+    }
+
+    /// Records the first of some permissions that a service has refused to a compartment.
+    private func recordRefused<M: Machine & ~Copyable>(
+        _ missing: UInt32, _ objectClass: ObjectClass, _ source: SecurityID,
+        _ target: SecurityID, _ machine: inout M
+    ) {
+        guard source.index >= 1, source.index <= monitor.compartmentCount,
+            let permission = Permission(objectClass, at: missing.trailingZeroBitCount)
+        else { return }
+        machine.audit(
+            Denial(
+                source: DomainID(number: UInt16(truncatingIfNeeded: source.index)),
+                target: .hypervisor, permission: permission, operation: "the store",
+                object: UInt32(target.index)))
     }
 
     private func label(ofSID number: UInt32) -> SecurityID? {

@@ -232,13 +232,26 @@
         public mutating func accessVector(
             subject: Int, object: Int, class objectClass: ObjectClass
         ) -> AccessVector {
+            ask(subject, object, objectClass, requested: 0)
+        }
+
+        /// `FLASK_ACCESS` with the permission as what was requested: the hypervisor records it.
+        public mutating func reportDenial(
+            subject: Int, object: Int, _ permission: Permission
+        ) {
+            _ = ask(subject, object, permission.objectClass, requested: permission.mask)
+        }
+
+        private mutating func ask(
+            _ subject: Int, _ object: Int, _ objectClass: ObjectClass, requested: UInt32
+        ) -> AccessVector {
             let arguments = service_argument_address()
             service_store32(arguments, 6)
             service_store32(arguments + 4, 1)
             service_store32(arguments + 8, UInt32(truncatingIfNeeded: subject + 1))
             service_store32(arguments + 12, UInt32(truncatingIfNeeded: object + 1))
             service_store32(arguments + 16, UInt32(objectClass.number))
-            service_store32(arguments + 20, 0)
+            service_store32(arguments + 20, requested)
             service_store32(arguments + 24, 0)
             guard service_hypercall(Call.security, arguments, 0, 0) == 0 else {
                 return AccessVector(bits: 0)

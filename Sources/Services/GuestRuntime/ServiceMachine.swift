@@ -36,6 +36,12 @@ public protocol ServiceMachine: ~Copyable {
         subject: Int, object: Int, class objectClass: ObjectClass
     ) -> AccessVector
 
+    /// Tells the hypervisor that `subject` asked for a permission on objects labelled `object` that
+    /// the policy does not give, so that it is recorded like a denial of its own.
+    ///
+    /// - Parameters: the labels are the numbers that the hypervisor gives them, from 0.
+    mutating func reportDenial(subject: Int, object: Int, _ permission: Permission)
+
     /// Microseconds of a clock that does not go back.
     func now() -> UInt64
 

@@ -302,6 +302,10 @@ public struct StoreCore: ~Copyable {
     /// What was refused last, of all domains.
     public var lastRefusal: StoreRefusalRecord { engine.lastRefusal }
 
+    /// What was kept from somebody last, who was answered as if it were not there; for an audit,
+    /// since no client and no count may tell of it.
+    public var lastConcealment: StoreRefusalRecord { engine.lastConcealment }
+
     /// Returns what a domain uses; nil if it does not exist.
     public func usage(of domain: UInt16) -> StoreUsage? { engine.usage(of: domain) }
 

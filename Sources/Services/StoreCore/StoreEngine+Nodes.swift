@@ -212,6 +212,7 @@ extension StoreEngine {
         if seen.exists, access(seen.permissions, requester).contains(need) {
             throw denied(requester, seen.label, permission)
         }
+        if !seen.exists { noteConcealed(permission, requester) }
         let above = try nearest(path.count, requester)
         let general =
             need.contains(.write) ? XenstorePermission.write : XenstorePermission.read
@@ -225,6 +226,37 @@ extension StoreEngine {
             throw denied(requester, above.label, general)
         }
         throw .notFound
+    }
+
+    /// Notes that the policy keeps the path from a requester, who is answered as if nothing were
+    /// there. It is counted nowhere: what is counted for a domain must not depend on others.
+    private mutating func noteConcealed(_ permission: Permission, _ requester: Requester) {
+        let label = nodes[lowestNode()].label
+        guard !labels.mayKnow(requester.label, label),
+            !labels.allows(requester.label, label, permission)
+        else { return }
+        lastConcealment.sequence &+= 1
+        lastConcealment.domain = requester.domain
+        lastConcealment.reason = .label
+        lastConcealment.subject = StoreLabel(index: requester.label)
+        lastConcealment.object = StoreLabel(index: labels.known(label))
+        lastConcealment.permission = permission.mask
+    }
+
+    /// Finds the lowest node that exists on the way to the path.
+    ///
+    /// - Complexity: one look-up for each part of the path.
+    private func lowestNode() -> UInt32 {
+        var node = NodeTable.root
+        var end = 1
+        while end < path.count {
+            let next = path.nextLength(after: end)
+            let below = child(of: node, path, from: end == 1 ? 1 : end + 1, to: next)
+            if below == 0 { break }
+            node = below
+            end = next
+        }
+        return node
     }
 
     /// Returns the nearest node above a path that the requester sees.

@@ -50,6 +50,8 @@ package struct StoreEngine<Faults: StoreFaults>: ~Copyable {
     var firstSignalled: UInt16 = 0
     /// What was refused last.
     var lastRefusal = StoreRefusalRecord()
+    /// What was kept from somebody last, who was told that it is not there.
+    var lastConcealment = StoreRefusalRecord()
     /// Labels that the owner has looked up for the path of the request, plus 1, by the length of
     /// the part of the path; 0 where it names none.
     var outsideLabels: ArenaTable<UInt16>

@@ -1,22 +1,22 @@
-internal import CGuest
+private import CGuest
 
 /// This domain's event channels, as `/dev/xen/evtchn` and `/dev/xen/privcmd` give them.
 ///
 /// A port lives as long as the program: Linux closes it when the program ends.
-struct EventChannels {
+package struct EventChannels {
     private let device: Int32
 
     /// Opens `/dev/xen/evtchn`.
     ///
     /// - Throws: what `open` answered: `ENOENT` when the driver `xen-evtchn` is not loaded.
-    init() throws(SystemError) {
+    package init() throws(SystemError) {
         device = try SystemCalls.open("/dev/xen/evtchn")
     }
 
     /// Reserves a port that `remote` may bind: `EVTCHNOP_alloc_unbound`.
     ///
     /// - Throws: the hypervisor's answer: `EPERM` when the policy has no channel between the two.
-    func reservePort(for remote: UInt32) throws(SystemError) -> EventChannelPort {
+    package func reservePort(for remote: UInt32) throws(SystemError) -> EventChannelPort {
         try port(guest_bind_unbound(device, remote))
     }
 
@@ -24,7 +24,7 @@ struct EventChannels {
     ///
     /// - Throws: the hypervisor's answer: `EPERM` when the policy has no channel between the two,
     ///   `EINVAL` when `remote` has not reserved that port for this domain.
-    func bind(
+    package func bind(
         to remotePort: UInt32, of remote: UInt32
     ) throws(SystemError) -> EventChannelPort {
         try port(guest_bind_interdomain(device, remote, remotePort))
@@ -33,15 +33,22 @@ struct EventChannels {
     /// Asks the driver to signal the far end. The driver drops the hypervisor's answer.
     ///
     /// - Throws: the driver's answer: `ENOTCONN` when `port` is not this program's.
-    func notify(_ port: EventChannelPort) throws(SystemError) {
+    package func notify(_ port: EventChannelPort) throws(SystemError) {
         _ = try SystemCalls.checked(guest_notify(device, port.index))
+    }
+
+    /// Binds a new port to a virtual interrupt of this domain.
+    ///
+    /// - Throws: the hypervisor's answer: `EPERM` when it is not this domain's.
+    package func bind(virtualInterrupt number: UInt32) throws(SystemError) -> EventChannelPort {
+        try port(guest_bind_virq(device, number))
     }
 
     /// Waits for an event and takes the mask off its port again.
     ///
     /// - Throws: `ETIMEDOUT` when none came in time.
-    func wait(seconds: UInt32) throws(SystemError) -> EventChannelPort {
-        let port = try port(guest_wait(device, seconds))
+    package func wait(milliseconds: UInt32) throws(SystemError) -> EventChannelPort {
+        let port = try port(guest_wait(device, milliseconds))
         _ = try SystemCalls.checked(guest_unmask(device, port.index))
         return port
     }
@@ -50,7 +57,7 @@ struct EventChannels {
     ///
     /// - Throws: the hypervisor's answer, `EPERM` when the policy does not let this end signal; or
     ///   what opening `/dev/xen/privcmd` answered.
-    func send(_ port: EventChannelPort) throws(SystemError) {
+    package func send(_ port: EventChannelPort) throws(SystemError) {
         let privcmd = try SystemCalls.open("/dev/xen/privcmd")
         _ = try SystemCalls.checked(guest_send(privcmd, port.index))
     }
