@@ -74,8 +74,8 @@ let kernel: [Target] = [
     room(
         "Kernel", "HypervisorCore",
         [
-            "SecurityLattice", "CXen", "BootArena", "PolicyDatabase", "SystemManifest",
-            "ReferenceMonitor",
+            "SecurityLattice", "CXen", "Digests", "BootArena", "PolicyDatabase", "SystemManifest",
+            "FlowCertificate", "ReferenceMonitor",
         ], freestanding),
     room("Kernel", "TPMDevice", ["Digests", "EventLog", "BootArena"], freestanding),
     .target(name: "CMachine", path: "Sources/Kernel/CMachine"),
@@ -414,8 +414,9 @@ let package = Package(
             tests(
                 "HypervisorSimulationTests",
                 [
-                    "CompilerTestSupport", "BootArena", "PolicyDatabase", "SystemManifest",
-                    "ReferenceMonitor", "HypervisorCore", "PolicyChecks", "PolicySemantics",
+                    "CompilerTestSupport", "Digests", "BootArena", "PolicyDatabase",
+                    "SystemManifest", "ReferenceMonitor", "HypervisorCore", "PolicyChecks",
+                    "PolicySemantics",
                     "PolicyDatabaseModel", "PolicyCompiler",
                 ]),
         ]

@@ -75,10 +75,27 @@ import Testing
     {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
-        let run = try Command("build", Self.system, "--output", folder.path("out"))
+        let system = try folder.write(
+            """
+            system s version 1
+            target casemate
+            levels low
+            compartment a at low {
+                kernel debian
+                memory 4096 MiB
+                vcpus 1
+            }
+            compartment b at low {
+                kernel debian
+                memory 64 MiB
+                vcpus 1
+            }
+            channel disk: a -> b block
+            """, to: "system.casemate")
+        let run = try Command("build", system, "--output", folder.path("out"))
         #expect(run.status == 1)
-        for code in ["POL-TGT-013"] {
-            #expect(run.errors.contains(code), "\(code)")
+        for code in ["POL-TGT-003", "POL-TGT-005"] {
+            #expect(run.errors.contains(code), "\(run.errors)")
         }
         #expect(!FileManager.default.fileExists(atPath: folder.path("out")))
     }

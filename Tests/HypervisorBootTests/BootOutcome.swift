@@ -17,6 +17,8 @@ struct BootOutcome {
     var laterEvents: [String] = []
     /// What the compartment that owns COM2 wrote to it.
     var ownersBytes: [UInt8] = []
+    /// PCR 15, of the bank of SHA-256, as it was when each of some texts had been shown.
+    var changes: [String: [UInt8]] = [:]
     /// The reason of the frame that says that it stopped.
     var reasonOnControlLine: String?
 
@@ -36,12 +38,15 @@ struct BootOutcome {
     ///   - command: what to tell the emulator's monitor after the console has shown so much, and
     ///     where its socket is.
     ///   - answer: what to send to the compartment that owns COM2 when it has written.
+    ///   - orders: what to send to it, once each, after the console has shown so much.
+    ///   - moments: texts after which PCR 15 is read.
     static func boot(
         _ bundle: [UInt8], until texts: [String] = [], seconds: Double = 120,
         byFirmware: Bool = false,
-        answer: [UInt8]? = nil,
+        answer: [UInt8]? = nil, readingChangesAfter moments: [String] = [],
         _ configure: (inout MachineConfiguration) -> Void = { _ in },
-        command: (String) -> (socket: String, text: String)? = { _ in nil }
+        command: (String) -> (socket: String, text: String)? = { _ in nil },
+        orders: (String) -> [UInt8]? = { _ in nil }
     ) throws -> BootOutcome {
         guard let image = ProcessInfo.processInfo.environment["CASEMATE_HYPERVISOR"] else {
             throw Failure(message: "CASEMATE_HYPERVISOR names no image: run Tests/run")
@@ -63,6 +68,7 @@ struct BootOutcome {
         defer { machine.end() }
         var outcome = BootOutcome()
         var said = ""
+        var ordered: [UInt8] = []
         let deadline = Date(timeIntervalSinceNow: seconds)
         while Date() < deadline {
             for event in try machine.wait(timeoutInMilliseconds: 500).events {
@@ -75,6 +81,14 @@ struct BootOutcome {
                 case .brokenControlLine(let error): throw error
                 case .ended: return outcome
                 }
+            }
+            for text in moments where outcome.changes[text] == nil {
+                guard outcome.console.contains(text) else { continue }
+                outcome.changes[text] = try readChanges(machine.tpmSocketPath)
+            }
+            if let order = orders(outcome.console), order != ordered {
+                ordered = order
+                try machine.sendToOwner(order)
             }
             if !texts.isEmpty, texts.allSatisfy({ outcome.console.contains($0) }) {
                 return outcome
@@ -92,5 +106,20 @@ struct BootOutcome {
         if frame.kind == .eventLog { eventLog = text }
         if frame.kind == .laterEvent { laterEvents.append(text) }
         if frame.kind == .stopped { reasonOnControlLine = text }
+    }
+
+    /// Reads PCR 15 of the machine's TPM (`TPM2_PCR_Read`, TPM 2.0 Library, Part 3, 22.4).
+    private static func readChanges(_ socket: String) throws -> [UInt8] {
+        let tpm = try connectUnix(socket)
+        try tpm.writeAll(
+            [0x80, 1, 0, 0, 0, 20, 0, 0, 1, 0x7e] + [0, 0, 0, 1, 0, 0x0b, 3, 0, 0x80, 0])
+        var answer: [UInt8] = []
+        // Header, counter, selection and one digest of 32 bytes, all with their sizes.
+        while answer.count < 62 {
+            let more = try tpm.readSome()
+            guard !more.isEmpty else { throw Failure(message: "the TPM did not answer") }
+            answer += more
+        }
+        return Array(answer.suffix(32))
     }
 }

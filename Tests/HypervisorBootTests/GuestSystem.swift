@@ -10,6 +10,10 @@ import VirtualHardware
 struct GuestSystem {
     /// The boot bundle.
     let bundle: [UInt8]
+    /// Its policy.
+    let policy: [UInt8]
+    /// Its manifest.
+    let manifest: [UInt8]
 
     /// Compiles a system whose compartments, `first`, `second` and so on, run these programs.
     ///
@@ -70,8 +74,10 @@ struct GuestSystem {
             model.compartments[index].initrd = nil
         }
         change(&model)
+        policy = system.compiled.policy
+        manifest = model.encoded
         bundle = NewcArchive.archive(
-            [("policy", system.compiled.policy), ("manifest", model.encoded)]
+            [("policy", policy), ("manifest", manifest)]
                 + modules.enumerated().map { ("module/\($0)", $1) })
     }
 }

@@ -1,3 +1,4 @@
+import Digests
 import HypervisorCore
 
 /// A machine of arrays. Every domain has 64 KiB of memory, where virtual, guest-physical and
@@ -21,6 +22,52 @@ final class FakeMemory {
     var hostileFrame: UInt64?
     /// How often a mark was taken off an entry while somebody could still reach a foreign frame.
     var earlyReleases = 0
+    /// What was measured into PCR 15, in order.
+    var measured: [Measured] = []
+    /// Whether the TPM fails.
+    var tpmFails = false
+    /// Bytes that every domain can read beyond its memory, from `windowAddress`.
+    var window: [UInt8] = []
+    static let windowAddress: UInt64 = 0x100_0000
+    /// How many copies from and to guests succeed before one fails; nil: all do.
+    var copiesBeforeFailure: Int?
+
+    /// Whether a copy is the one to fail.
+    func failsCopy() -> Bool {
+        guard let left = copiesBeforeFailure else { return false }
+        copiesBeforeFailure = left - 1
+        return left == 0
+    }
+
+    /// The I/O ports that each domain can use, of those that were ever given or taken; and those
+    /// that a processor which runs it can still use.
+    private(set) var ports: [UInt16: (permitted: Set<UInt16>, stale: Set<UInt16>)] = [:]
+
+    func setPort(_ domain: DomainID, _ port: UInt16, isPermitted: Bool) {
+        if isPermitted {
+            ports[domain.number, default: ([], [])].permitted.insert(port)
+        } else {
+            ports[domain.number, default: ([], [])].permitted.remove(port)
+            ports[domain.number, default: ([], [])].stale.insert(port)
+        }
+    }
+
+    /// Whether a domain reaches a port, on a processor that has not left it since it could.
+    func reaches(_ port: UInt16, _ domain: UInt16) -> Bool {
+        ports[domain].map { $0.permitted.contains(port) || $0.stale.contains(port) } ?? false
+    }
+
+    func forgetPorts(_ domain: DomainID) { ports[domain.number]?.stale = [] }
+
+    /// How many translations were flushed, of all domains.
+    var flushes = 0
+
+    /// A policy that was about to take effect.
+    struct Measured: Equatable {
+        let policy: Digest384
+        let manifest: Digest384
+        let version: UInt64
+    }
     /// Whether to look for that.
     var watchesReleases = false
 
@@ -78,8 +125,16 @@ struct FakeMachine: Machine, ~Copyable {
     func copyFromGuest(
         _ domain: DomainID, at address: GuestVirtualAddress, count: Int
     ) -> GuestBytes? {
-        guard count <= GuestBytes.capacity else { return nil }
+        guard count <= GuestBytes.capacity, !memory.failsCopy() else { return nil }
         var bytes = GuestBytes(count: count)
+        if address.value >= FakeMemory.windowAddress {
+            let offset = address.value - FakeMemory.windowAddress
+            guard offset < UInt64(memory.window.count) else { return nil }
+            let start = Int(offset)
+            guard count <= memory.window.count - start else { return nil }
+            for index in 0..<count { bytes[index] = memory.window[start + index] }
+            return bytes
+        }
         for index in 0..<count {
             let (place, overflow) = address.value.addingReportingOverflow(UInt64(index))
             guard !overflow, let (frame, offset) = translate(domain, place) else { return nil }
@@ -91,6 +146,7 @@ struct FakeMachine: Machine, ~Copyable {
     func copyToGuest(
         _ domain: DomainID, at address: GuestVirtualAddress, _ bytes: GuestBytes
     ) -> Bool {
+        if memory.failsCopy() { return false }
         for index in 0..<bytes.count {
             let (place, overflow) = address.value.addingReportingOverflow(UInt64(index))
             guard !overflow, let (frame, offset) = translate(domain, place) else { return false }
@@ -136,7 +192,17 @@ struct FakeMachine: Machine, ~Copyable {
         memory.translations.remove(domain, frame)
     }
 
-    mutating func flushTranslations(of domain: DomainID) { memory.translations.flush(domain) }
+    mutating func flushTranslations(of domain: DomainID) {
+        memory.flushes += 1
+        memory.translations.flush(domain)
+        memory.forgetPorts(domain)
+    }
+
+    mutating func setPorts(
+        _ domain: DomainID, _ ports: ClosedRange<UInt16>, isPermitted: Bool
+    ) {
+        for port in ports { memory.setPort(domain, port, isPermitted: isPermitted) }
+    }
 
     mutating func copy(
         from source: MachineFrame, offset: Int, to target: MachineFrame, offset targetOffset: Int,

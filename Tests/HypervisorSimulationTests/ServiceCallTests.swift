@@ -104,7 +104,9 @@ import Testing
         #expect(denial.source == DomainID(number: 4) && denial.object == 3)
         #expect(denial.permission == XenstorePermission.write)
         let load = simulation.call(27, 0x1000, from: 1, [1, 1, 4, 4, 14, 0, 0, 0, 0, 0])
-        #expect(load == unknown)
+        #expect(load == denied)
+        let other = simulation.call(27, 0x1000, from: 1, [5, 1, 4, 4, 14, 0, 0, 0, 0, 0])
+        #expect(other == unknown)
         // The console decides nothing.
         let console = simulation.call(27, 0x1000, from: 2, [6, 1, 4, 4, 14, 0, 0, 0, 0, 0])
         #expect(console == denied)

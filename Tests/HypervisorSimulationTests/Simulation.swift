@@ -26,18 +26,23 @@ struct Simulation: ~Copyable {
     /// How many handles each domain has.
     static let handleCount = 24
 
-    /// - Parameter change: changes what the system says about the lives of its domains; unless
-    ///   said, who may not be started again may be without end.
+    /// - Parameters:
+    ///   - policy: the policy in force; unless said, the system's, with the rights.
+    ///   - change: changes what the system says about the lives of its domains; unless said, who
+    ///     may not be started again may be without end.
     init(
-        _ system: TestSystem, rights: [Right] = [],
+        _ system: TestSystem, rights: [Right] = [], policy other: [UInt8]? = nil,
+        arenaSize: Int = 24 << 20,
+        reloadCapacity: Int = Simulation.reloadCapacity,
         _ change: (inout LifePlan) -> Void = {
             if $0.restartLimit == 0 { $0.restartLimit = .max }
         }
     ) throws {
-        let bytes = try Simulation.policy(system, rights)
+        let bytes = try other ?? Simulation.policy(system, rights)
         let policy = try PolicyDatabase(validating: bytes.span)
-        let manifest = try SystemManifest(validating: system.compiled.manifest.span)
-        var arena = BootArena(hostSizeInBytes: 16 << 20)
+        let manifest = try SystemManifest(
+            validating: system.compiled.manifest.span, accepting: ManifestFeature.known)
+        var arena = BootArena(hostSizeInBytes: arenaSize)
         let monitor = try ReferenceMonitor(policy: policy, manifest: manifest, arena: &arena)
         let count = manifest.compartmentCount
         var plans = (0..<count).map { LifePlan(manifest.compartment(at: $0)) }
@@ -47,11 +52,8 @@ struct Simulation: ~Copyable {
         for index in 0..<count {
             domains[index] = Simulation.domain(index, plans[index], monitor)
         }
-        var grants = try GrantTables(
+        let grants = try GrantTables(
             domainCount: count, handleCount: Simulation.handleCount, arena: &arena)
-        for right in rights where right.permissions.contains(GrantPermission.mapRead) {
-            grants.addQuota(grantee: right.source, grantor: right.target, pages: 8)
-        }
         var frames = try FrameLedger(domainCount: count, arena: &arena)
         for index in 0..<count {
             let first = FakeMachine.firstFrame(domains[index].id)
@@ -59,11 +61,23 @@ struct Simulation: ~Copyable {
                 OwnedFrames(first: MachineFrame(number: first), count: FakeMachine.frameCount),
                 by: index)
         }
-        let budgets = try EventBudgets(manifest, arena: &arena)
-        core = HypervisorCore(
+        let budgets = try EventBudgets(domainCount: count, arena: &arena)
+        let reload = try Simulation.reload(
+            policy, manifest, monitor, bytes, capacity: reloadCapacity, &arena)
+        var core = HypervisorCore(
             domains: domains, monitor: monitor, grants: grants, frames: frames, budgets: budgets,
             records: try AuditRing(arena: &arena))
+        try core.setBounds(of: manifest, arena: &arena)
+        for right in rights where right.permissions.contains(GrantPermission.mapRead) {
+            core.allowMapping(grantee: right.source, grantor: right.target, pages: 8)
+        }
+        core.allowReload(reload)
+        self.core = core
         machine = FakeMachine(memory: memory)
+        for index in 0..<manifest.deviceRangeCount {
+            guard let (owner, ports) = DeviceRules.ports(index, manifest) else { continue }
+            machine.setPorts(DomainID(number: UInt16(owner + 1)), ports, isPermitted: true)
+        }
     }
 
     /// The system's policy, with further rights.
@@ -87,7 +101,6 @@ struct Simulation: ~Copyable {
         let pages = FakeMachine.firstFrame(id) + 16
         return Domain(
             id: id, label: label,
-            consoleLabel: monitor.eventLabel(source: label, target: .hypervisor),
             pages: SharedPages(first: MachineFrame(number: pages)), cpuCount: 4, plan: plan)
     }
 
@@ -111,7 +124,9 @@ struct Simulation: ~Copyable {
                 machine: &machine)
             switch result {
             case .finished(let value): return value
-            case .unfinished(let second, let third): arguments = [operation, second, third, 0]
+            case .unfinished(let second, let third):
+                arguments = [operation, second, third, 0]
+                examine()
             }
         }
         return .min

@@ -10,7 +10,7 @@ import Testing
         }
     }
 
-    @Test("the Kernel room has at most 15,000 lines of code") func kernelSize() {
+    @Test("the Kernel room has no more lines of code than its limit") func kernelSize() {
         let kinds: Set<String> = ["swift", "c", "h", "S"]
         let room = Repository.files.filter { $0.isIn("Sources/Kernel") && kinds.contains($0.kind) }
         let count = room.reduce(0) { $0 + SizeRules.codeLines($1) }

@@ -12,4 +12,14 @@
         }
     }
 
+    extension AlternatingTables where Value: ~Copyable {
+        /// Makes two regions on a host, for tests and tools; their memory is never given back.
+        public init(hostSizeInBytes size: Int) {
+            // SAFETY: fresh memory, twice, of the size and alignment asked for, never freed.
+            let first = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+            let second = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+            unsafe self.init(unsafeFirst: first, second: second, sizeInBytes: size)
+        }
+    }
+
 #endif

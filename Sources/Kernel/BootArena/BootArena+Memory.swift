@@ -163,3 +163,60 @@ extension ArenaTable: @unchecked @unsafe Sendable where Element: Sendable {}
 
 // SAFETY: (exclusive) as for `ArenaTable`.
 extension WrappingTable: @unchecked @unsafe Sendable where Element: Sendable {}
+
+/// Two regions of memory that take turns, for one value made of tables that is replaced as a whole:
+/// the next one is built in the region that the present one is not in.
+///
+/// - Invariant: *(turns)* the present value's tables are not in the region `free`; those of `spare`
+///   are, or they are in neither, which the very first value's are.
+@safe public struct AlternatingTables<Value: ~Copyable>: ~Copyable {
+    private let first: UnsafeMutableRawPointer
+    private let second: UnsafeMutableRawPointer
+    /// The size of each region.
+    public let sizeInBytes: Int
+    private var buildsInSecond = false
+    /// What was built and is not present yet; or what was present before.
+    public private(set) var spare: Value?
+
+    /// Takes over two regions.
+    ///
+    /// - Precondition: each is as `BootArena(unsafeMemory:sizeInBytes:)` asks, and they are two.
+    @unsafe public init(
+        unsafeFirst first: UnsafeMutableRawPointer, second: UnsafeMutableRawPointer,
+        sizeInBytes: Int
+    ) {
+        unsafe self.first = first
+        unsafe self.second = second
+        self.sizeInBytes = sizeInBytes
+    }
+
+    /// Drops the spare value and builds another in its memory, out of tables of the arena that
+    /// `make` is given and of no others.
+    ///
+    /// - Throws: what `make` throws; there is no spare value then.
+    public mutating func build<Failure: Error>(
+        _ make: (inout BootArena) throws(Failure) -> Value
+    ) throws(Failure) {
+        spare = nil
+        // SAFETY: (turns) nobody has a table in this region: what was built in it is gone, just now
+        // or when a build failed.
+        var arena = unsafe BootArena(
+            unsafeMemory: buildsInSecond ? second : first, sizeInBytes: sizeInBytes)
+        spare = try make(&arena)
+    }
+
+    /// Exchanges the spare value and the present one.
+    ///
+    /// - Precondition: there is a spare value, and `present` is the very first value, or what the
+    ///   last exchange left there.
+    public mutating func exchange(with present: inout Value) {
+        guard var next = spare.take() else { preconditionFailure("nothing was built") }
+        swap(&next, &present)
+        spare = consume next
+        // INVARIANT (turns): what was present is spare, and where it is can be built in.
+        buildsInSecond.toggle()
+    }
+}
+
+// SAFETY: as for a table: this value is the only way to its regions.
+extension AlternatingTables: @unchecked @unsafe Sendable where Value: Sendable, Value: ~Copyable {}

@@ -145,7 +145,8 @@ trampoline_gdt_descriptor:
     .globl processor_trampoline_end
 processor_trampoline_end:
 
-    .section .data
+/* Marked as accessed already: nobody writes it. */
+    .section .rodata
     .align 16
     .globl boot_gdt
 boot_gdt:
@@ -159,13 +160,13 @@ boot_gdt_descriptor:
     .word boot_gdt_end - boot_gdt - 1
     .quad boot_gdt
 /* The stack of the processor that starts next, and what Swift is given then. */
+    .section .bss
     .align 8
     .globl processor_stack
-processor_stack:        .quad 0
+processor_stack:        .skip 8
     .globl processor_argument
-processor_argument:       .quad 0
+processor_argument:       .skip 8
 
-    .section .bss
     .align 4096
     .globl boot_root
 boot_root:              .skip 4096
@@ -175,7 +176,7 @@ boot_directories:       .skip 4 * 4096
 /* The guard is taken out of the map once Swift runs: a stack that is too deep faults. */
     .globl boot_stack_guard
 boot_stack_guard:       .skip 4096
-boot_stack:             .skip 131072
+boot_stack:             .skip 262144
     .globl boot_stack_top
 boot_stack_top:
 #endif

@@ -116,7 +116,8 @@
             return nil
         }
 
-        private func write(
+        /// Adds what a domain is called.
+        func write(
             _ domain: DomainID, _ manifest: borrowing SystemManifest, _ line: inout AuditLine
         ) {
             if domain == .hypervisor {
@@ -201,6 +202,7 @@
 
     extension AuditLine {
         /// Adds text that is part of the image.
+        @inline(never)
         mutating func text(_ text: StaticString) {
             for index in 0..<text.byteCount { add(text.byte(at: index)) }
         }

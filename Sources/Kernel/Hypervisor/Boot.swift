@@ -199,15 +199,19 @@
 
         var arena = try systemArena(policy, manifest, &platform.memory)
         let monitor = try makeMonitor(policy, manifest, &arena)
-        try checkCertificate(manifest, monitor, &arena)
         platform.console.line("flow certificate: replayed against the loaded policy")
         try measureCompartments(manifest, bundle, bytes, &platform, &recorder)
         platform.line.send(.eventLog, recorder.log)
         let system = try buildSystem(
-            manifest, bundle, monitor: monitor, &arena, &platform)
+            policy, policySize: policyBytes.count, manifest, bundle, monitor: monitor, &arena,
+            &platform)
         try assignDevices(manifest, system.spaces, system.core.monitor)
         try startProcessors(&platform)
-        run(system, manifest, platform, recorder)
+        let place = (
+            address: platform.bundle.address + UInt64(bundle.manifest.offset),
+            size: UInt64(bundle.manifest.size)
+        )
+        run(system, manifest, platform, recorder, place)
     }
 
     /// - Throws: `.measurement`.
@@ -234,6 +238,7 @@
             + GrantTables.arenaSizeInBytes(domainCount: count, handleCount: grantHandleCount)
             + FrameLedger.arenaSizeInBytes(domainCount: count)
             + EventBudgets.arenaSizeInBytes(domainCount: count) + AuditRing.capacity
+            + HypervisorCore.boundsSizeInBytes(domainCount: count)
             // What the certificate is checked with.
             + count * (MemoryLayout<SecurityRange>.stride + (count + 31) / 32 * 4)
         do throws(BootFailure) {
@@ -241,14 +246,20 @@
         } catch { throw .machine(error) }
     }
 
-    /// - Throws: `.monitor`.
+    /// - Throws: `.monitor`, `.noCertificate`, `.certificate`.
     func makeMonitor(
         _ policy: borrowing PolicyDatabase, _ manifest: borrowing SystemManifest,
         _ arena: inout BootArena
     ) throws(StopReason) -> ReferenceMonitor {
-        do throws(ReferenceMonitorError) {
-            return try ReferenceMonitor(policy: policy, manifest: manifest, arena: &arena)
-        } catch { throw .monitor(error) }
+        do throws(ReloadRefusal) {
+            return try certifiedMonitor(policy, manifest, &arena)
+        } catch {
+            switch error {
+            case .monitor(let error): throw .monitor(error)
+            case .certificate(let error): throw .certificate(error)
+            default: throw .noCertificate
+            }
+        }
     }
 
     extension Span<UInt8> {

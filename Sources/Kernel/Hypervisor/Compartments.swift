@@ -12,30 +12,6 @@
     import SystemManifest
     import TPMDevice
 
-    /// The certificate's claims against what the loaded policy permits.
-    ///
-    /// - Throws: `.noCertificate`, `.arena`, `.certificate`.
-    func checkCertificate(
-        _ manifest: borrowing SystemManifest, _ monitor: borrowing ReferenceMonitor,
-        _ arena: inout BootArena
-    ) throws(StopReason) {
-        guard manifest.certificate.count > 0 else { throw .noCertificate }
-        let count = manifest.compartmentCount
-        let width = FlowCertificate.rowWordCount(compartmentCount: count)
-        var flows: ArenaTable<UInt32> = try reserveTable(
-            count: count * width, repeating: 0, in: &arena)
-        let first = monitor.context(of: monitor.label(ofCompartment: 0)).range
-        var ranges: ArenaTable<SecurityRange> = try reserveTable(
-            count: count, repeating: first, in: &arena)
-        var rangeSpan = ranges.mutableSpan
-        var flowSpan = flows.mutableSpan
-        do throws(FlowCertificateError) {
-            let certificate = try FlowCertificate(
-                validating: manifest.certificate, compartmentCount: count)
-            try monitor.check(certificate, of: manifest, ranges: &rangeSpan, flows: &flowSpan)
-        } catch { throw .certificate(error) }
-    }
-
     /// Hashes every module once, measures every compartment, and only then compares: a module that
     /// is not the one promised is in the quote before the machine stops for it.
     ///
@@ -82,13 +58,16 @@
         var core: HypervisorCore
         var spaces: ArenaTable<GuestSpace>
         var guests: ArenaTable<Guest>
+        /// What it takes to replace the policy; nil: nobody may.
+        let reload: ReloadReserve?
     }
 
     /// Builds every compartment.
     ///
     /// - Throws: `.arena`, `.machine`.
     func buildSystem(
-        _ manifest: borrowing SystemManifest, _ bundle: borrowing BootBundle,
+        _ policy: borrowing PolicyDatabase, policySize: Int, _ manifest: borrowing SystemManifest,
+        _ bundle: borrowing BootBundle,
         monitor: consuming ReferenceMonitor, _ arena: inout BootArena,
         _ platform: inout Platform
     ) throws(StopReason) -> System {
@@ -118,50 +97,43 @@
                 place += 1
             }
         }
-        let grants = try makeGrants(manifest, &arena)
+        let grants = try makeGrants(count, &arena)
         var frames = try makeLedger(manifest, &arena)
-        let budgets = try makeBudgets(manifest, &arena)
+        let budgets = try makeBudgets(count, &arena)
         for index in 0..<count { frames.adopt(spaces[index].memory, by: index) }
         let records = try makeRecords(&arena)
+        var core = HypervisorCore(
+            domains: domains, monitor: monitor, grants: grants, frames: frames,
+            budgets: budgets, records: records)
+        do throws(BootArenaError) {
+            try core.setBounds(of: manifest, arena: &arena)
+        } catch { throw .arena(error) }
         arena.seal()
-        return System(
-            core: HypervisorCore(
-                domains: domains, monitor: monitor, grants: grants, frames: frames,
-                budgets: budgets, records: records),
-            spaces: spaces, guests: guests)
+        let reload = try reserveReload(
+            &core, policy, manifest, policySize: policySize, &platform.memory)
+        return System(core: core, spaces: spaces, guests: guests, reload: reload)
     }
 
-    /// The tables of the compartments' grants: each may map the pages of the rings that come to it.
+    /// The tables of the compartments' grants.
     ///
     /// - Throws: `.arena`.
     private func makeGrants(
-        _ manifest: borrowing SystemManifest, _ arena: inout BootArena
+        _ count: Int, _ arena: inout BootArena
     ) throws(StopReason) -> GrantTables {
-        var grants: GrantTables
         do throws(BootArenaError) {
-            grants = try GrantTables(
-                domainCount: manifest.compartmentCount, handleCount: grantHandleCount,
-                arena: &arena)
+            return try GrantTables(
+                domainCount: count, handleCount: grantHandleCount, arena: &arena)
         } catch { throw .arena(error) }
-        for index in 0..<manifest.channelCount {
-            let channel = manifest.channel(at: index)
-            let pages = UInt32(truncatingIfNeeded: channel.pageCount)
-            grants.addQuota(grantee: channel.to, grantor: channel.from, pages: pages)
-            if channel.isTwoWay {
-                grants.addQuota(grantee: channel.from, grantor: channel.to, pages: pages)
-            }
-        }
-        return grants
     }
 
     /// Budgets for the compartments' events.
     ///
     /// - Throws: `.arena`.
     private func makeBudgets(
-        _ manifest: borrowing SystemManifest, _ arena: inout BootArena
+        _ count: Int, _ arena: inout BootArena
     ) throws(StopReason) -> EventBudgets {
         do throws(BootArenaError) {
-            return try EventBudgets(manifest, arena: &arena)
+            return try EventBudgets(domainCount: count, arena: &arena)
         } catch { throw .arena(error) }
     }
 
@@ -219,9 +191,8 @@
             let space = try GuestBuilder.reserveSpace(
                 plan, pages: pages, firstProcessor: firstProcessor, &platform.memory)
             let domain = Domain(
-                id: plan.domain, label: label,
-                consoleLabel: monitor.eventLabel(source: label, target: .hypervisor),
-                pages: pages, cpuCount: compartment.virtualCPUCount, plan: LifePlan(compartment))
+                id: plan.domain, label: label, pages: pages,
+                cpuCount: compartment.virtualCPUCount, plan: LifePlan(compartment))
             return ReservedCompartment(domain: domain, space: space)
         } catch { throw .machine(error) }
     }
@@ -242,11 +213,13 @@
 
     /// What a compartment's domain is made of.
     ///
-    /// - Parameter base: the machine address of the boot bundle.
+    /// - Parameters:
+    ///   - base: the machine address of the boot bundle.
+    ///   - manifestPlace: where the manifest is, if not in the bundle.
     /// - Returns: nil when the bundle lacks its kernel.
     func guestPlan(
         _ index: Int, _ manifest: borrowing SystemManifest, _ bundle: borrowing BootBundle,
-        _ base: UInt64
+        _ base: UInt64, _ manifestPlace: (address: UInt64, size: UInt64)? = nil
     ) -> GuestBuilder.Plan? {
         let compartment = manifest.compartment(at: index)
         guard let kernel = place(compartment.kernel, bundle, base) else { return nil }
@@ -254,18 +227,20 @@
             domain: DomainID(number: compartment.domainID),
             memorySize: compartment.memorySizeInBytes,
             processorCount: compartment.virtualCPUCount, kernel: kernel,
-            initrd: module(for: compartment, bundle, base), hasConsole: compartment.hasConsole)
+            initrd: module(for: compartment, bundle, base, manifestPlace),
+            hasConsole: compartment.hasConsole)
     }
 
     /// What a compartment finds beside its kernel: its initial RAM disk, or for a service without
     /// one the system manifest (`docs/abi/services.md`).
     private func module(
         for compartment: borrowing CompartmentRecord, _ bundle: borrowing BootBundle,
-        _ base: UInt64
+        _ base: UInt64, _ manifestPlace: (address: UInt64, size: UInt64)?
     ) -> (address: UInt64, size: UInt64)? {
         if let initrd = compartment.initrd { return place(initrd, bundle, base) }
         guard compartment.service != nil else { return nil }
-        return (base + UInt64(bundle.manifest.offset), UInt64(bundle.manifest.size))
+        return manifestPlace
+            ?? (base + UInt64(bundle.manifest.offset), UInt64(bundle.manifest.size))
     }
 
     /// Machine address and size of a module.

@@ -23,6 +23,8 @@
                 }
                 machine.completeHypercall(runs, result)
                 reportDenials(manifest)
+                // A policy that waits is examined in its caller's time.
+                works[processor].wantsToExamine = request.call == 27 && core.awaitsExamination
                 if request.call == 29 && request.arguments[0] == 0 {
                     works[processor].mustChoose = true
                 }

@@ -165,7 +165,10 @@
             guard measure(event) else {
                 return refuse(domain, " stays down: not measured", manifest)
             }
-            guard let plan = guestPlan(index, manifest, bundle, records.bundle.address) else {
+            guard
+                let plan = guestPlan(
+                    index, manifest, bundle, records.bundle.address, manifestPlace.place)
+            else {
                 return refuse(domain, " stays down: not loaded", manifest)
             }
             do throws(BootFailure) {
@@ -220,7 +223,9 @@
         /// Measures an event while the system runs, and sends it on the control line.
         ///
         /// - Returns: false when the TPM or the log did not take it.
-        private mutating func measure(_ event: borrowing LifeMeasurement) -> Bool {
+        mutating func measure<Event: Measurement & ~Copyable & ~Escapable>(
+            _ event: borrowing Event
+        ) -> Bool {
             let start = records.recorder.log.count
             do throws(MeasurementError) {
                 try records.recorder.measure(event)
@@ -240,7 +245,7 @@
         }
 
         /// Says something about a domain: on the console, and to the audit service.
-        private mutating func say(_ line: AuditLine, about domain: DomainID) {
+        mutating func say(_ line: AuditLine, about domain: DomainID) {
             audit.show(line, &machine.console)
             core.recordLine(line.bytes, about: domain, &machine)
         }

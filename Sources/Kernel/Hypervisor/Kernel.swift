@@ -26,6 +26,10 @@
         var works = InlineArray<32, Work>(repeating: Work())
         /// Whether the end of all was reported.
         var hasEnded = false
+        /// The manifest in force.
+        var manifestPlace: ManifestPlace
+        /// What it takes to replace the policy; nil: nobody may.
+        var reload: ReloadReserve?
 
         /// What a processor is doing.
         struct Work: BitwiseCopyable {
@@ -43,12 +47,18 @@
             var deadline: UInt64 = 0
             var deadlineChanges: UInt64 = .max
             var domainInTurn: Int?
+            /// Whether it is to go on with the examination of a policy before its guest runs again.
+            var wantsToExamine = false
+            /// Whether it does.
+            var isExamining = false
         }
 
         /// What a processor does next, without the lock.
         enum Turn: BitwiseCopyable {
             /// It runs a guest.
             case run(GuestEntry)
+            /// It goes on with the examination of a policy.
+            case examine(Computation)
             /// It waits for an interrupt.
             case wait
             /// It comes back at once, after others had their turn with the lock.
@@ -59,8 +69,10 @@
 
         init(
             core: consuming HypervisorCore, machine: consuming X86Machine, scheduler: Scheduler,
-            records: consuming RunningRecords
+            records: consuming RunningRecords, manifestPlace: ManifestPlace, reload: ReloadReserve?
         ) {
+            self.manifestPlace = manifestPlace
+            self.reload = reload
             startedAt = machine.clock.now()
             self.core = core
             self.machine = machine
@@ -70,15 +82,21 @@
 
         /// Deals with what happened since this processor's last turn, and decides what it does
         /// next.
-        mutating func turn(_ processor: Int, _ manifest: borrowing SystemManifest) -> Turn {
+        ///
+        /// - Parameter hasExamined: whether an examination that it went on with has ended.
+        mutating func turn(_ processor: Int, hasExamined: Bool) -> Turn {
             machine.enter(processor)
-            if let runs = works[processor].runs {
+            if works[processor].isExamining {
+                endExamining(processor, hasEnded: hasExamined)
+            } else if let runs = works[processor].runs {
                 if works[processor].isBuilding {
-                    build(runs.domain, processor, manifest)
+                    build(runs.domain, processor, manifestPlace.view())
                 } else {
-                    answerExit(of: runs, processor, manifest)
+                    answerExit(of: runs, processor, manifestPlace.view())
                 }
             }
+            settleReload()
+            let manifest = manifestPlace.view()
             if machine.takeTimer() { works[processor].armed = nil }
             var now = machine.clock.now()
             watchDeadlines(processor, now)
@@ -114,6 +132,7 @@
             works[processor].end = assignment.end
             guard let place = assignment.runs else {
                 guard core.isAnyRunning else { return .end }
+                if let turn = examine(processor, until: assignment.end, now) { return turn }
                 // The first processor also looks at the serial port.
                 let end = processor == 0 ? min(assignment.end, now + 10_000_000) : assignment.end
                 arm(processor, until: end, now)
@@ -136,9 +155,22 @@
             works[processor].isBuilding =
                 core.domains[Int(chosen.domain.number) - 1].life != .running
             if works[processor].isBuilding { return .goOn }
+            if works[processor].wantsToExamine {
+                works[processor].wantsToExamine = false
+                if let turn = examine(processor, until: works[processor].end, now) { return turn }
+            }
             arm(processor, until: works[processor].end, now)
             let upcall = core.upcall(for: chosen, machine)
             return .run(machine.prepare(chosen, upcall: upcall))
+        }
+
+        /// Has the processor go on with an examination, if one waits.
+        private mutating func examine(_ processor: Int, until end: UInt64, _ now: UInt64) -> Turn? {
+            guard beginExamining(processor), let computation = reload?.computation else {
+                return nil
+            }
+            arm(processor, until: end, now)
+            return .examine(computation)
         }
 
         /// Has the timer ring at the end of what the processor does, or at the next deadline.

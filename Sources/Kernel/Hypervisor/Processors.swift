@@ -40,7 +40,6 @@
     struct StartingProcessor: BitwiseCopyable {
         var record: PhysicalProcessor
         let common: Processor
-        let bundle: (address: UInt64, size: UInt64)
     }
 
     /// Starts all processors but the one that does this, one after the other. Each sets itself up
@@ -51,8 +50,7 @@
         Trampoline.place()
         for number in 1..<max(1, platform.processors.count) {
             var starting = StartingProcessor(
-                record: platform.processors[number], common: platform.processor,
-                bundle: platform.bundle)
+                record: platform.processors[number], common: platform.processor)
             do throws(BootFailure) {
                 try SharedKernel.start(&starting, platform.clock)
             } catch { throw .machine(error) }
@@ -73,17 +71,7 @@
         starting.record.start(starting.common)
         starting.record.answerStart()
         while !SharedKernel.isPublished { Processor.pause() }
-        // The first processor has validated these bytes, which nobody writes.
-        let bytes = StartInfo.bytes(starting.bundle)
-        guard let bundle = BootBundle(validating: bytes) else {
-            preconditionFailure("the boot bundle has changed")
-        }
-        do throws(SystemManifestError) {
-            let manifest = try SystemManifest(validating: bytes.extracting(bundle.manifest))
-            work(as: starting.record.number, manifest)
-        } catch {
-            preconditionFailure("the manifest has changed")
-        }
+        work(as: starting.record.number)
     }
 
 #endif

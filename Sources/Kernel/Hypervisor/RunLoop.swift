@@ -10,7 +10,8 @@
     /// - Precondition: the other processors have started, and wait for the kernel.
     func run(
         _ system: consuming System, _ manifest: borrowing SystemManifest,
-        _ platform: consuming Platform, _ recorder: consuming Recorder
+        _ platform: consuming Platform, _ recorder: consuming Recorder,
+        _ manifestPlace: (address: UInt64, size: UInt64)
     ) -> Never {
         var platform = platform
         if ownsControlLine(manifest) { platform.line.handOver() }
@@ -30,10 +31,13 @@
         }
         attachServices(&core, &machine, manifest)
         machine.console.line("compartments: running")
+        let place = ManifestPlace(place: manifestPlace, layout: manifest.layout)
         SharedKernel.publish(
-            Kernel(core: core, machine: machine, scheduler: scheduler, records: records)
+            Kernel(
+                core: core, machine: machine, scheduler: scheduler, records: records,
+                manifestPlace: place, reload: system.reload)
         ) {
-            work(as: 0, manifest)
+            work(as: 0)
         }
     }
 
@@ -59,11 +63,16 @@
     }
 
     /// One processor's life.
-    func work(as processor: Int, _ manifest: borrowing SystemManifest) -> Never {
+    func work(as processor: Int) -> Never {
+        var hasExamined = false
         while true {
-            switch SharedKernel.with({ kernel in kernel.turn(processor, manifest) }) {
+            let turn = SharedKernel.with { kernel in
+                kernel.turn(processor, hasExamined: hasExamined)
+            }
+            switch turn {
             case .run(let entry): entry.run()
             case .goOn: break
+            case .examine(let computation): hasExamined = computation.goOn()
             case .wait: Processor.waitForInterrupt()
             case .end: finish(processor)
             }

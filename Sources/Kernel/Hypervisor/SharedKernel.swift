@@ -1,5 +1,6 @@
 #if hasFeature(Embedded)
 
+    import HypervisorCore
     import MachineX86
 
     /// The way to what all processors share. One of the named machine files: it turns an address
@@ -11,10 +12,14 @@
         /// Makes the kernel known to all processors, for ever.
         static func publish(_ kernel: consuming Kernel, _ body: () -> Never) -> Never {
             var kernel = kernel
+            var work: ReloadWork?
             unsafe withUnsafeMutablePointer(to: &kernel) { place in
-                // SAFETY: (one) the kernel stays where it is: `body` does not return.
-                KernelLock.shared = UInt64(UInt(bitPattern: place))
-                body()
+                unsafe withUnsafeMutablePointer(to: &work) { workPlace in
+                    // SAFETY: (one) both stay where they are: `body` does not return.
+                    KernelLock.lent = UInt64(UInt(bitPattern: workPlace))
+                    KernelLock.shared = UInt64(UInt(bitPattern: place))
+                    body()
+                }
             }
             preconditionFailure("the first processor has no more to do")
         }
@@ -41,6 +46,37 @@
             guard let place = unsafe place else { preconditionFailure("nobody is to start") }
             // SAFETY: the address is the one that `start` passed, which waits meanwhile.
             return unsafe place.pointee
+        }
+
+        /// Where a policy is while it is examined without the lock.
+        ///
+        /// - Invariant: *(lent)* between `lend` and `takeBack` only the examination reaches it, of
+        ///   which there is one, on one processor at a time; before and after, whoever holds the
+        ///   lock.
+        private static var lent: UnsafeMutablePointer<ReloadWork?> {
+            guard
+                let place = unsafe UnsafeMutablePointer<ReloadWork?>(
+                    bitPattern: UInt(KernelLock.lent))
+            else { preconditionFailure("there is no kernel yet") }
+            return unsafe place
+        }
+
+        /// Gives a policy to the examination. Under the lock.
+        static func lend(_ work: consuming ReloadWork) {
+            // SAFETY: (lent) the examination has not begun.
+            unsafe lent.pointee = consume work
+        }
+
+        /// Examines what was lent. Without the lock.
+        static func examine() {
+            // SAFETY: (lent) nobody else reaches it until this has returned.
+            unsafe lent.pointee?.examine()
+        }
+
+        /// Takes a policy back. Under the lock, after the examination has ended.
+        static func takeBack() -> ReloadWork? {
+            // SAFETY: (lent) the examination has ended.
+            unsafe lent.pointee.take()
         }
 
         /// Does something with the kernel that no other processor disturbs.

@@ -91,11 +91,13 @@ public struct AuditLine {
     }
 
     /// Adds bytes.
+    @inline(never)
     public mutating func text(_ text: Span<UInt8>) {
         for index in text.indices { add(text[index]) }
     }
 
     /// Adds a number in decimal.
+    @inline(never)
     public mutating func number(_ value: UInt64) {
         var digits = InlineArray<20, UInt8>(repeating: 0)
         var rest = value

@@ -1,3 +1,7 @@
+import PolicyDatabase
+public import ReferenceMonitor
+public import SystemManifest
+
 /// What no compartment may have, whatever the policy says: what the hypervisor uses itself, and
 /// what could move memory or stop the machine without asking it.
 public enum DeviceRules {
@@ -18,4 +22,55 @@ public enum DeviceRules {
         for index in reserved.indices where reserved[index].overlaps(ports) { return true }
         return false
     }
+
+    /// The owner and the ports of a device's range, by its index in the manifest.
+    ///
+    /// - Returns: nil when the range is of another kind.
+    @inline(never)
+    public static func ports(
+        _ range: Int, _ manifest: borrowing SystemManifest
+    ) -> (owner: Int, ports: ClosedRange<UInt16>)? {
+        let record = manifest.deviceRange(at: range)
+        guard record.kind == .ports, let first = UInt16(exactly: record.first),
+            let last = UInt16(exactly: record.last), first <= last
+        else { return nil }
+        return (manifest.device(at: record.device).owner, first...last)
+    }
+
+    /// Whether the policy gives a device's range to a compartment, also without an IOMMU: there is
+    /// none.
+    @inline(never)
+    public static func permits(
+        _ owner: Int, range: Int, _ monitor: borrowing ReferenceMonitor
+    ) -> Bool {
+        let vector = monitor.accessVector(
+            source: monitor.label(ofCompartment: owner),
+            target: monitor.label(ofDeviceRange: range), class: .resource)
+        return vector.contains(ResourcePermission.use)
+            && vector.contains(ResourcePermission.useNoiommu)
+    }
+}
+
+/// A range of I/O ports that the system gives to a compartment, as long as the policy does.
+struct DevicePorts: BitwiseCopyable {
+    /// The index of the range in the manifest.
+    let range: Int
+    /// The index of the compartment.
+    let owner: Int
+    private let first: UInt16
+    private let last: UInt16
+    private let isThere: Bool
+    /// Whether the compartment can use them now.
+    var isPermitted = true
+
+    init(range: Int, owner: Int, ports: ClosedRange<UInt16>?) {
+        self.range = range
+        self.owner = owner
+        first = ports?.lowerBound ?? 0
+        last = ports?.upperBound ?? 0
+        isThere = ports != nil
+    }
+
+    /// The ports; nil: the range is of another kind.
+    var ports: ClosedRange<UInt16>? { isThere ? first...last : nil }
 }

@@ -22,7 +22,7 @@ public struct Domain: BitwiseCopyable {
     /// Its number.
     public let id: DomainID
     /// Its label, as source and, for itself, as target.
-    public let label: SecurityID
+    public internal(set) var label: SecurityID
     /// The page of `struct shared_info`.
     public let sharedInfo: MachineFrame
     /// The first of `grantFrameCount` adjacent frames of the grant table.
@@ -41,6 +41,9 @@ public struct Domain: BitwiseCopyable {
 
     /// Where the guest sees the frames of its grant table; nil: nowhere.
     public internal(set) var grantGuestFrames: InlineArray<4, GuestFrame?>
+    /// The first port for each remote domain, by index, of a list through `EventChannel.next`; 0:
+    /// none. What a pair of domains has in common is found without looking at what it has not.
+    var firstPorts = InlineArray<32, UInt8>(repeating: 0)
     /// The port on which its store is served; nil: no compartment serves it.
     public internal(set) var storePort: EventChannelPort?
     /// Whether it runs, or why it does not.
@@ -110,8 +113,8 @@ public struct Domain: BitwiseCopyable {
     /// Makes a domain with nothing bound but its console, and only its first processor up. It runs
     /// at once if its plan has nobody start before it.
     public init(
-        id: DomainID, label: SecurityID, consoleLabel: SecurityID, pages: SharedPages,
-        cpuCount: Int, plan: LifePlan = LifePlan()
+        id: DomainID, label: SecurityID, pages: SharedPages, cpuCount: Int,
+        plan: LifePlan = LifePlan()
     ) {
         precondition(cpuCount >= 1 && cpuCount <= 8, "a domain has 1 to 8 processors")
         self.id = id
@@ -129,8 +132,7 @@ public struct Domain: BitwiseCopyable {
         self.plan = plan
         channels = InlineArray(repeating: .free)
         if plan.hasConsole {
-            channels[Int(Domain.consolePort.number)] = EventChannel(
-                binding: .console, label: consoleLabel)
+            channels[Int(Domain.consolePort.number)] = EventChannel(binding: .console)
         }
         cpus = InlineArray { VirtualCPU(infoFrame: pages.sharedInfo, number: $0) }
         self.cpuCount = cpuCount

@@ -1,5 +1,4 @@
 public import BootArena
-public import SystemManifest
 
 /// How many events one compartment may cause at another, so that a storm is paid for by who
 /// sends it: beyond its budget a sender waits. No event is lost, and the receiver is interrupted no
@@ -32,42 +31,6 @@ public struct EventBudgets: ~Copyable {
         self.domainCount = domainCount
         self.intervals = intervals
         self.fullAt = fullAt
-    }
-
-    /// Makes full budgets of a system: of a pair whose channels all have rates, what the rates come
-    /// to; the usual one of every other.
-    ///
-    /// - Throws: as `BootArena.reserve`.
-    /// - Complexity: compartments squared, times the channels.
-    public init(
-        _ manifest: borrowing SystemManifest, arena: inout BootArena
-    ) throws(BootArenaError) {
-        try self.init(domainCount: manifest.compartmentCount, arena: &arena)
-        for sender in 0..<manifest.compartmentCount {
-            for receiver in 0..<manifest.compartmentCount {
-                let rate = EventBudgets.rate(from: sender, to: receiver, manifest)
-                if rate > 0 { setRate(from: sender, to: receiver, perSecond: rate) }
-            }
-        }
-    }
-
-    /// The sum of the rates of the channels that lead from one compartment to another; 0: not all
-    /// of them have one, or there is none.
-    private static func rate(
-        from sender: Int, to receiver: Int, _ manifest: borrowing SystemManifest
-    ) -> UInt64 {
-        var sum: UInt64 = 0
-        for index in 0..<manifest.channelCount {
-            let channel = manifest.channel(at: index)
-            let leads =
-                (channel.from == sender && channel.to == receiver)
-                || (channel.isTwoWay && channel.from == receiver && channel.to == sender)
-            guard leads else { continue }
-            guard channel.ratePerSecond > 0 else { return 0 }
-            let (next, overflow) = sum.addingReportingOverflow(channel.ratePerSecond)
-            sum = overflow ? .max : next
-        }
-        return sum
     }
 
     /// The arena that the budgets take, in bytes.

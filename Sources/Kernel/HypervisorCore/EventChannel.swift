@@ -1,5 +1,3 @@
-public import ReferenceMonitor
-
 /// One end of an event channel.
 public struct EventChannel: BitwiseCopyable {
     /// What the port is bound to.
@@ -16,19 +14,36 @@ public struct EventChannel: BitwiseCopyable {
         case interprocessor
         /// The console: the far end is the hypervisor.
         case console
+        /// Taken away by a new policy: nothing rings it, and nothing can be sent. It stays its
+        /// owner's until it is closed, because a guest may not survive that a port is gone.
+        case revoked(remote: DomainID)
     }
 
     /// What the port is bound to.
     public var binding: Binding
-    /// The label that sends on this end are decided by; meaningful for `.unbound`, `.interdomain`
-    /// and `.console`.
-    public var label: SecurityID
     /// The processor that is told of events, by number.
     public var cpu: Int = 0
+    /// The neighbours in the list of the domain's ports for the same remote, by number; 0: none.
+    var next: UInt8 = 0
+    var previous: UInt8 = 0
+
+    /// Binds a port.
+    public init(binding: Binding, cpu: Int = 0) {
+        self.binding = binding
+        self.cpu = cpu
+    }
 
     /// A port that is not in use.
-    public static var free: EventChannel { EventChannel(binding: .free, label: .hypervisor) }
+    public static var free: EventChannel { EventChannel(binding: .free) }
 
     /// Whether the port can be reserved.
     public var isFree: Bool { binding == .free }
+
+    /// The other domain that the port is for; nil: it is for no other domain.
+    var remote: DomainID? {
+        switch binding {
+        case .unbound(let remote), .interdomain(let remote, _): remote
+        case .free, .virtualInterrupt, .interprocessor, .console, .revoked: nil
+        }
+    }
 }

@@ -70,4 +70,22 @@ public enum FaultPoint: UInt8, Equatable, Sendable {
     case respectMask
     /// Who sends beyond its budget waits.
     case chargeSender
+    /// A new policy is measured before it takes effect.
+    case measureReload
+    /// An event channel that a new policy does not permit ends.
+    case revokeChannel
+    /// A port that waits for whom a new policy does not permit waits no longer.
+    case revokeUnbound
+    /// A mapping that a new policy does not permit ends.
+    case revokeMapping
+    /// A mapping that may only read any more is not kept writable.
+    case revokeWriting
+    /// A mapping beyond what a new manifest has pages for ends.
+    case revokeExcess
+    /// An event that a new policy would not let be sent is no longer pending.
+    case revokePending
+    /// I/O ports that a new policy does not give cannot be used any more.
+    case revokePorts
+    /// A virtual interrupt that a new policy does not permit rings no more.
+    case revokeInterrupt
 }

@@ -44,6 +44,9 @@ struct GrantMapping: BitwiseCopyable {
     var reference = GrantReference(number: 0)
     /// Where its holder sees it.
     var place = GuestFrame(number: 0)
+    /// The neighbours in the list of the pair's mappings that do the same; `.max`: none.
+    var next: UInt32 = .max
+    var previous: UInt32 = .max
 }
 
 /// The grants in use and the mappings, of all domains.
@@ -65,6 +68,9 @@ public struct GrantTables: ~Copyable {
     private var firstFree: ArenaTable<UInt32>
     private var used: ArenaTable<UInt32>
     private var quotas: ArenaTable<UInt32>
+    /// Of each ordered pair, the handle that the list of its live mappings that only read begins
+    /// with, then that of those that write; `.max`: none.
+    private var firstOfPair: ArenaTable<UInt32>
 
     /// Reserves tables for `domainCount` domains, each of which can hold `handleCount` mappings. No
     /// pair may map anything yet.
@@ -80,6 +86,8 @@ public struct GrantTables: ~Copyable {
         let firstFree = try arena.reserve(count: domainCount, repeating: UInt32(0))
         let used = try arena.reserve(count: domainCount * domainCount, repeating: UInt32(0))
         let quotas = try arena.reserve(count: domainCount * domainCount, repeating: UInt32(0))
+        let firstOfPair = try arena.reserve(
+            count: 2 * domainCount * domainCount, repeating: UInt32.max)
         for index in mappings.indices {
             mappings[index].nextFree = UInt32(index % max(handleCount, 1) + 1)
         }
@@ -90,28 +98,21 @@ public struct GrantTables: ~Copyable {
         self.firstFree = firstFree
         self.used = used
         self.quotas = quotas
+        self.firstOfPair = firstOfPair
     }
 
     /// The arena that the tables take at most, in bytes.
     public static func arenaSizeInBytes(domainCount: Int, handleCount: Int) -> Int {
         domainCount * referenceCount * MemoryLayout<ActiveGrant>.stride
             + domainCount * handleCount * MemoryLayout<GrantMapping>.stride
-            + domainCount * (domainCount * 8 + 4) + 512
+            + domainCount * (domainCount * 16 + 4) + 576
     }
 
     // MARK: Quotas
 
-    /// Lets `grantee` map `pages` more pages of `grantor` at one time. For the channels of a pair.
-    ///
-    /// - Precondition: both are below `domainCount`.
-    public mutating func addQuota(grantee: Int, grantor: Int, pages: UInt32) {
-        let (sum, overflow) = quotas[pair(grantee, grantor)].addingReportingOverflow(pages)
-        quotas[pair(grantee, grantor)] = overflow ? .max : sum
-    }
-
-    /// Takes from `grantee` every page that it was to map of `grantor`.
-    public mutating func removeQuota(grantee: Int, grantor: Int) {
-        quotas[pair(grantee, grantor)] = 0
+    /// Lets `grantee` map `pages` pages of `grantor` at one time; until then none.
+    mutating func setQuota(grantee: Int, grantor: Int, pages: UInt32) {
+        quotas[pair(grantee, grantor)] = pages
     }
 
     /// How many pages of `grantor` `grantee` may map at one time.
@@ -154,6 +155,7 @@ public struct GrantTables: ~Copyable {
         mappings[index] = mapping
         mappings[index].state = .live
         mappings[index].nextFree = next
+        link(holder, handle, grantor: grantor)
         // INVARIANT (handles): the handle leaves the list.
         if !keepsHandle { firstFree[holder] = next }
         used[pair(holder, grantor)] += 1
@@ -166,9 +168,53 @@ public struct GrantTables: ~Copyable {
         firstFree[holder] = handle
     }
 
-    /// A mapping of `grantee` is no longer one of `grantor`'s frame.
-    mutating func uncount(grantee: Int, grantor: Int) {
+    /// A mapping is no longer one of `grantor`'s frame.
+    mutating func uncount(_ grantee: Int, _ handle: UInt32, grantor: Int) {
         let index = pair(grantee, grantor)
         if used[index] > 0 { used[index] -= 1 }
+        unlink(grantee, handle, grantor: grantor)
+    }
+
+    // MARK: The mappings of a pair
+
+    /// The handle that a pair's list of live mappings begins with; nil: there are none.
+    ///
+    /// - Complexity: constant, whatever else is mapped.
+    func first(grantee: Int, grantor: Int, writable: Bool) -> UInt32? {
+        let first = firstOfPair[2 * pair(grantee, grantor) + (writable ? 1 : 0)]
+        return first == .max ? nil : first
+    }
+
+    /// The handle after one in such a list.
+    func next(_ grantee: Int, after handle: UInt32) -> UInt32? {
+        guard let index = index(grantee, handle) else { return nil }
+        let next = mappings[index].next
+        return next == .max ? nil : next
+    }
+
+    private mutating func link(_ holder: Int, _ handle: UInt32, grantor: Int) {
+        guard let index = index(holder, handle) else { return }
+        let list = 2 * pair(holder, grantor) + (mappings[index].isWritable ? 1 : 0)
+        let first = firstOfPair[list]
+        mappings[index].next = first
+        mappings[index].previous = .max
+        if let after = self.index(holder, first) { mappings[after].previous = handle }
+        firstOfPair[list] = handle
+    }
+
+    private mutating func unlink(_ holder: Int, _ handle: UInt32, grantor: Int) {
+        guard let index = index(holder, handle) else { return }
+        let mapping = mappings[index]
+        let list = 2 * pair(holder, grantor) + (mapping.isWritable ? 1 : 0)
+        if let after = self.index(holder, mapping.next) {
+            mappings[after].previous = mapping.previous
+        }
+        if let before = self.index(holder, mapping.previous) {
+            mappings[before].next = mapping.next
+        } else if firstOfPair[list] == handle {
+            firstOfPair[list] = mapping.next
+        }
+        mappings[index].next = .max
+        mappings[index].previous = .max
     }
 }

@@ -16,13 +16,14 @@ public enum HypercallOperation: Equatable {
     case initControl, expandArray, setPriority
     case mapGrant, unmapGrant, copyGrant
     case setUpGrantTable, queryGrantSize, setGrantVersion
-    case domainControl, accessQuery, readRecords
+    case domainControl, accessQuery, readRecords, loadPolicy, listRevoked
 
     /// The numbers of Xen's public `xen.h` (`__HYPERVISOR_…`) and of each call's own header.
     ///
     /// - Parameters:
     ///   - call: the hypercall's number, from RAX.
-    ///   - subOperation: the first argument, which names the sub-operation where there are any.
+    ///   - subOperation: the first argument, which names the sub-operation where there are any; for
+    ///     `xsm_op` the command that the structure begins with.
     /// - Returns: nil for every operation that the hypervisor does not know.
     public static func decode(call: UInt64, subOperation: UInt64) -> HypercallOperation? {
         switch call {
@@ -33,12 +34,21 @@ public enum HypercallOperation: Equatable {
         case 20: grantOperation(subOperation)
         case 21: .vmAssist
         case 24: vcpuOperation(subOperation)
-        case 27: .accessQuery
+        case 27: securityOperation(subOperation)
         case 29: scheduleOperation(subOperation)
         case 32: eventChannelOperation(subOperation)
         case 34: hvmOperation(subOperation)
         case 35: .readRecords
         case 36: .domainControl
+        default: nil
+        }
+    }
+
+    private static func securityOperation(_ number: UInt64) -> HypercallOperation? {
+        switch number {
+        case 1: .loadPolicy
+        case 6: .accessQuery
+        case 0x4353_4d01: .listRevoked
         default: nil
         }
     }
@@ -117,7 +127,7 @@ public enum HypercallOperation: Equatable {
     var isForNarrow: Bool {
         switch self {
         case .copyGrant, .setUpGrantTable, .registerRunstateArea, .domainControl, .accessQuery,
-            .readRecords:
+            .readRecords, .loadPolicy, .listRevoked:
             false
         default: true
         }
@@ -135,6 +145,8 @@ public enum HypercallOperation: Equatable {
         case onGrant
         /// Decided by the label of the domain that is asked about, once the arguments are decoded.
         case onDomain
+        /// On the label of the policy itself, the initial SID `security`.
+        case onPolicy(Permission)
     }
 
     /// The operation's row.
@@ -163,6 +175,7 @@ public enum HypercallOperation: Equatable {
         case .domainControl: .onDomain
         case .accessQuery: .onHypervisor(SecurityPermission.computeAv)
         case .readRecords: .onHypervisor(XenPermission.clearconsole)
+        case .loadPolicy, .listRevoked: .onPolicy(SecurityPermission.loadPolicy)
         case .queryGrantSize: .onSelf(GrantPermission.query)
         case .setUpGrantTable, .setGrantVersion: .onSelf(GrantPermission.setup)
         }
@@ -213,6 +226,8 @@ public enum HypercallOperation: Equatable {
         case .domainControl: "XEN_DOMCTL_getdomaininfo"
         case .readRecords: "XEN_SYSCTL_readconsole"
         case .accessQuery: "FLASK_ACCESS"
+        case .loadPolicy: "FLASK_LOAD"
+        case .listRevoked: "CASEMATE_REVOKED"
         }
     }
 }

@@ -17,6 +17,9 @@ extension HypervisorCore {
         case .onHypervisor(let permission):
             try authorize(
                 label, .hypervisor, permission, caller, .hypervisor, operation, &machine)
+        case .onPolicy(let permission):
+            try authorize(
+                label, monitor.policyLabel, permission, caller, .hypervisor, operation, &machine)
         case .onEventChannel, .onGrant, .onDomain:
             return
         }
@@ -28,12 +31,11 @@ extension HypervisorCore {
     /// A remote that does not exist is refused exactly as one that the policy forbids: nothing
     /// tells the caller which it was.
     ///
-    /// - Returns: the end's label.
     /// - Throws: `.notPermitted`; a record of the denial was made.
     func authorizeEnd<M: Machine & ~Copyable>(
         of caller: DomainID, to remote: DomainID, _ operation: HypercallOperation,
         _ machine: inout M
-    ) throws(XenError) -> SecurityID {
+    ) throws(XenError) {
         let label = domains[callerIndex(caller)].label
         guard let remoteIndex = index(of: remote) else {
             machine.audit(
@@ -48,7 +50,41 @@ extension HypervisorCore {
             label, end, EventPermission.create, caller, remote, operation, &machine)
         try authorize(
             end, remoteLabel, EventPermission.bind, caller, remote, operation, &machine)
-        return end
+    }
+
+    /// Authorizes the use of an end of an event channel that the caller has: `permission` on the
+    /// end's label. The label is that of the pair, as the policy of this moment has it.
+    ///
+    /// - Parameter remote: the other domain, or the hypervisor.
+    /// - Throws: `.notPermitted`; a record of the denial was made.
+    @inline(never)
+    func authorizeUse<M: Machine & ~Copyable>(
+        of remote: DomainID, _ permission: Permission, _ caller: DomainID,
+        _ operation: HypercallOperation, _ machine: inout M
+    ) throws(XenError) {
+        let label = domains[callerIndex(caller)].label
+        let remoteLabel: SecurityID
+        if remote == .hypervisor {
+            remoteLabel = .hypervisor
+        } else {
+            guard let index = index(of: remote) else { throw .notPermitted }
+            remoteLabel = domains[index].label
+        }
+        let end = monitor.eventLabel(source: label, target: remoteLabel)
+        try authorize(label, end, permission, caller, remote, operation, &machine)
+    }
+
+    /// Refuses something whatever the policy says, and makes the record of a denial.
+    @inline(never)
+    func refuse<M: Machine & ~Copyable>(
+        _ permission: Permission, _ caller: DomainID, _ reached: DomainID,
+        _ operation: HypercallOperation, _ machine: inout M
+    ) -> XenError {
+        machine.audit(
+            Denial(
+                source: caller, target: reached, permission: permission,
+                operation: operation.name))
+        return .notPermitted
     }
 
     /// One decision, with its audit record when it is a denial.

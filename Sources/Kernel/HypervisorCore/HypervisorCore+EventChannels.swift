@@ -17,13 +17,13 @@ extension HypervisorCore {
         guard isCaller(request.u16(at: 0), caller) else { throw .notPermitted }
         let remote = resolve(request.u16(at: 2), caller)
         if machine.omits(.publishAfterDecision) {
-            commit(caller, try freePort(of: caller), .unbound(remote: remote), .hypervisor)
+            commit(caller, try freePort(of: caller), .unbound(remote: remote))
         }
-        let label = try authorizeEnd(of: caller, to: remote, .allocUnbound, &machine)
+        try authorizeEnd(of: caller, to: remote, .allocUnbound, &machine)
         let port = try freePort(of: caller)
         request.set(u32: port.number, at: 4)
         try answer(request, address, caller, machine)
-        commit(caller, port, .unbound(remote: remote), label)
+        commit(caller, port, .unbound(remote: remote))
         return 0
     }
 
@@ -39,7 +39,7 @@ extension HypervisorCore {
         var request = try arguments(address, 12, caller, machine)
         let remote = resolve(request.u16(at: 0), caller)
         let remotePort = EventChannelPort(number: request.u32(at: 4))
-        let label = try authorizeEnd(of: caller, to: remote, .bindInterdomain, &machine)
+        try authorizeEnd(of: caller, to: remote, .bindInterdomain, &machine)
         try authorizeFarEnd(of: remote, to: caller, &machine)
         guard let remoteIndex = index(of: remote),
             let far = channelIndex(remotePort),
@@ -48,7 +48,7 @@ extension HypervisorCore {
         let port = try freePort(of: caller)
         request.set(u32: port.number, at: 8)
         try answer(request, address, caller, machine)
-        commit(caller, port, .interdomain(remote: remote, port: remotePort), label)
+        commit(caller, port, .interdomain(remote: remote, port: remotePort))
         domains[remoteIndex].channels[far].binding = .interdomain(remote: caller, port: port)
         setPending(caller, port, &machine)
         return 0
@@ -85,12 +85,12 @@ extension HypervisorCore {
         }
         if machine.omits(.keepStateWhenFull), port(of: caller, boundTo: .free) == nil {
             clearPending(caller, Domain.consolePort, machine)
-            commit(caller, Domain.consolePort, .free, .hypervisor)
+            commit(caller, Domain.consolePort, .free)
         }
         let port = try freePort(of: caller)
         request.set(u32: port.number, at: 8)
         try answer(request, address, caller, machine)
-        commit(caller, port, .virtualInterrupt(number: number), .hypervisor, cpu: cpu)
+        commit(caller, port, .virtualInterrupt(number: number), cpu: cpu)
         return 0
     }
 
@@ -107,7 +107,7 @@ extension HypervisorCore {
         let port = try freePort(of: caller)
         request.set(u32: port.number, at: 4)
         try answer(request, address, caller, machine)
-        commit(caller, port, .interprocessor, .hypervisor, cpu: cpu)
+        commit(caller, port, .interprocessor, cpu: cpu)
         return 0
     }
 
@@ -124,7 +124,7 @@ extension HypervisorCore {
         let cpu = try processorIndex(request.u32(at: 4), caller)
         switch channel.binding {
         case .virtualInterrupt, .interprocessor, .free: throw .invalidArgument
-        case .unbound, .interdomain, .console: break
+        case .unbound, .interdomain, .console, .revoked: break
         }
         domains[callerIndex(caller)].channels[Int(number)].cpu = cpu
         return 0
@@ -146,7 +146,7 @@ extension HypervisorCore {
             domains[remoteIndex].channels[far].binding = .unbound(remote: caller)
         }
         clearPending(caller, port, machine)
-        commit(caller, port, .free, .hypervisor)
+        commit(caller, port, .free)
         return 0
     }
 
@@ -164,20 +164,16 @@ extension HypervisorCore {
         let label = domains[callerIndex(caller)].label
         switch channel.binding {
         case .interdomain(let remote, let remotePort):
-            try authorize(
-                label, channel.label, EventPermission.send, caller, remote, .send,
-                &machine)
+            try authorizeUse(of: remote, EventPermission.send, caller, .send, &machine)
             if setPending(remote, remotePort, &machine) {
                 charge(processor, to: remote, machine)
             }
         case .unbound(let remote):
-            try authorize(
-                label, channel.label, EventPermission.send, caller, remote, .send,
-                &machine)
+            try authorizeUse(of: remote, EventPermission.send, caller, .send, &machine)
+        case .revoked(let remote):
+            throw refuse(EventPermission.send, caller, remote, .send, &machine)
         case .console:
-            try authorize(
-                label, channel.label, EventPermission.send, caller, .hypervisor, .send,
-                &machine)
+            try authorizeUse(of: .hypervisor, EventPermission.send, caller, .send, &machine)
             drainConsole(caller, &machine)
         case .interprocessor:
             try authorize(
@@ -206,19 +202,20 @@ extension HypervisorCore {
         }
         let channel = domains[callerIndex(caller)].channels[index]
         switch channel.binding {
-        case .free:
+        case .free, .revoked:
             request.set(u32: 0, at: 8)
         case .unbound(let remote):
-            try authorizeStatus(channel, remote, caller, &machine)
+            try authorizeUse(of: remote, EventPermission.status, caller, .status, &machine)
             request.set(u32: 1, at: 8)
             request.set(u16: remote.number, at: 16)
         case .interdomain(let remote, let port):
-            try authorizeStatus(channel, remote, caller, &machine)
+            try authorizeUse(of: remote, EventPermission.status, caller, .status, &machine)
             request.set(u32: 2, at: 8)
             request.set(u16: remote.number, at: 16)
             request.set(u32: port.number, at: 20)
         case .console:
-            try authorizeStatus(channel, .hypervisor, caller, &machine)
+            try authorizeUse(
+                of: .hypervisor, EventPermission.status, caller, .status, &machine)
             request.set(u32: 2, at: 8)
             request.set(u16: 0, at: 16)
             request.set(u32: 0, at: 20)
@@ -231,15 +228,6 @@ extension HypervisorCore {
         request.set(u32: UInt32(channel.cpu), at: 12)
         try answer(request, address, caller, machine)
         return 0
-    }
-
-    private func authorizeStatus<M: Machine & ~Copyable>(
-        _ channel: EventChannel, _ remote: DomainID, _ caller: DomainID, _ machine: inout M
-    ) throws(XenError) {
-        let label = domains[callerIndex(caller)].label
-        try authorize(
-            label, channel.label, EventPermission.status, caller, remote, .status,
-            &machine)
     }
 
     /// `EVTCHNOP_unmask`: unmasks a port and delivers what came meanwhile.

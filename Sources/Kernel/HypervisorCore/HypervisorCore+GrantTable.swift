@@ -95,10 +95,10 @@ extension HypervisorCore {
     public mutating func attachConsole<M: Machine & ~Copyable>(
         of domain: DomainID, to service: DomainID, _ machine: borrowing M
     ) -> Bool {
-        guard let label = serviceLabel(domain, service) else { return false }
+        guard isPair(domain, service) else { return false }
         let index = callerIndex(domain)
         seed(.console, of: domain, for: service, domains[index].consoleGuestFrame, machine)
-        commit(domain, Domain.consolePort, .unbound(remote: service), label)
+        commit(domain, Domain.consolePort, .unbound(remote: service))
         return true
     }
 
@@ -111,24 +111,22 @@ extension HypervisorCore {
     public mutating func attachStore<M: Machine & ~Copyable>(
         of domain: DomainID, to service: DomainID, _ machine: borrowing M
     ) -> Bool {
-        guard let label = serviceLabel(domain, service) else { return false }
+        guard isPair(domain, service) else { return false }
         let index = callerIndex(domain)
         seed(.store, of: domain, for: service, domains[index].storeGuestFrame, machine)
-        commit(domain, Domain.storePort, .unbound(remote: service), label)
+        commit(domain, Domain.storePort, .unbound(remote: service))
         domains[index].storePort = Domain.storePort
         return true
     }
 
-    /// The label of the domain's end of a channel to a service.
-    private func serviceLabel(_ domain: DomainID, _ service: DomainID) -> SecurityID? {
-        guard let index = index(of: domain), let serviceIndex = self.index(of: service),
-            index != serviceIndex
-        else { return nil }
-        return monitor.eventLabel(
-            source: domains[index].label, target: domains[serviceIndex].label)
+    /// Whether these are two domains, and the policy in force lets one wait for the other.
+    private func isPair(_ domain: DomainID, _ service: DomainID) -> Bool {
+        guard domain != service, let first = index(of: domain), let second = index(of: service)
+        else { return false }
+        return permitsEnd(first, second)
     }
 
-    /// Writes an entry of a domain's table on its behalf, and lets the service map the page.
+    /// Writes an entry of a domain's table on its behalf: it permits the service to map the page.
     private mutating func seed<M: Machine & ~Copyable>(
         _ reference: GrantReference, of domain: DomainID, for service: DomainID,
         _ frame: GuestFrame, _ machine: borrowing M
@@ -139,7 +137,5 @@ extension HypervisorCore {
             page, offset: offset + 4, UInt32(truncatingIfNeeded: frame.number))
         // ORDER: the frame is in place before the entry permits anything.
         machine.store32(page, offset: offset, GrantWord.permitting(service).bits)
-        grants.addQuota(
-            grantee: callerIndex(service), grantor: callerIndex(domain), pages: 1)
     }
 }

@@ -223,7 +223,7 @@ extension HypervisorCore {
         closing.add(handle, isSevered: mapping.state == .severed)
         grants.mappings[index].state = .closing
         if machine.omits(.flushBeforeRelease) {
-            releaseMapping(holder, mapping, machine)
+            releaseMapping(holder, handle, mapping, machine)
             machine.unmapForeign(caller, at: mapping.place)
         } else {
             machine.unmapForeign(caller, at: mapping.place)
@@ -242,7 +242,7 @@ extension HypervisorCore {
             let mapping = grants.mappings[index]
             // ORDER: no processor reaches the frame any more.
             if !closing.isSevered[number], !machine.omits(.flushBeforeRelease) {
-                releaseMapping(holder, mapping, machine)
+                releaseMapping(holder, closing.handles[number], mapping, machine)
             }
             grants.close(holder, closing.handles[number])
         }
@@ -250,12 +250,12 @@ extension HypervisorCore {
 
     /// Gives back the use of a mapping that no processor can reach.
     mutating func releaseMapping<M: Machine & ~Copyable>(
-        _ holder: Int, _ mapping: GrantMapping, _ machine: borrowing M
+        _ holder: Int, _ handle: UInt32, _ mapping: GrantMapping, _ machine: borrowing M
     ) {
         guard let grantor = index(of: mapping.grantor),
             let slot = grants.slot(grantor, mapping.reference)
         else { return }
-        grants.uncount(grantee: holder, grantor: grantor)
+        grants.uncount(holder, handle, grantor: grantor)
         let isWriting =
             machine.omits(.releaseWhatWasTaken) ? !mapping.isWritable : mapping.isWritable
         release(

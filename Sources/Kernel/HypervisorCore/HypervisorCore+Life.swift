@@ -135,9 +135,8 @@ extension HypervisorCore {
             endPort(domain, EventChannelPort(number: UInt32(number)), &machine)
         }
         domains[index] = Domain(
-            id: old.id, label: old.label,
-            consoleLabel: monitor.eventLabel(source: old.label, target: .hypervisor),
-            pages: SharedPages(first: old.sharedInfo), cpuCount: old.cpuCount, plan: old.plan)
+            id: old.id, label: old.label, pages: SharedPages(first: old.sharedInfo),
+            cpuCount: old.cpuCount, plan: old.plan)
         domains[index].generation = old.generation
         domains[index].restartCount = sequel == .restart ? old.restartCount : 0
         domains[index].life = .clearing(sequel)

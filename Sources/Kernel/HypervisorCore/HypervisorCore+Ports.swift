@@ -91,15 +91,43 @@ extension HypervisorCore {
     }
 
     /// Binds a port. Cannot fail.
+    @inline(never)
     mutating func commit(
         _ domain: DomainID, _ port: EventChannelPort, _ binding: EventChannel.Binding,
-        _ label: SecurityID, cpu: Int = 0
+        cpu: Int = 0
     ) {
         guard let index = index(of: domain), let number = channelIndex(port) else {
             preconditionFailure("a port was reserved that does not exist")
         }
-        domains[index].channels[number] = EventChannel(
-            binding: binding, label: label, cpu: cpu)
+        unlink(index, number)
+        domains[index].channels[number] = EventChannel(binding: binding, cpu: cpu)
+        link(index, number)
+    }
+
+    /// Adds a port to the list of those for its remote.
+    private mutating func link(_ index: Int, _ number: Int) {
+        let channel = domains[index].channels[number]
+        guard let id = channel.remote, let remote = self.index(of: id) else { return }
+        let first = domains[index].firstPorts[remote]
+        domains[index].channels[number].next = first
+        // At most 64 ports: their numbers fit.
+        let name = UInt8(truncatingIfNeeded: number)
+        if first != 0 { domains[index].channels[Int(first)].previous = name }
+        domains[index].firstPorts[remote] = name
+    }
+
+    /// Takes a port from the list of those for its remote.
+    private mutating func unlink(_ index: Int, _ number: Int) {
+        let channel = domains[index].channels[number]
+        guard let id = channel.remote, let remote = self.index(of: id) else { return }
+        if channel.next != 0 {
+            domains[index].channels[Int(channel.next)].previous = channel.previous
+        }
+        if channel.previous != 0 {
+            domains[index].channels[Int(channel.previous)].next = channel.next
+        } else {
+            domains[index].firstPorts[remote] = channel.next
+        }
     }
 
     /// Sets a port's pending bit and, unless it is masked, makes the domain see it. A masked event

@@ -26,29 +26,58 @@ extension HypervisorCore {
     /// Takes every frame of `grantor`'s from `grantee`, and puts a blank page of the grantee's own
     /// in its place. The handles stay until they are unmapped.
     ///
-    /// - Complexity: the grantee's handles, if it maps any frame of the grantor's.
+    /// - Complexity: the mappings of the pair.
     public mutating func sever<M: Machine & ~Copyable>(
         grantee: Int, grantor: Int, _ machine: inout M
     ) {
-        guard grants.used(grantee: grantee, grantor: grantor) > 0 else { return }
-        let owner = domains[grantor].id
-        let holder = domains[grantee]
-        for handle in 0..<UInt32(grants.handleCount) {
-            guard let index = grants.index(grantee, handle) else { continue }
-            let mapping = grants.mappings[index]
-            guard mapping.state == .live, mapping.grantor == owner else { continue }
-            machine.remapForeign(holder.id, holder.blank, at: mapping.place)
+        for list in 0..<2 {
+            // Each turn takes all that it may, or the last.
+            for _ in 0...grants.handleCount / HypervisorCore.severLimit {
+                let count = sever(
+                    grantee: grantee, grantor: grantor, writable: list == 1,
+                    limit: HypervisorCore.severLimit, isRevoked: false, &machine)
+                if count < HypervisorCore.severLimit { break }
+            }
+        }
+    }
+
+    /// How many mappings one step severs, at most.
+    static var severLimit: Int { 64 }
+
+    /// Severs at most `limit` of the mappings of a pair that do the same.
+    ///
+    /// - Parameter isRevoked: whether each is entered in the list of what a new policy took.
+    /// - Returns: how many.
+    /// - Complexity: as many as it returns, and one flush.
+    @inline(never)
+    mutating func sever<M: Machine & ~Copyable>(
+        grantee: Int, grantor: Int, writable: Bool, limit: Int, isRevoked: Bool,
+        _ machine: inout M
+    ) -> Int {
+        let (holder, blank) = (domains[grantee].id, domains[grantee].blank)
+        var handles = InlineArray<64, UInt32>(repeating: 0)
+        var count = 0
+        var next = grants.first(grantee: grantee, grantor: grantor, writable: writable)
+        while count < min(limit, HypervisorCore.severLimit), let handle = next {
+            next = grants.next(grantee, after: handle)
+            guard let index = grants.index(grantee, handle) else { break }
+            machine.remapForeign(holder, blank, at: grants.mappings[index].place)
             grants.mappings[index].state = .closing
+            handles[count] = handle
+            count += 1
         }
-        if !machine.omits(.flushAfterSever) { machine.flushTranslations(of: holder.id) }
-        for handle in 0..<UInt32(grants.handleCount) {
-            guard let index = grants.index(grantee, handle),
-                grants.mappings[index].state == .closing
-            else { continue }
+        guard count > 0 else { return 0 }
+        if !machine.omits(.flushAfterSever) { machine.flushTranslations(of: holder) }
+        for number in 0..<count {
+            guard let index = grants.index(grantee, handles[number]) else { continue }
             // ORDER: no processor reaches the frame any more.
-            releaseMapping(grantee, grants.mappings[index], machine)
+            releaseMapping(grantee, handles[number], grants.mappings[index], machine)
             grants.mappings[index].state = .severed
+            if isRevoked {
+                note(.mapping(handle: handles[number]), of: holder, with: domains[grantor].id)
+            }
         }
+        return count
     }
 
     /// Unmaps everything that a domain has mapped.
@@ -69,7 +98,7 @@ extension HypervisorCore {
             else { continue }
             // ORDER: no processor reaches the frame any more.
             let mapping = grants.mappings[index]
-            if mapping.state == .live { releaseMapping(holder, mapping, machine) }
+            if mapping.state == .live { releaseMapping(holder, handle, mapping, machine) }
             grants.close(holder, handle)
         }
     }
@@ -87,6 +116,6 @@ extension HypervisorCore {
             domains[remoteIndex].channels[far].binding = .unbound(remote: domain)
         }
         clearPending(domain, port, machine)
-        commit(domain, port, .free, .hypervisor)
+        commit(domain, port, .free)
     }
 }

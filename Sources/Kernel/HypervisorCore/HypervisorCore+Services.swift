@@ -27,13 +27,12 @@ extension HypervisorCore {
     /// - Layout: `u32 cmd`, `u32 interface_version` (1), `u32 ssid`, `u32 tsid`, `u32 tclass`,
     ///   `u32 req`, then [hypervisor] `u32 allowed`, `u32 audit_allow`, `u32 audit_deny`,
     ///   `u32 seqno`.
-    /// - Throws: `.badAddress`; `.unknownOperation` for another command; `.invalidArgument` for
-    ///   another version, or a SID or class that does not exist.
+    /// - Throws: `.badAddress`; `.invalidArgument` for another version, or a SID or class that does
+    ///   not exist.
     func answerAccessQuery<M: Machine & ~Copyable>(
         _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: inout M
     ) throws(XenError) -> Int64 {
         var request = try arguments(address, 40, caller, machine)
-        guard request.u32(at: 0) == 6 else { throw .unknownOperation }
         guard request.u32(at: 4) == 1,
             let source = label(ofSID: request.u32(at: 8)),
             let target = label(ofSID: request.u32(at: 12)),
@@ -45,7 +44,7 @@ extension HypervisorCore {
         // Each denial is recorded, nothing that is allowed.
         request.set(u32: 0, at: 28)
         request.set(u32: .max, at: 32)
-        request.set(u32: 1, at: 36)
+        request.set(u32: policySequence, at: 36)
         recordRefused(
             request.u32(at: 20) & ~vector.bits, objectClass, source, target, &machine)
         try answer(request, address, caller, machine)

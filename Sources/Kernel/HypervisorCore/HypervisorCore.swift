@@ -18,7 +18,9 @@ public struct HypervisorCore: ~Copyable {
     /// All domains; their number never changes.
     public internal(set) var domains: ArenaTable<Domain>
     /// Who may do what.
-    public let monitor: ReferenceMonitor
+    public internal(set) var monitor: ReferenceMonitor
+    /// How far the replacement of the policy is.
+    public internal(set) var reload = PolicyReload()
     /// Who uses whose frames.
     public internal(set) var grants: GrantTables
     /// Who owns which frames.
@@ -52,6 +54,7 @@ public struct HypervisorCore: ~Copyable {
         budgets: consuming EventBudgets, records: consuming AuditRing
     ) {
         precondition(grants.domainCount == domains.count, "grant tables for other domains")
+        precondition(domains.count <= 32, "more domains than a system has")
         self.domains = domains
         self.monitor = monitor
         self.grants = grants
@@ -66,13 +69,19 @@ public struct HypervisorCore: ~Copyable {
     public mutating func hypercall<M: Machine & ~Copyable>(
         _ request: HypercallRequest, from caller: VirtualCPUID, machine: inout M
     ) -> HypercallResult {
-        guard
-            let operation = HypercallOperation.decode(
-                call: request.call, subOperation: request.arguments[0]),
-            !request.isNarrow || operation.isForNarrow
-        else { return .finished(XenError.unknownOperation.result) }
         do throws(XenError) {
+            let subOperation =
+                request.call == 27
+                ? try securityCommand(request, caller.domain, machine) : request.arguments[0]
+            guard
+                let operation = HypercallOperation.decode(
+                    call: request.call, subOperation: subOperation),
+                !request.isNarrow || operation.isForNarrow
+            else { throw .unknownOperation }
             try authorize(operation, caller: caller.domain, machine: &machine)
+            if operation == .loadPolicy {
+                return try loadPolicy(request, caller.domain, &machine)
+            }
             if operation.requirement == .onGrant {
                 return try grantOperation(operation, request, caller.domain, &machine)
             }
@@ -135,7 +144,9 @@ public struct HypervisorCore: ~Copyable {
             let count = request.arguments[2]
             return try grantTableOperation(operation, argument, count, caller, machine)
         case .setGrantVersion: return try setGrantVersion(argument, caller, machine)
-        case .mapGrant, .unmapGrant, .copyGrant: throw .unknownOperation
+        case .mapGrant, .unmapGrant, .copyGrant, .loadPolicy: throw .unknownOperation
+        case .listRevoked:
+            return try listRevoked(GuestVirtualAddress(request.arguments[0]), caller, machine)
         case .domainControl, .accessQuery, .readRecords:
             return try serviceOperation(operation, request, caller, &machine)
         }

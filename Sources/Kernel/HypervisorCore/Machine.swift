@@ -54,6 +54,11 @@ public protocol Machine: ~Copyable {
     /// the page tables no longer hold, nor will.
     mutating func flushTranslations(of domain: DomainID)
 
+    /// Lets a domain use I/O ports directly, or no longer; a use of others reads as nothing there.
+    /// A processor that runs the domain may go on until `flushTranslations`.
+    mutating func setPorts(
+        _ domain: DomainID, _ ports: ClosedRange<UInt16>, isPermitted: Bool)
+
     /// Copies bytes between two frames, or within one, as `memmove` does.
     ///
     /// - Precondition: `offset + count` is at most 4,096, for both.

@@ -11,6 +11,10 @@ public enum XenError: Error, Equatable {
     case noSpace
     /// `XEN_ENOSYS`: no such operation.
     case unknownOperation
+    /// `XEN_EIO`: the machine could not do it.
+    case failed
+    /// `XEN_EBUSY`: somebody else does it.
+    case busy
     /// `XEN_EEXIST`: there is one already.
     case alreadyExists
     /// `XEN_ETIME`: the moment has passed.
@@ -25,7 +29,9 @@ public enum XenError: Error, Equatable {
         switch self {
         case .notPermitted: -1
         case .notFound: -2
+        case .failed: -5
         case .badAddress: -14
+        case .busy: -16
         case .alreadyExists: -17
         case .invalidArgument: -22
         case .noSpace: -28

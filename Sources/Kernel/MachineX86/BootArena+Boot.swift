@@ -14,6 +14,21 @@
             // SAFETY: fresh memory of `size` bytes, frame-aligned, mapped, given to nobody else.
             return unsafe BootArena(unsafeMemory: pointer, sizeInBytes: Int(size))
         }
+
+        /// Reserves two regions of a size for a value that is replaced as a whole.
+        ///
+        /// - Throws: `.outOfMemory`.
+        public mutating func reserveTables<Value: ~Copyable>(
+            size: UInt64
+        ) throws(BootFailure) -> AlternatingTables<Value> {
+            let (start, next) = (try reserve(size: size), try reserve(size: size))
+            guard let first = unsafe UnsafeMutableRawPointer(bitPattern: UInt(start)),
+                let second = unsafe UnsafeMutableRawPointer(bitPattern: UInt(next))
+            else { throw .outOfMemory }
+            // SAFETY: as above, twice.
+            return unsafe AlternatingTables(
+                unsafeFirst: first, second: second, sizeInBytes: Int(size))
+        }
     }
 
 #endif

@@ -33,11 +33,13 @@
                 first: MachineFrame(number: memoryStart >> 12), count: memorySize >> 12)
         }
 
-        /// Lets the domain's processors use I/O ports without leaving it, until the machine ends.
-        public func permitPorts(_ ports: ClosedRange<UInt16>) {
+        /// Lets the domain's processors use I/O ports without leaving it, or no longer.
+        public func setPorts(_ ports: ClosedRange<UInt16>, isPermitted: Bool) {
             for port in ports {
                 let place = portPermissions + UInt64(port >> 3)
-                PhysicalMemory.store8(place, PhysicalMemory.load8(place) & ~(1 << UInt8(port & 7)))
+                let bit: UInt8 = 1 << UInt8(port & 7)
+                let others = PhysicalMemory.load8(place) & ~bit
+                PhysicalMemory.store8(place, isPermitted ? others : others | bit)
             }
         }
 

@@ -11,7 +11,8 @@
         /// One page of its own, at which its GS points.
         ///
         /// - Layout: `u64` 1 while it runs a guest [this processor]; `u64` at 8: 1 once its timer
-        ///   rang [interrupt]; words of the start at 16 and 24; GDT at 64, TSS at 128.
+        ///   rang [interrupt]; words of the start at 16 and 24; of a computation at 32 and 40; GDT
+        ///   at 64, TSS at 128.
         let block: UInt64
         /// Holds the hypervisor's own FS, GS, TR and system-call registers across a world switch.
         let hostBlock: UInt64
@@ -19,8 +20,9 @@
         private let saveArea: UInt64
         /// The end of its stack; 0 for the processor that booted, which has one already.
         private let stackTop: UInt64
-        /// The ends of the stacks for faults, non-maskable interrupts and machine checks.
-        private let faultStacks: InlineArray<3, UInt64>
+        /// The ends of the stacks for faults, non-maskable interrupts, machine checks and other
+        /// interrupts.
+        private let faultStacks: InlineArray<4, UInt64>
         /// What its time-stamp counter is ahead of the first processor's.
         ///
         /// - Units: TSC ticks, modulo 2⁶⁴.
@@ -32,7 +34,7 @@
         /// The number of the domain that it ran last.
         var lastDomain: UInt16 = 0
 
-        private static var stackSize: UInt64 { 65_536 }
+        private static var stackSize: UInt64 { 131_072 }
         private static var faultStackSize: UInt64 { 8192 }
 
         /// The identifier of the processor that asks.
@@ -53,7 +55,7 @@
                 number == 0
                 ? 0
                 : try PhysicalProcessor.reserveStack(PhysicalProcessor.stackSize, &memory)
-            var stacks = InlineArray<3, UInt64>(repeating: 0)
+            var stacks = InlineArray<4, UInt64>(repeating: 0)
             for index in stacks.indices {
                 stacks[index] = try PhysicalProcessor.reserveStack(
                     PhysicalProcessor.faultStackSize, &memory)
@@ -226,6 +228,12 @@
         public static var shared: UInt64 {
             get { machine_acquire(machine_word(2)) }
             set { machine_release(machine_word(2), newValue) }
+        }
+
+        /// Where what is lent to a computation is; 0 until then.
+        public static var lent: UInt64 {
+            get { machine_acquire(machine_word(4)) }
+            set { machine_release(machine_word(4), newValue) }
         }
     }
 

@@ -61,9 +61,9 @@
                 let stack: UInt64 = vector == 2 ? 2 : (vector == 18 ? 3 : 1)
                 setGate(table, vector, machine_exception_entry(UInt32(vector)), stack: stack)
             }
-            setGate(table, Int(LocalAPIC.timerVector), machine_timer_entry(), stack: 0)
-            setGate(table, Int(LocalAPIC.kickVector), machine_kick_entry(), stack: 0)
-            setGate(table, 0xff, machine_spurious_entry(), stack: 0)
+            setGate(table, Int(LocalAPIC.timerVector), machine_timer_entry(), stack: 4)
+            setGate(table, Int(LocalAPIC.kickVector), machine_kick_entry(), stack: 4)
+            setGate(table, 0xff, machine_spurious_entry(), stack: 4)
             return table
         }
 

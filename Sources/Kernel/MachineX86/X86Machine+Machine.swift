@@ -157,6 +157,13 @@
             flushTranslations(of: domain)
         }
 
+        /// Changes the map of I/O ports that each processor of the domain has.
+        public mutating func setPorts(
+            _ domain: DomainID, _ ports: ClosedRange<UInt16>, isPermitted: Bool
+        ) {
+            spaces[Int(domain.number) - 1].setPorts(ports, isPermitted: isPermitted)
+        }
+
         /// Reads a word of a shared page.
         public func load64(_ frame: MachineFrame, offset: Int) -> UInt64 {
             PhysicalMemory.load64(place(frame, offset))

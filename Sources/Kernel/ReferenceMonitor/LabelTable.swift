@@ -62,6 +62,7 @@ struct LabelTable: ~Copyable {
         var result = LabelTable(size, labels, types, firstOfType, nextOfType, eventLabels)
         result.append(hypervisor)
         try result.addRecords(policy, manifest)
+        try result.appendObject(policy.context(of: .security), policy)
         result.appendOutsider(policy)
         try result.addEnds(policy, named)
         return result
@@ -126,14 +127,14 @@ struct LabelTable: ~Copyable {
                 case .ports: policy.context(ofPorts: range.first, range.last)
                 case .memory: policy.context(ofFrames: range.first >> 12, range.last >> 12)
                 }
-            try appendDevice(context, policy)
+            try appendObject(context, policy)
         }
         for index in 0..<size.devices {
             var context: SecurityContext?
             if let address = manifest.device(at: index).pciAddress {
                 context = policy.context(ofFunction: address)
             }
-            try appendDevice(context, policy)
+            try appendObject(context, policy)
         }
     }
 
@@ -147,8 +148,9 @@ struct LabelTable: ~Copyable {
             types.span)
     }
 
-    /// Adds the label of a device; to one without a label nothing is permitted.
-    private mutating func appendDevice(
+    /// Adds the label of a device, or of the policy itself; to one without a label nothing is
+    /// permitted.
+    private mutating func appendObject(
         _ context: SecurityContext?, _ policy: borrowing PolicyDatabase
     ) throws(ReferenceMonitorError) {
         guard let context else { return appendOutsider(policy) }

@@ -54,11 +54,13 @@ struct MonitorSize {
     var firstDeviceRange: Int { firstDirectory + directories }
     /// The first of the labels that belong to devices, as PCI functions.
     var firstDevice: Int { firstDeviceRange + deviceRanges }
+    /// The label of the policy itself.
+    var policy: Int { firstDevice + devices }
     /// The label to which nothing is permitted.
-    var denied: Int { firstDevice + devices }
+    var denied: Int { policy + 1 }
     /// The first of the labels of event channels.
     var firstEnd: Int { denied + 1 }
-    /// The most labels: at most 512 + 1,024 + 8,192 + 4,096 + 1,024 + 2 + 13,824 of them, which
+    /// The most labels: at most 512 + 1,024 + 8,192 + 4,096 + 1,024 + 3 + 13,824 of them, which
     /// fit into 16 bits.
     var labels: Int { firstEnd + ends }
 

@@ -13,8 +13,9 @@ public import SystemManifest
 ///
 /// Labels are numbered: the hypervisor; the compartments; the shared subtrees of the store; the
 /// directories of channels; the ranges of devices; the devices, as PCI functions; all in the order
-/// of the manifest's records. Then comes the label of every event channel that nobody declared, to
-/// which nothing is permitted, and at last those of the ends of event channels.
+/// of the manifest's records. Then come the policy itself (initial SID `security`), the label of
+/// every event channel that nobody declared, to which nothing is permitted, and at last those of
+/// the ends of event channels.
 ///
 /// - Invariant (closed): each label that a request can name was interned when the monitor was made.
 /// - Invariant (exact): what it says of two labels and a class is what `PolicyDatabase` computes
@@ -69,6 +70,10 @@ public struct ReferenceMonitor: ~Copyable, Sendable {
     /// The label of every event channel, and of every device, that the policy has no label for:
     /// nothing is permitted to it, and it may do nothing.
     public var deniedLabel: SecurityID { id(labels.size.denied) }
+
+    /// The label of the policy itself, the initial SID `security`: what loading another one, or
+    /// relabelling, is permitted on. The denied label if the policy has none.
+    public var policyLabel: SecurityID { member(labels.size.policy) }
 
     /// Returns the label of an index; nil when there is none.
     public func label(at index: Int) -> SecurityID? {

@@ -75,7 +75,7 @@ public enum ManifestFeature {
         certificate | twoWaySignals | rings | storeService | consoleService | fairSchedule
             | fixedSchedule | exemptions | integrity | furtherClaims
             | manualStart | startOrder | restart | noConsole | controlService
-            | auditService | devices | rates | storeSubtrees
+            | auditService | devices | rates | storeSubtrees | policyLoading | relabelling
     }
 }
 

@@ -20,6 +20,8 @@ void interrupt_timer(void);
 void interrupt_kick(void);
 void extended_state_load(uint64_t area, uint64_t mask);
 void interrupt_spurious(void);
+void computation_entry(void);
+uint64_t computation_resume(uint64_t registers);
 void svm_run(uint64_t guest_vmcb, uint64_t registers, uint64_t host_vmcb);
 
 static inline uint64_t machine_image_start(void) { return (uint64_t)image_start; }
@@ -54,6 +56,7 @@ static inline uint64_t machine_exception_entry(uint32_t n) {
 }
 static inline uint64_t machine_timer_entry(void) { return (uint64_t)&interrupt_timer; }
 static inline uint64_t machine_spurious_entry(void) { return (uint64_t)&interrupt_spurious; }
+static inline uint64_t machine_computation_entry(void) { return (uint64_t)&computation_entry; }
 static inline uint64_t machine_kick_entry(void) { return (uint64_t)&interrupt_kick; }
 
 static inline uint8_t machine_in8(uint16_t port) {

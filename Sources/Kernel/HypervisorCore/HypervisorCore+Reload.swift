@@ -1,0 +1,241 @@
+public import BootArena
+public import Digests
+import PolicyDatabase
+import ReferenceMonitor
+public import SystemManifest
+
+/// Replacing the policy while the system runs: `FLASK_LOAD` (Xen public `xsm/flask_op.h`).
+///
+/// The call is made again by the guest until it is done, so that no step is long: copy a part,
+/// wait for the examination, put the policy into force, take away what it forbids.
+extension HypervisorCore {
+    /// Lets the policy be replaced by whoever it says.
+    public mutating func allowReload(_ reload: consuming PolicyReload) {
+        self.reload = consume reload
+    }
+
+    /// Which policy is in force, from 1; it rises with each reload.
+    public var policySequence: UInt32 { reload.sequence }
+
+    /// The command that the structure of `xsm_op` begins with.
+    ///
+    /// - Throws: `.badAddress`.
+    func securityCommand<M: Machine & ~Copyable>(
+        _ request: HypercallRequest, _ caller: DomainID, _ machine: borrowing M
+    ) throws(XenError) -> UInt64 {
+        let address = GuestVirtualAddress(request.arguments[0])
+        return UInt64(try arguments(address, 4, caller, machine).u32(at: 0))
+    }
+
+    /// `FLASK_LOAD`: replaces policy and manifest.
+    ///
+    /// - Layout: `u32 cmd`, `u32 interface_version` (1), `u64 buffer`, `u32 size`, then
+    ///   [hypervisor] `u32 reason`, a number of `ReloadRefusal`.
+    /// - Trust: the buffer's bytes were copied from the guest once; nothing rereads them.
+    /// - Throws: `.badAddress`; `.invalidArgument` for another version, and when the new system is
+    ///   refused, with its reason; `.noSpace` when it is longer than what was reserved; `.busy`
+    ///   when somebody else loads one; `.notPermitted`, when it changes a label; `.failed` when it
+    ///   cannot be measured. Nothing changed then; but when `.badAddress` comes from a call that
+    ///   is made again, the system may be in force already (`policySequence`).
+    mutating func loadPolicy<M: Machine & ~Copyable>(
+        _ request: HypercallRequest, _ caller: DomainID, _ machine: inout M
+    ) throws(XenError) -> HypercallResult {
+        let address = GuestVirtualAddress(request.arguments[0])
+        let arguments = try arguments(address, 24, caller, machine)
+        guard arguments.u32(at: 4) == 1 else { throw .invalidArgument }
+        let call = PolicyReload.Call(
+            caller: caller, generation: domains[callerIndex(caller)].generation,
+            buffer: arguments.u64(at: 8), size: Int(arguments.u32(at: 16)))
+        try join(call)
+        switch reload.phase {
+        case .copying: try reload.copyPart(machine)
+        case .examined: try decideReload(arguments, address, &machine)
+        case .notMeasured:
+            throw refuseReload(.notMeasured, .failed, arguments, address, machine)
+        case .revoking: continueReload(&machine)
+        case .done:
+            reload.phase = .idle
+            return .finished(0)
+        case .idle, .waiting, .measuring: break
+        }
+        return .unfinished(second: request.arguments[1], third: request.arguments[2])
+    }
+
+    /// Goes on with a call, or begins it.
+    ///
+    /// - Throws: `.busy`, `.noSpace`; nothing changed then.
+    private mutating func join(_ call: PolicyReload.Call) throws(XenError) {
+        let present = reload.call
+        if call == present, reload.phase != .idle { return }
+        switch reload.phase {
+        case .idle, .done: break
+        case .revoking: throw .busy
+        case .copying, .waiting, .examined, .measuring, .notMeasured:
+            // Who began it may begin anew; who has stopped will not go on.
+            let isItsOwn = call.caller == present.caller
+            guard !reload.isLent, isItsOwn || !isAlive(present) else { throw .busy }
+        }
+        guard reload.capacity > 0, call.size <= reload.capacity else { throw .noSpace }
+        reload.begin(call)
+    }
+
+    private func isAlive(_ call: PolicyReload.Call) -> Bool {
+        guard let index = index(of: call.caller) else { return false }
+        return domains[index].life == .running && domains[index].generation == call.generation
+    }
+
+    // MARK: Examination
+
+    /// Whether a copied policy waits to be examined, or somebody does it.
+    public var awaitsExamination: Bool { reload.phase == .waiting }
+
+    /// Gives the copied policy to whoever examines it now.
+    ///
+    /// - Returns: nil when there is none, or somebody has it.
+    public mutating func takeReloadWork() -> ReloadWork? {
+        guard awaitsExamination else { return nil }
+        return reload.work.take()
+    }
+
+    /// Takes an examined policy back.
+    public mutating func returnReloadWork(_ work: consuming ReloadWork) {
+        reload.work = consume work
+        reload.phase = .examined
+    }
+
+    // MARK: Decision
+
+    /// What is to be measured before it takes effect; nil: nothing.
+    public var reloadToMeasure:
+        (policyDigest: Digest384, manifestDigest: Digest384, version: UInt64)?
+    {
+        guard reload.phase == .measuring else { return nil }
+        switch reload.work {
+        case .some(let work):
+            return (work.next.policyDigest, work.next.manifestDigest, work.next.version)
+        case .none: return nil
+        }
+    }
+
+    /// Says whether `reloadToMeasure` was extended into PCR 15. If it was, the system is in force
+    /// when this returns; if it was not, nothing changes.
+    public mutating func noteReloadMeasured(_ isMeasured: Bool) {
+        guard reload.phase == .measuring else { return }
+        if isMeasured { commitReload() } else { reload.phase = .notMeasured }
+    }
+
+    /// Refuses the examined system, or has it measured.
+    ///
+    /// - Throws: as `loadPolicy`.
+    private mutating func decideReload<M: Machine & ~Copyable>(
+        _ arguments: GuestBytes, _ address: GuestVirtualAddress, _ machine: inout M
+    ) throws(XenError) {
+        switch reload.outcome {
+        case .fits: break
+        case .refused(let refusal):
+            throw refuseReload(refusal, .invalidArgument, arguments, address, machine)
+        case .notExamined: return
+        }
+        let caller = reload.call.caller
+        if reload.relabels {
+            let label = domains[callerIndex(caller)].label
+            do throws(XenError) {
+                try authorize(
+                    label, monitor.policyLabel, SecurityPermission.computeRelabel, caller,
+                    .hypervisor, .loadPolicy, &machine)
+            } catch {
+                throw refuseReload(.relabelNotPermitted, error, arguments, address, machine)
+            }
+        }
+        // ORDER: measured before it takes effect; nothing after that can fail.
+        if machine.omits(.measureReload) { commitReload() } else { reload.phase = .measuring }
+    }
+
+    private mutating func refuseReload<M: Machine & ~Copyable>(
+        _ refusal: ReloadRefusal, _ error: XenError, _ arguments: GuestBytes,
+        _ address: GuestVirtualAddress, _ machine: borrowing M
+    ) -> XenError {
+        reload.phase = .idle
+        reload.report = .refused(refusal)
+        var arguments = arguments
+        arguments.set(u32: refusal.number, at: 20)
+        return machine.copyToGuest(reload.call.caller, at: address, arguments) ? error : .badAddress
+    }
+
+    /// Puts the measured system into force: from now on everything is decided by it.
+    private mutating func commitReload() {
+        reload.work?.commit(&monitor)
+        // WRAPS: a service compares it for being another.
+        reload.sequence &+= 1
+        for index in domains.indices { domains[index].label = monitor.label(ofCompartment: index) }
+        for pair in 0..<domains.count * domains.count { set(pair, reload.planned(pair)) }
+        reload.revokedCount = 0
+        reload.cursor = 0
+        reload.steps = (0, 0, 0)
+        reload.phase = .revoking
+    }
+
+    /// Bounds what a system's compartments may map of each other, and signal to each other, by the
+    /// channels of its manifest; the machine does it once, before any of them runs.
+    ///
+    /// - Throws: as `BootArena.reserve`.
+    public mutating func setBounds(
+        of manifest: borrowing SystemManifest, arena: inout BootArena
+    ) throws(BootArenaError) {
+        var plan = try PairPlan(compartmentCount: domains.count, arena: &arena)
+        plan.fill(manifest)
+        for pair in 0..<domains.count * domains.count { set(pair, plan[pair]) }
+    }
+
+    /// The arena that `setBounds` takes, in bytes.
+    public static func boundsSizeInBytes(domainCount count: Int) -> Int { count * count * 12 + 128 }
+
+    private mutating func set(_ pair: Int, _ bounds: (pages: UInt32, rate: UInt64)) {
+        let (first, second) = (pair / domains.count, pair % domains.count)
+        grants.setQuota(grantee: first, grantor: second, pages: bounds.pages)
+        let usual = 1_000_000_000 / EventBudgets.usualInterval
+        budgets.setRate(
+            from: first, to: second, perSecond: bounds.rate == 0 ? usual : bounds.rate)
+    }
+
+    /// What there is to tell people about a reload, once.
+    public mutating func takeReloadReport() -> PolicyReload.Report? {
+        guard let report = reload.report else { return nil }
+        reload.report = nil
+        return report
+    }
+
+    // MARK: The list
+
+    /// `CASEMATE_REVOKED`: what the last reload took away, a page of it.
+    ///
+    /// - Layout: `u32 cmd`, `u32 interface_version` (1), `u32 first`, then [hypervisor]
+    ///   `u32 sequence`, `u32 total`, `u32 count`, and at 24 up to 8 records of 12 bytes:
+    ///   `u16 kind`, `u16 holder`, `u16 other`, `u16 reserved`, `u32 port or handle`.
+    /// - Throws: `.badAddress`; `.invalidArgument` for another version; `.busy` while more is being
+    ///   taken away.
+    mutating func listRevoked<M: Machine & ~Copyable>(
+        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
+    ) throws(XenError) -> Int64 {
+        var request = try arguments(address, 120, caller, machine)
+        guard request.u32(at: 4) == 1 else { throw .invalidArgument }
+        guard reload.phase != .revoking else { throw .busy }
+        for offset in 12..<120 { request[offset] = 0 }
+        let first = Int(request.u32(at: 8))
+        var count = 0
+        while count < 8, let found = reload.revocation(at: first + count) {
+            let place = 24 + 12 * count
+            let (kind, number) = found.numbers
+            request.set(u16: kind, at: place)
+            request.set(u16: found.holder.number, at: place + 2)
+            request.set(u16: found.other.number, at: place + 4)
+            request.set(u32: number, at: place + 8)
+            count += 1
+        }
+        request.set(u32: policySequence, at: 12)
+        request.set(u32: UInt32(truncatingIfNeeded: reload.revokedCount), at: 16)
+        request.set(u32: UInt32(count), at: 20)
+        try answer(request, address, caller, machine)
+        return 0
+    }
+}
