@@ -33,6 +33,11 @@ final class FakeTerminal: ConsoleMachine {
         AccessVector(bits: 0)
     }
     func reportDenial(subject: Int, object: Int, _ permission: Permission) {}
+
+    func policySequence() -> UInt32 { 1 }
+
+    func manifestPart(at offset: Int) -> ManifestPart? { nil }
+
     func now() -> UInt64 { 0 }
 
     func life(of domain: UInt16) -> DomainLife {

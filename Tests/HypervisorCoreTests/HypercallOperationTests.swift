@@ -53,6 +53,7 @@ import Testing
         #expect(decode(__HYPERVISOR_xsm_op, 6) == .accessQuery)
         #expect(decode(__HYPERVISOR_xsm_op, 1) == .loadPolicy)
         #expect(decode(__HYPERVISOR_xsm_op, 0x4353_4d01) == .listRevoked)
+        #expect(decode(__HYPERVISOR_xsm_op, 0x4353_4d02) == .readManifest)
         #expect(decode(__HYPERVISOR_xsm_op, 7) == nil)
         #expect(decode(__HYPERVISOR_set_timer_op, 77) == .setTimer)
         #expect(decode(__HYPERVISOR_vm_assist, VMASST_CMD_enable) == .vmAssist)

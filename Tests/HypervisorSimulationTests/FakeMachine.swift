@@ -39,6 +39,9 @@ final class FakeMemory {
         return left == 0
     }
 
+    /// The manifest in force.
+    var manifest: [UInt8] = []
+
     /// The I/O ports that each domain can use, of those that were ever given or taken; and those
     /// that a processor which runs it can still use.
     private(set) var ports: [UInt16: (permitted: Set<UInt16>, stale: Set<UInt16>)] = [:]
@@ -216,6 +219,10 @@ struct FakeMachine: Machine, ~Copyable {
     }
 
     func omits(_ point: FaultPoint) -> Bool { memory.fault == point }
+
+    func manifestSize() -> Int { memory.manifest.count }
+
+    func manifestByte(at offset: Int) -> UInt8 { memory.manifest[offset] }
 
     func systemTimeInNanoseconds() -> UInt64 { memory.now }
 

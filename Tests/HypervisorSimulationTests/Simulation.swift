@@ -74,6 +74,7 @@ struct Simulation: ~Copyable {
         core.allowReload(reload)
         self.core = core
         machine = FakeMachine(memory: memory)
+        memory.manifest = system.compiled.manifest
         for index in 0..<manifest.deviceRangeCount {
             guard let (owner, ports) = DeviceRules.ports(index, manifest) else { continue }
             machine.setPorts(DomainID(number: UInt16(owner + 1)), ports, isPermitted: true)

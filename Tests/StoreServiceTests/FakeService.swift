@@ -73,6 +73,21 @@ final class FakeMachine: ServiceMachine {
         denials.append("\(subject) \(object) \(permission.name)")
     }
 
+    /// Which policy is in force.
+    var sequence: UInt32 = 1
+    /// Its manifest; empty: the hypervisor does not answer.
+    var manifest: [UInt8] = []
+
+    func policySequence() -> UInt32 { sequence }
+
+    func manifestPart(at offset: Int) -> ManifestPart? {
+        guard offset < manifest.count else { return nil }
+        let count = min(ManifestPart.capacity, manifest.count - offset)
+        var part = ManifestPart(count: count, total: manifest.count, sequence: sequence)
+        for index in 0..<count { part.bytes[index] = manifest[offset + index] }
+        return part
+    }
+
     /// The clock, in microseconds.
     var time: UInt64 = 1_000_000
 
@@ -226,6 +241,7 @@ final class TestService {
     /// The hypervisor's number of the label of `/channel/readings`.
     static let directoryNumber = 5
     var layoutRefusals: Int { server.layoutRefusals }
+    var revokedCount: Int { server.revokedCount }
     func isSound() -> Bool { server.holdsInvariants() }
 
     func round() throws -> Bool {

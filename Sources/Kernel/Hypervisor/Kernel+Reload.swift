@@ -155,6 +155,7 @@
                 kept.store(bytes)
                 manifestPlace = ManifestPlace(place: kept.place(size: bytes.count), layout: layout)
             }
+            machine.manifest = manifestPlace.place
         }
 
         /// How many lines say what was taken away.

@@ -76,6 +76,7 @@
             startedAt = machine.clock.now()
             self.core = core
             self.machine = machine
+            self.machine.manifest = manifestPlace.place
             self.scheduler = scheduler
             self.records = records
         }

@@ -16,7 +16,7 @@ public enum HypercallOperation: Equatable {
     case initControl, expandArray, setPriority
     case mapGrant, unmapGrant, copyGrant
     case setUpGrantTable, queryGrantSize, setGrantVersion
-    case domainControl, accessQuery, readRecords, loadPolicy, listRevoked
+    case domainControl, accessQuery, readRecords, loadPolicy, listRevoked, readManifest
 
     /// The numbers of Xen's public `xen.h` (`__HYPERVISOR_…`) and of each call's own header.
     ///
@@ -49,6 +49,7 @@ public enum HypercallOperation: Equatable {
         case 1: .loadPolicy
         case 6: .accessQuery
         case 0x4353_4d01: .listRevoked
+        case 0x4353_4d02: .readManifest
         default: nil
         }
     }
@@ -127,7 +128,7 @@ public enum HypercallOperation: Equatable {
     var isForNarrow: Bool {
         switch self {
         case .copyGrant, .setUpGrantTable, .registerRunstateArea, .domainControl, .accessQuery,
-            .readRecords, .loadPolicy, .listRevoked:
+            .readRecords, .loadPolicy, .listRevoked, .readManifest:
             false
         default: true
         }
@@ -173,7 +174,7 @@ public enum HypercallOperation: Equatable {
         case .allocUnbound, .bindInterdomain, .send, .status: .onEventChannel
         case .mapGrant, .unmapGrant, .copyGrant: .onGrant
         case .domainControl: .onDomain
-        case .accessQuery: .onHypervisor(SecurityPermission.computeAv)
+        case .accessQuery, .readManifest: .onHypervisor(SecurityPermission.computeAv)
         case .readRecords: .onHypervisor(XenPermission.clearconsole)
         case .loadPolicy, .listRevoked: .onPolicy(SecurityPermission.loadPolicy)
         case .queryGrantSize: .onSelf(GrantPermission.query)
@@ -228,6 +229,7 @@ public enum HypercallOperation: Equatable {
         case .accessQuery: "FLASK_ACCESS"
         case .loadPolicy: "FLASK_LOAD"
         case .listRevoked: "CASEMATE_REVOKED"
+        case .readManifest: "CASEMATE_MANIFEST"
         }
     }
 }

@@ -207,15 +207,18 @@ extension HypervisorCore {
 
     // MARK: The list
 
-    /// `CASEMATE_REVOKED`: what the last reload took away, a page of it.
+    /// `CASEMATE_REVOKED`: what the last reload took away, and `CASEMATE_MANIFEST`: the manifest in
+    /// force, for services; a part of it.
     ///
     /// - Layout: `u32 cmd`, `u32 interface_version` (1), `u32 first`, then [hypervisor]
     ///   `u32 sequence`, `u32 total`, `u32 count`, and at 24 up to 8 records of 12 bytes:
-    ///   `u16 kind`, `u16 holder`, `u16 other`, `u16 reserved`, `u32 port or handle`.
+    ///   `u16 kind`, `u16 holder`, `u16 other`, `u16 reserved`, `u32 port or handle`; of the
+    ///   manifest up to 96 bytes.
     /// - Throws: `.badAddress`; `.invalidArgument` for another version; `.busy` while more is being
     ///   taken away.
-    mutating func listRevoked<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
+    mutating func listPage<M: Machine & ~Copyable>(
+        _ operation: HypercallOperation, _ address: GuestVirtualAddress, _ caller: DomainID,
+        _ machine: borrowing M
     ) throws(XenError) -> Int64 {
         var request = try arguments(address, 120, caller, machine)
         guard request.u32(at: 4) == 1 else { throw .invalidArgument }
@@ -223,17 +226,26 @@ extension HypervisorCore {
         for offset in 12..<120 { request[offset] = 0 }
         let first = Int(request.u32(at: 8))
         var count = 0
-        while count < 8, let found = reload.revocation(at: first + count) {
-            let place = 24 + 12 * count
-            let (kind, number) = found.numbers
-            request.set(u16: kind, at: place)
-            request.set(u16: found.holder.number, at: place + 2)
-            request.set(u16: found.other.number, at: place + 4)
-            request.set(u32: number, at: place + 8)
-            count += 1
+        var total = reload.revokedCount
+        if operation == .readManifest {
+            total = machine.manifestSize()
+            while count < 96, first + count < total {
+                request[24 + count] = machine.manifestByte(at: first + count)
+                count += 1
+            }
+        } else {
+            while count < 8, let found = reload.revocation(at: first + count) {
+                let place = 24 + 12 * count
+                let (kind, number) = found.numbers
+                request.set(u16: kind, at: place)
+                request.set(u16: found.holder.number, at: place + 2)
+                request.set(u16: found.other.number, at: place + 4)
+                request.set(u32: number, at: place + 8)
+                count += 1
+            }
         }
         request.set(u32: policySequence, at: 12)
-        request.set(u32: UInt32(truncatingIfNeeded: reload.revokedCount), at: 16)
+        request.set(u32: UInt32(truncatingIfNeeded: total), at: 16)
         request.set(u32: UInt32(count), at: 20)
         try answer(request, address, caller, machine)
         return 0

@@ -145,8 +145,9 @@ public struct HypervisorCore: ~Copyable {
             return try grantTableOperation(operation, argument, count, caller, machine)
         case .setGrantVersion: return try setGrantVersion(argument, caller, machine)
         case .mapGrant, .unmapGrant, .copyGrant, .loadPolicy: throw .unknownOperation
-        case .listRevoked:
-            return try listRevoked(GuestVirtualAddress(request.arguments[0]), caller, machine)
+        case .listRevoked, .readManifest:
+            return try listPage(
+                operation, GuestVirtualAddress(request.arguments[0]), caller, machine)
         case .domainControl, .accessQuery, .readRecords:
             return try serviceOperation(operation, request, caller, &machine)
         }

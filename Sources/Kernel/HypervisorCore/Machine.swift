@@ -107,6 +107,14 @@ public protocol Machine: ~Copyable {
     /// - Returns: whether it was set before.
     func testAndClearBit(_ frame: MachineFrame, offset: Int, bit: Int) -> Bool
 
+    /// The size of the manifest in force, in bytes.
+    func manifestSize() -> Int
+
+    /// A byte of the manifest in force.
+    ///
+    /// - Precondition: `offset` is below `manifestSize()`.
+    func manifestByte(at offset: Int) -> UInt8
+
     /// Nanoseconds since the machine started; never goes back.
     func systemTimeInNanoseconds() -> UInt64
 

@@ -209,6 +209,15 @@
             return frame.number << 12 + UInt64(offset)
         }
 
+        /// Reads where the manifest is.
+        public func manifestSize() -> Int { Int(manifest.size) }
+
+        /// Reads the manifest.
+        public func manifestByte(at offset: Int) -> UInt8 {
+            precondition(offset >= 0 && offset < manifestSize(), "a manifest ends earlier")
+            return PhysicalMemory.load8(manifest.address + UInt64(offset))
+        }
+
         /// Reads the clock.
         public func systemTimeInNanoseconds() -> UInt64 { clock.now() }
 

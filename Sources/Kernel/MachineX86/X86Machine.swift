@@ -74,6 +74,9 @@
             flushTranslations(of: plan.domain)
         }
 
+        /// Where the manifest in force is.
+        public var manifest: (address: UInt64, size: UInt64) = (0, 0)
+
         /// How many processors the machine has.
         public var processorCount: Int { processors.count }
 

@@ -25,6 +25,8 @@
         private var typedCount = 0
         /// The port of `VIRQ_DOM_EXC`; 0 when it is not bound.
         private var lifePort: UInt32 = 0
+        /// Which policy is in force, as the hypervisor last said; 0: it was not asked.
+        private var sequence: UInt32 = 0
         /// The port of `VIRQ_CONSOLE`, likewise.
         private var typePort: UInt32 = 0
 
@@ -101,7 +103,14 @@
                 isFollowed[index] = manifest.compartment(at: index).uses(service)
             }
             refreshLives()
+            refreshSequence()
             return true
+        }
+
+        /// `seqno` of `FLASK_ACCESS`, whatever else it answers.
+        private mutating func refreshSequence() {
+            _ = accessVector(subject: 0, object: 0, class: .security)
+            sequence = service_load32(service_argument_address() + 36)
         }
 
         private mutating func refreshLives() {
@@ -146,7 +155,9 @@
             }
             service_store8(GuestMachine.sharedInfoAddress, 0)
             _ = service_exchange64(GuestMachine.sharedInfoAddress + 8, 0)
-            if lifePort != 0, takeSignal(of: lifePort) { refreshLives() }
+            guard lifePort != 0, takeSignal(of: lifePort) else { return }
+            refreshLives()
+            refreshSequence()
         }
 
         /// Takes the signal of a port; false when there is none.
@@ -257,6 +268,26 @@
                 return AccessVector(bits: 0)
             }
             return AccessVector(bits: service_load32(arguments + 24))
+        }
+
+        /// What `FLASK_ACCESS` last said.
+        public func policySequence() -> UInt32 { sequence }
+
+        /// `CASEMATE_MANIFEST` of `xsm_op`.
+        public mutating func manifestPart(at offset: Int) -> ManifestPart? {
+            let arguments = service_argument_address()
+            service_store32(arguments, 0x4353_4d02)
+            service_store32(arguments + 4, 1)
+            service_store32(arguments + 8, UInt32(truncatingIfNeeded: offset))
+            guard service_hypercall(Call.security, arguments, 0, 0) == 0 else { return nil }
+            var part = ManifestPart(
+                count: Int(service_load32(arguments + 20)),
+                total: Int(service_load32(arguments + 16)),
+                sequence: service_load32(arguments + 12))
+            for index in 0..<part.count {
+                part.bytes[index] = service_load8(arguments + 24 + UInt64(index))
+            }
+            return part
         }
 
         /// The clock of `struct vcpu_info`: system time at a stamp, and how ticks since then become

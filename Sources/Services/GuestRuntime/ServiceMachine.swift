@@ -42,6 +42,14 @@ public protocol ServiceMachine: ~Copyable {
     /// - Parameters: the labels are the numbers that the hypervisor gives them, from 0.
     mutating func reportDenial(subject: Int, object: Int, _ permission: Permission)
 
+    /// Which policy is in force, as the hypervisor last said: it is asked when it has rung.
+    func policySequence() -> UInt32
+
+    /// A part of the manifest in force, from a byte on.
+    ///
+    /// - Returns: nil when the hypervisor does not answer; what it is doing may take a moment.
+    mutating func manifestPart(at offset: Int) -> ManifestPart?
+
     /// Microseconds of a clock that does not go back.
     func now() -> UInt64
 
@@ -93,5 +101,26 @@ public struct DomainLife: Equatable, BitwiseCopyable, Sendable {
     public init(generation: UInt32, isRunning: Bool) {
         self.generation = generation
         self.isRunning = isRunning
+    }
+}
+
+/// A part of the manifest in force.
+public struct ManifestPart: BitwiseCopyable {
+    /// The most bytes of one part.
+    public static var capacity: Int { 96 }
+    /// The bytes, of which the first `count` are some.
+    public var bytes = InlineArray<96, UInt8>(repeating: 0)
+    /// How many bytes there are.
+    public let count: Int
+    /// The size of the whole manifest, in bytes.
+    public let total: Int
+    /// Which policy it belongs to.
+    public let sequence: UInt32
+
+    /// Makes a part of zeros.
+    public init(count: Int, total: Int, sequence: UInt32) {
+        self.count = min(max(count, 0), ManifestPart.capacity)
+        self.total = total
+        self.sequence = sequence
     }
 }

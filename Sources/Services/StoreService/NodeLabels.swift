@@ -56,4 +56,54 @@ enum NodeLabels {
         }
         return 0
     }
+
+    /// The hypervisor's number of a label of the store, when another manifest is in force than the
+    /// one that the store was made from: what it names is found by its path.
+    ///
+    /// - Returns: nil when the manifest in force has no such subtree or directory.
+    /// - Complexity: the number of subtrees or directories of both.
+    static func hypervisorNumber(
+        _ label: Int, _ manifest: borrowing SystemManifest,
+        in present: borrowing SystemManifest
+    ) -> Int? {
+        guard label > manifest.compartmentCount else { return label }
+        let name = UInt16(truncatingIfNeeded: label)
+        if label < firstOfDirectories(manifest) {
+            return subtree(of: name, manifest, in: present).map {
+                1 + present.compartmentCount + $0
+            }
+        }
+        return directory(of: name, manifest, in: present).map {
+            firstOfDirectories(present) + $0
+        }
+    }
+
+    /// The index of a label's subtree in the manifest in force; nil: it has none of its path.
+    static func subtree(
+        of label: UInt16, _ manifest: borrowing SystemManifest,
+        in present: borrowing SystemManifest
+    ) -> Int? {
+        let path = manifest.subtree(at: Int(label) - 1 - manifest.compartmentCount).path
+        for index in 0..<present.subtreeCount
+        where isEqual(present.subtree(at: index).path, path) { return index }
+        return nil
+    }
+
+    /// The index of a label's directory in the manifest in force; nil: it has none of its path.
+    static func directory(
+        of label: UInt16, _ manifest: borrowing SystemManifest,
+        in present: borrowing SystemManifest
+    ) -> Int? {
+        let place = hypervisorNumber(Int(label), manifest) - firstOfDirectories(manifest)
+        let path = manifest.directory(at: place).path
+        for index in 0..<present.directoryCount
+        where isEqual(present.directory(at: index).path, path) { return index }
+        return nil
+    }
+
+    private static func isEqual(_ first: Span<UInt8>, _ second: Span<UInt8>) -> Bool {
+        guard first.count == second.count else { return false }
+        for index in first.indices where first[index] != second[index] { return false }
+        return true
+    }
 }

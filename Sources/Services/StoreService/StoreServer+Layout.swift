@@ -93,20 +93,35 @@ extension StoreServer {
         for index in 0..<manifest.subtreeCount {
             open(manifest.subtree(at: index).path)
         }
+        try StoreServer.limit(&core, manifest, as: manifest)
+    }
+
+    /// Bounds the labels of subtrees and directories.
+    ///
+    /// - Parameters:
+    ///   - manifest: the one that the store was made from.
+    ///   - present: the one in force, which says how; what it does not have has no bounds.
+    /// - Throws: `.unfit` if a quota is beyond what can be counted.
+    static func limit(
+        _ core: inout StoreCore, _ manifest: borrowing SystemManifest,
+        as present: borrowing SystemManifest
+    ) throws(StoreServiceError) {
         for index in 0..<manifest.subtreeCount {
-            let record = manifest.subtree(at: index)
+            let label = NodeLabels.ofSubtree(index, manifest)
+            guard let place = NodeLabels.subtree(of: label, manifest, in: present) else { continue }
+            let record = present.subtree(at: place)
             try limit(
-                NodeLabels.ofSubtree(index, manifest), nodes: record.quotaInNodes,
-                bytes: record.quotaInBytes, rate: record.ratePerSecond)
+                &core, label, nodes: record.quotaInNodes, bytes: record.quotaInBytes,
+                rate: record.ratePerSecond)
         }
-        for index in 0..<manifest.directoryCount {
-            let channel = manifest.channel(at: manifest.directory(at: index).channel)
-            guard channel.kind == .store, channel.ratePerSecond > 0,
-                NodeLabels.isServed(index, manifest)
-            else { continue }
-            try limit(
-                NodeLabels.ofDirectory(index, manifest), nodes: 0, bytes: 0,
-                rate: channel.ratePerSecond)
+        for index in 0..<manifest.directoryCount where NodeLabels.isServed(index, manifest) {
+            let label = NodeLabels.ofDirectory(index, manifest)
+            guard let place = NodeLabels.directory(of: label, manifest, in: present) else {
+                continue
+            }
+            let channel = present.channel(at: present.directory(at: place).channel)
+            guard channel.kind == .store, channel.ratePerSecond > 0 else { continue }
+            try limit(&core, label, nodes: 0, bytes: 0, rate: channel.ratePerSecond)
         }
     }
 
@@ -125,8 +140,8 @@ extension StoreServer {
     }
 
     /// Bounds a label: all its nodes, what the store itself has laid out among them.
-    private mutating func limit(
-        _ label: UInt16, nodes: UInt64, bytes: UInt64, rate: UInt64
+    private static func limit(
+        _ core: inout StoreCore, _ label: UInt16, nodes: UInt64, bytes: UInt64, rate: UInt64
     ) throws(StoreServiceError) {
         // Beyond that no store has room anyway, and no client is as fast.
         let most: UInt64 = 1 << 29

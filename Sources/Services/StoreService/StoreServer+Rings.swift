@@ -31,7 +31,7 @@ extension StoreServer {
         guard rings[index].state == .serving else { return false }
         var hasMoved = send(index, &machine)
         if rings[index].state == .serving, !hasSomethingToSay(index) {
-            if take(index, manifest, &machine) {
+            if take(index, &machine) {
                 hasMoved = true
                 _ = send(index, &machine)
             }
@@ -156,7 +156,7 @@ extension StoreServer {
     ///
     /// - Returns: whether anything changed.
     private mutating func take<M: ServiceMachine & ~Copyable>(
-        _ index: Int, _ manifest: borrowing SystemManifest, _ machine: inout M
+        _ index: Int, _ machine: inout M
     ) -> Bool {
         let page = rings[index].page
         let producer = machine.load32(page, offset: StoreRing.Word.requestProducer)
@@ -166,7 +166,7 @@ extension StoreServer {
             fail(index, .indices, &machine)
             return true
         }
-        if rings[index].isHeldBack { return admit(index, manifest, &machine) }
+        if rings[index].isHeldBack { return admit(index, &machine) }
         guard available > 0 else { return false }
         receive(index, upTo: StoreMessageHeader.sizeInBytes, &available, &machine)
         var isWhole = false
@@ -182,7 +182,7 @@ extension StoreServer {
         // ORDER: the bytes were copied before the guest may write over them.
         machine.store32(
             page, offset: StoreRing.Word.requestConsumer, rings[index].requestConsumer)
-        if isWhole { _ = admit(index, manifest, &machine) }
+        if isWhole { _ = admit(index, &machine) }
         return true
     }
 
@@ -190,7 +190,7 @@ extension StoreServer {
     ///
     /// - Returns: whether it was served.
     private mutating func admit<M: ServiceMachine & ~Copyable>(
-        _ index: Int, _ manifest: borrowing SystemManifest, _ machine: inout M
+        _ index: Int, _ machine: inout M
     ) -> Bool {
         if let client = rings[index].client {
             let now = machine.now()
@@ -206,23 +206,23 @@ extension StoreServer {
         if !handle(index) { fail(index, .protocolViolation, &machine) }
         // What was concealed is what the request was about; its answer is refused for another.
         if core.lastConcealment.sequence != concealments {
-            report(core.lastConcealment, manifest, &machine)
+            report(core.lastConcealment, &machine)
         } else if core.lastRefusal.sequence != refusals {
-            report(core.lastRefusal, manifest, &machine)
+            report(core.lastRefusal, &machine)
         }
         return true
     }
 
     /// Tells the hypervisor what the policy has just kept from a user.
     private func report<M: ServiceMachine & ~Copyable>(
-        _ refusal: StoreRefusalRecord, _ manifest: borrowing SystemManifest, _ machine: inout M
+        _ refusal: StoreRefusalRecord, _ machine: inout M
     ) {
         guard refusal.reason == .label,
             let permission = Permission(.xenstore, at: refusal.permission.trailingZeroBitCount)
         else { return }
         machine.reportDenial(
-            subject: NodeLabels.hypervisorNumber(Int(refusal.subject.index), manifest),
-            object: NodeLabels.hypervisorNumber(Int(refusal.object.index), manifest), permission)
+            subject: authority.hypervisorNumber(refusal.subject),
+            object: authority.hypervisorNumber(refusal.object), permission)
     }
 
     /// The size of the request whose header stands at `start`; nil when none may have it.

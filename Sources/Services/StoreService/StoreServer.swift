@@ -25,6 +25,14 @@ package struct StoreServer: ~Copyable {
     var message: ArenaTable<UInt8>
     var messageCount = 0
     var administrator: StoreClient
+    /// What the policy says, as it was last asked.
+    var authority: ServiceAuthority
+    /// The policy that was asked.
+    var sequence: UInt32
+    /// Room for the manifest of another policy.
+    var nextManifest: ArenaTable<UInt8>
+    /// How much was taken back since a reload: watches, transactions, permissions.
+    package internal(set) var revokedCount = 0
     /// When a request that was held back may be served, in the machine's microseconds.
     package internal(set) var wakeTime: UInt64?
     /// How often something that the store itself asked for was refused: 0 in a healthy system.
@@ -62,6 +70,9 @@ package struct StoreServer: ~Copyable {
         events = parts.events
         message = parts.message
         administrator = parts.administrator
+        authority = parts.authority
+        sequence = parts.sequence
+        nextManifest = parts.nextManifest
     }
 
     /// The tables of a store.
@@ -73,6 +84,9 @@ package struct StoreServer: ~Copyable {
         let events: ArenaTable<UInt8>
         let message: ArenaTable<UInt8>
         let administrator: StoreClient
+        let authority: ServiceAuthority
+        let sequence: UInt32
+        let nextManifest: ArenaTable<UInt8>
     }
 
     private static func makeParts<M: ServiceMachine & ~Copyable>(
@@ -85,6 +99,7 @@ package struct StoreServer: ~Copyable {
             var core = try StoreCore(
                 capacity: capacity(manifest), administrator: administratorQuota(manifest),
                 secret: secret, arena: &arena)
+            let sequence = machine.policySequence()
             let authority = try ServiceAuthority(manifest, &machine, arena: &arena)
             guard let administrator = install(authority, in: &core) else {
                 throw .countOutOfRange
@@ -95,7 +110,9 @@ package struct StoreServer: ~Copyable {
                 replies: try arena.reserveZeros(count: users * size, of: UInt8.self),
                 events: try arena.reserveZeros(count: users * size, of: UInt8.self),
                 message: try arena.reserveZeros(count: size, of: UInt8.self),
-                administrator: administrator)
+                administrator: administrator, authority: authority, sequence: sequence,
+                nextManifest: try arena.reserveZeros(
+                    count: nextManifestCapacity(manifest), of: UInt8.self))
         } catch {
             throw error == .exhausted ? .tooLittleMemory : .unfit
         }
@@ -146,9 +163,14 @@ package struct StoreServer: ~Copyable {
     package static func arenaSizeInBytes(_ manifest: borrowing SystemManifest) -> Int {
         let users = manifest.compartmentCount
         let labels = NodeLabels.count(manifest)
-        return StoreCore.arenaSizeInBytes(capacity(manifest)) + labels * labels * 4 + labels * 4
+        return StoreCore.arenaSizeInBytes(capacity(manifest)) + labels * labels * 4 + labels * 12
             + users * (MemoryLayout<StoreRing>.stride + 3 * StoreRing.messageSize)
-            + StoreRing.messageSize + 4096
+            + StoreRing.messageSize + nextManifestCapacity(manifest) + 4096
+    }
+
+    /// The longest manifest that can take the place of the one that the store was made from.
+    private static func nextManifestCapacity(_ manifest: borrowing SystemManifest) -> Int {
+        2 * manifest.bytes.count + 65_536
     }
 
     /// Serves every user once, each in its turn.
@@ -159,6 +181,7 @@ package struct StoreServer: ~Copyable {
     package mutating func serveRound<M: ServiceMachine & ~Copyable>(
         _ manifest: borrowing SystemManifest, _ machine: inout M
     ) -> Bool {
+        if machine.policySequence() != sequence, !follow(manifest, &machine) { return false }
         var hasMoved = false
         wakeTime = nil
         for index in rings.indices where serve(index, manifest, &machine) { hasMoved = true }
