@@ -22,7 +22,7 @@ import Testing
         return told
     }
 
-    @Test("a storm is charged to its sender: it waits, and the receiver's share is what it was")
+    @Test("XSA-332, XSA-391: a storm is charged to its sender, and the receiver is told no oftener")
     func storm() throws {
         for fault in [FaultPoint?.none, .chargeSender] {
             var simulation = try Simulation(TestSystem.minimal())

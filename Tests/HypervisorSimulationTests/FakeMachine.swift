@@ -39,6 +39,8 @@ final class FakeMemory {
         return left == 0
     }
 
+    /// How many bits of shared pages were cleared.
+    var clearedBits = 0
     /// The manifest in force.
     var manifest: [UInt8] = []
 
@@ -273,6 +275,7 @@ extension FakeMachine {
         if memory.watchesReleases, memory.translations.reachesForeignFrames {
             memory.earlyReleases += 1
         }
+        memory.clearedBits += 1
         let word = load64(frame, offset: offset)
         store64(frame, offset: offset, word & ~(1 << UInt64(bit)))
         return word >> UInt64(bit) & 1 == 1

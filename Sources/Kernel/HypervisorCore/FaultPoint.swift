@@ -70,6 +70,22 @@ public enum FaultPoint: UInt8, Equatable, Sendable {
     case respectMask
     /// Who sends beyond its budget waits.
     case chargeSender
+    /// An operation on queues is refused before there are any.
+    case requireQueues
+    /// An event for a processor without a control block waits for one.
+    case requireControlBlock
+    /// An event without a word waits for one.
+    case requireEventWord
+    /// A control block is in use when its call can no longer fail.
+    case controlBlockLast
+    /// A port stays what it is when its domain changes over to queues.
+    case keepPortsValid
+    /// An event is pending before its mask is looked at.
+    case pendingBeforeMask
+    /// No call takes all ports of a domain back at once.
+    case refuseReset
+    /// The end of a domain looks at each of its ports once.
+    case boundEnd
     /// A new policy is measured before it takes effect.
     case measureReload
     /// An event channel that a new policy does not permit ends.

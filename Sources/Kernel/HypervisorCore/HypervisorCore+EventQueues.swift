@@ -26,6 +26,9 @@ extension HypervisorCore {
                 of: caller, at: GuestFrame(number: request.u64(at: 0)))
         else { throw .invalidArgument }
         request.set(u32: UInt32(EventQueues.linkBits), at: 16)
+        if machine.omits(.controlBlockLast) {
+            domains[index].queues.processors[Int(cpu)].control = frame
+        }
         try answer(request, address, caller, machine)
         if !domains[index].queues.isActive { changeToQueues(index, machine) }
         domains[index].queues.processors[Int(cpu)].control = frame
@@ -39,6 +42,8 @@ extension HypervisorCore {
     ) {
         domains[index].queues.early = machine.load64(domains[index].sharedInfo, offset: 2048)
         domains[index].queues.isActive = true
+        guard machine.omits(.keepPortsValid) else { return }
+        for number in 1..<Domain.portCount { domains[index].channels[number].binding = .free }
     }
 
     /// `EVTCHNOP_expand_array`: gives the domain words for its ports. One frame holds more than it
@@ -52,7 +57,9 @@ extension HypervisorCore {
     ) throws(XenError) -> Int64 {
         let request = try arguments(address, 8, caller, machine)
         let index = callerIndex(caller)
-        guard domains[index].queues.isActive else { throw .notSupported }
+        guard domains[index].queues.isActive || machine.omits(.requireQueues) else {
+            throw .notSupported
+        }
         guard domains[index].queues.words == nil else { throw .noSpace }
         let place = GuestFrame(number: request.u64(at: 0))
         guard let frame = machine.ownedFrame(of: caller, at: place) else {
@@ -88,10 +95,13 @@ extension HypervisorCore {
     // MARK: Words
 
     /// Where a port's word is; nil: the guest has given none.
-    private func wordPlace(
-        _ index: Int, _ port: Int
+    private func wordPlace<M: Machine & ~Copyable>(
+        _ index: Int, _ port: Int, _ machine: borrowing M
     ) -> (frame: MachineFrame, offset: Int)? {
-        domains[index].queues.words.map { ($0, port * 4) }
+        guard let frame = domains[index].queues.words else {
+            return machine.omits(.requireEventWord) ? (domains[index].sharedInfo, port * 4) : nil
+        }
+        return (frame, port * 4)
     }
 
     /// Sets or clears a bit of a word, atomically.
@@ -118,7 +128,7 @@ extension HypervisorCore {
     func isQueuedPending<M: Machine & ~Copyable>(
         _ index: Int, _ port: Int, _ machine: borrowing M
     ) -> Bool {
-        guard let place = wordPlace(index, port) else {
+        guard let place = wordPlace(index, port, machine) else {
             return domains[index].queues.early >> UInt64(port) & 1 == 1
         }
         return hasBit(place, EventWord.pending, machine)
@@ -130,7 +140,7 @@ extension HypervisorCore {
     ) {
         domains[index].queues.early &= ~(1 << UInt64(port))
         domains[index].queues.priorities[port] = EventQueues.usualPriority
-        guard let place = wordPlace(index, port) else { return }
+        guard let place = wordPlace(index, port, machine) else { return }
         _ = setBit(place, EventWord.pending, to: false, machine)
     }
 
@@ -140,7 +150,7 @@ extension HypervisorCore {
     mutating func ringQueued<M: Machine & ~Copyable>(
         _ index: Int, _ port: Int, _ machine: borrowing M
     ) -> Bool {
-        guard let place = wordPlace(index, port) else {
+        guard let place = wordPlace(index, port, machine) else {
             let was = domains[index].queues.early >> UInt64(port) & 1 == 1
             domains[index].queues.early |= 1 << UInt64(port)
             return was
@@ -155,7 +165,7 @@ extension HypervisorCore {
     mutating func unmaskQueued<M: Machine & ~Copyable>(
         _ index: Int, _ port: Int, _ machine: borrowing M
     ) {
-        guard let place = wordPlace(index, port) else { return }
+        guard let place = wordPlace(index, port, machine) else { return }
         _ = setBit(place, EventWord.masked, to: false, machine)
         if hasBit(place, EventWord.pending, machine) { linkQueued(index, port, place, machine) }
     }
@@ -168,7 +178,10 @@ extension HypervisorCore {
     ) {
         let cpu = domains[index].channels[port].cpu
         let isMasked = hasBit(place, EventWord.masked, machine) && !machine.omits(.respectMask)
-        guard !isMasked, let control = domains[index].queues.processors[cpu].control,
+        let block =
+            domains[index].queues.processors[cpu].control
+            ?? (machine.omits(.requireControlBlock) ? domains[index].sharedInfo : nil)
+        guard !isMasked, let control = block,
             !setBit(place, EventWord.linked, to: true, machine)
         else { return }
         leaveLastQueue(index, port)
@@ -177,16 +190,16 @@ extension HypervisorCore {
             cpu: UInt8(truncatingIfNeeded: cpu), priority: UInt8(truncatingIfNeeded: priority))
         let tail = Int(domains[index].queues.processors[cpu].tails[priority])
         var isLinked = false
-        if tail != 0, let last = wordPlace(index, tail) {
+        if tail != 0, let last = wordPlace(index, tail, machine) {
             isLinked = setLink(last, to: UInt32(port), machine)
         }
-        let block = domains[index].queues.processors[cpu].offset
+        let offset = domains[index].queues.processors[cpu].offset
         if !isLinked {
-            machine.store32(control, offset: block + 8 + priority * 4, UInt32(port))
+            machine.store32(control, offset: offset + 8 + priority * 4, UInt32(port))
         }
         domains[index].queues.processors[cpu].tails[priority] = UInt32(port)
         // ORDER: the queue is in place before the guest is told of it.
-        guard !isLinked, !setBit((control, block), priority, to: true, machine) else { return }
+        guard !isLinked, !setBit((control, offset), priority, to: true, machine) else { return }
         markEventsPending(index, cpu, machine)
     }
 

@@ -148,6 +148,11 @@ extension HypervisorCore {
         } else {
             let page = domains[index].sharedInfo
             let (word, bit) = position(port)
+            if machine.omits(.pendingBeforeMask),
+                machine.load64(page, offset: 2560 + word * 8) >> UInt64(bit) & 1 == 1
+            {
+                return false
+            }
             // ORDER: pending before mask before selector, as the guest's unmask does the reverse.
             if machine.testAndSetBit(page, offset: 2048 + word * 8, bit: bit) { return false }
             let masks = machine.load64(page, offset: 2560 + word * 8)
@@ -157,6 +162,13 @@ extension HypervisorCore {
         }
         wakePollers(index, port)
         return true
+    }
+
+    /// What `EVTCHNOP_reset` would be if it only looked at its own side; for simulations.
+    mutating func resetPorts(_ domain: DomainID) -> Int64 {
+        let index = callerIndex(domain)
+        for number in 1..<Domain.portCount { domains[index].channels[number].binding = .free }
+        return 0
     }
 
     /// Has a sender pay for an event; beyond its budget its processor waits, whatever comes for it.

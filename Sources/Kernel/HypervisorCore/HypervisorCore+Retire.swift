@@ -18,6 +18,9 @@ extension HypervisorCore {
             sever(grantee: other, grantor: index, &machine)
         }
         for number in 1..<Domain.portCount {
+            for other in 1..<Domain.portCount where machine.omits(.boundEnd) {
+                clearPending(domain, EventChannelPort(number: UInt32(other)), machine)
+            }
             endPort(domain, EventChannelPort(number: UInt32(number)), &machine)
         }
         announceLives(&machine)

@@ -73,6 +73,9 @@ public struct HypervisorCore: ~Copyable {
             let subOperation =
                 request.call == 27
                 ? try securityCommand(request, caller.domain, machine) : request.arguments[0]
+            if machine.omits(.refuseReset), request.call == 32, subOperation == 10 {
+                return .finished(resetPorts(caller.domain))
+            }
             guard
                 let operation = HypercallOperation.decode(
                     call: request.call, subOperation: subOperation),
