@@ -1,0 +1,136 @@
+import ControlFrames
+import Foundation
+import PolicyAuthority
+import SystemManifest
+import TestSupport
+import Testing
+import VirtualHardware
+
+/// A running machine gets a newer policy that takes a channel away while it is used. One boot.
+@Suite(.serialized) struct ManagedReloadTests {
+    /// A build of the system `managed`, changed.
+    private struct Release {
+        let folder: String
+        let source: String
+
+        /// - Parameters:
+        ///   - replacing: the manifest that it replaces.
+        ///   - key: who signs it; nil: nobody.
+        init(
+            _ machine: RunningMachine, in folder: TemporaryFolder, _ name: String, version: Int,
+            replacing: String, key: String?
+        ) throws {
+            let text = String(
+                decoding: try RepositoryFiles.bytes(
+                    of: RepositoryFiles.root.appending(
+                        path: "policy/systems/managed/system.casemate")), as: UTF8.self)
+            let lines = text.replacing("version 1", with: "version \(version)")
+                .split(separator: "\n", omittingEmptySubsequences: false)
+                .filter { !$0.hasPrefix("channel readings") }
+            source = try folder.write(lines.joined(separator: "\n"), to: "\(name).casemate")
+            self.folder = folder.path(name)
+            let signing = key.map { ["--sign", $0, "--replaces", replacing] } ?? []
+            let run = try ToolRun(
+                ".build/release/casemate", ["build", source, "--output", self.folder] + signing)
+            guard run.status == 0 else { throw RunningMachine.Failure(message: run.errors) }
+        }
+
+        /// What is sent to the agent.
+        var archive: [UInt8] {
+            get throws {
+                func bytes(_ name: String) throws -> [UInt8] {
+                    [UInt8](try Data(contentsOf: URL(filePath: folder + "/" + name)))
+                }
+                return NewcArchive.archive([
+                    ("policy", try bytes("policy.30")),
+                    ("manifest", try bytes("system.manifest")),
+                ])
+            }
+        }
+    }
+
+    private let booted = ".build/systems/managed/system.manifest"
+
+    @Test("a signed newer policy takes a live channel away; nothing else changes anything")
+    func load() throws {
+        let machine = try RunningMachine()
+        defer { machine.end() }
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        try machine.wait(for: "(collector) ", "read 3 on readings", seconds: 120)
+        try refusesOthers(machine, folder)
+        #expect(machine.count("(collector) ", "is blank") == 0)
+        #expect(machine.count("(sensor) ", "signal refused") == 0)
+        let next = try Release(
+            machine, in: folder, "next", version: 2, replacing: booted, key: machine.keyPath)
+        try loads(machine, next)
+        // A verifier who knows the release accepts the machine; another one does not.
+        let known = try machine.attest(successors: [next.folder + "/reference-values.json"])
+        #expect(known.status == 0, "\(known.errors)")
+        #expect(known.output.contains("since its boot: policy replaced by"), "\(known.output)")
+        #expect(try machine.attest().status == 1)
+    }
+
+    /// What is not signed by the authority, or not newer, is refused by the tool, and by the agent
+    /// or the hypervisor when somebody sends it all the same.
+    private func refusesOthers(_ machine: RunningMachine, _ folder: TemporaryFolder) throws {
+        let foreignKey = folder.path("foreign.pem")
+        let foreign = AuthorityPrivateKey()
+        try Data(foreign.secretPEM.utf8).write(to: URL(filePath: foreignKey))
+        try FileManager.default.setAttributes(
+            [.posixPermissions: 0o600], ofItemAtPath: foreignKey)
+        let unsigned = try Release(
+            machine, in: folder, "unsigned", version: 2, replacing: booted, key: nil)
+        let other = try Release(
+            machine, in: folder, "foreign", version: 2, replacing: booted, key: foreignKey)
+        let newest = try Release(
+            machine, in: folder, "newest", version: 3, replacing: booted, key: machine.keyPath)
+        // It replaces a manifest that does not run.
+        let skipping = try Release(
+            machine, in: folder, "skipping", version: 4,
+            replacing: newest.folder + "/system.manifest", key: machine.keyPath)
+        for (release, code, reason) in [
+            (unsigned, "BLD-SIG-001", ControlRefusal.unsignedManifest),
+            (other, "BLD-SIG-002", .foreignManifest), (skipping, "BLD-PRE-002", .policy),
+        ] {
+            let run = try machine.tool("load", release.folder, "--key", machine.keyPath, "--yes")
+            #expect(run.status == 1 && run.errors.contains("refused[\(code)]"), "\(run.errors)")
+            var line = try RawLine(machine)
+            _ = try line.open()
+            try line.send(line.load(release.archive, by: machine.key))
+            #expect(try line.refusal() == reason)
+        }
+        do {
+            // The right policy, by an order that the authority did not sign.
+            var line = try RawLine(machine)
+            _ = try line.open()
+            try line.send(line.load(newest.archive, by: foreign))
+            #expect(try line.refusal() == .notAuthorized)
+        }
+        try machine.wait(for: "(casemate) ", "reload refused: ")
+        #expect(machine.count("(casemate) ", " in force, system version") == 0)
+        #expect(try machine.attest().status == 0)
+    }
+
+    private func loads(_ machine: RunningMachine, _ next: Release) throws {
+        let run = try machine.tool(
+            "load", next.folder, "--key", machine.keyPath, "--yes", "--system", next.source)
+        #expect(run.status == 0, "\(run.errors)")
+        for text in [
+            "- channel readings: sensor -> collector ring 4 pages", "flows:",
+            "loaded: policy 2 since the boot is in force", "taken away: 2",
+            "event channel, port ", "mapping ", " of collector, with sensor",
+        ] {
+            #expect(run.output.contains(text), "\(text)\n\(run.output)")
+        }
+        try machine.wait(for: "(sensor) ", "signal refused on readings: EPERM")
+        try machine.wait(for: "(collector) ", "the page of readings is blank")
+        try machine.wait(for: "(casemate) ", "policy 2 in force, system version 2")
+        // It is in force: it is not newer than itself, and everything else goes on.
+        let again = try machine.tool("load", next.folder, "--key", machine.keyPath, "--yes")
+        #expect(again.status == 1 && again.errors.contains("BLD-VER-001"), "\(again.errors)")
+        let deployed = try machine.tool("deploy", "worker", "--key", machine.keyPath)
+        #expect(deployed.status == 0, "\(deployed.errors)")
+        #expect(try machine.state(of: "sensor") == "running")
+    }
+}
