@@ -300,6 +300,10 @@ let policyTests: [Target] = [
         ]),
     tests("SystemImageTests", ["Digests", "HypervisorCore", "SystemImage"]),
     .systemLibrary(name: "CSepol", path: "Tests/CSepol"),
+    .executableTarget(
+        name: "policy-judge", path: "Tests/PolicyJudge", exclude: ["fetch-policies"],
+        publicHeadersPath: ".", linkerSettings: [.linkedLibrary(":libsepol.a")]),
+    tests("PolicyDecisionTests", ["PolicyAnalysis", "PolicyDatabaseModel"]),
     tests(
         "DifferentialTests",
         [
@@ -318,7 +322,8 @@ let fuzzing: [Target] = [
             "CCoverage", "TestSupport", "CompilerTestSupport", "PolicyDatabase", "SystemManifest",
             "FlowCertificate", "SecurityLattice", "ControlFrames", "Digests", "EventLog",
             "TPMStructures", "PolicySyntax", "PolicySemantics", "PolicyChecks",
-            "PolicyDatabaseModel", "PolicyCompiler",
+            "PolicyDatabaseModel", "PolicyCompiler", "KernelPolicyLanguage",
+            "CommonIntermediateLanguage", "PolicyAnalysis",
         ],
         path: "Tests/DecoderFuzzer", exclude: ["Corpus"], swiftSettings: strict),
 ]

@@ -60,6 +60,27 @@ import Testing
         #expect(try Command("compile", "-M", "-N", input).status == 0)
     }
 
+    @Test("the options of secilc are taken as it takes them")
+    func intermediateOptions() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let sources = [source("common.cil"), source("linux.cil")]
+        for (word, configuration) in [("true", UInt8(5)), ("false", 4)] {
+            let run = try Command(
+                arguments: [
+                    "compile", "-M", word, "-O", "-c", "33", "-f", folder.path("labels"), "-o",
+                    folder.path("policy"),
+                ] + sources, programsIn: nil)
+            #expect(run.status == 0, "\(run.errors)")
+            // Bit 0 is levels, bit 2 that the unknown is allowed, as the source says.
+            #expect(try RepositoryFiles.bytes(of: folder.url("policy"))[20] == configuration)
+            #expect(FileManager.default.fileExists(atPath: folder.path("labels")))
+        }
+        #expect(try Command("compile", "-f", "labels", source("linux.conf")).status == 64)
+        #expect(try Command("compile", "-b", "-D", source("linux.conf")).status == 64)
+        #expect(try Command("compile", "-b", source("linux.conf")).status == 1)
+    }
+
     @Test("a wrong command line is 64, a file that cannot be read or written 74")
     func statuses() throws {
         let input = source("linux.conf")

@@ -45,7 +45,7 @@ struct Bad: Sendable, CustomTestStringConvertible {
         Bad("(constrain (file (read)) (dom t1 t2))", .syntax, "equal or not"),
         Bad("(constrain (file (read)) (eq u1 t2))", .syntax, "compared"),
         Bad("(constrain (file (read)) (eq t3 ta))", .syntax, "compared"),
-        Bad("(deny ta ta (file (read)))", .syntax, "no statement"),
+        Bad("(deny ta ta (file (read)))", .syntax, "secilc 3.6"),
         Bad("(block b (category c1))", .syntax, "block"),
         Bad("(macro n () (block b))", .syntax, "macro"),
         Bad("(optional o (macro n ()))", .syntax, "optional"),
@@ -57,6 +57,7 @@ struct Bad: Sendable, CustomTestStringConvertible {
 
     private static let names = [
         Bad("(allow none ta (file (read)))", .undeclared, "none"),
+        Bad("(allow ta notself (file (read)))", .undeclared, "secilc 3.6"),
         Bad("(allow ta none (file (read)))", .undeclared, "none"),
         Bad("(allow ta ta (none (read)))", .undeclared, "none"),
         Bad("(allow ta ta none)", .undeclared, "none"), Bad("(call none)", .undeclared, "none"),

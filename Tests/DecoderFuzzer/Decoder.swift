@@ -33,7 +33,7 @@ struct Decoder {
     static func all() throws -> [Decoder] {
         let systems = try compiledSystems()
         let proofs = try systems.map(\.proved) + provedSources()
-        return [
+        return try [
             sources(try sourceSeeds()),
             policies(systems.map(\.compiled.policy) + (try files("policies"))),
             policyFiles(try files("files") + [systems[0].compiled.policy]),
@@ -45,7 +45,7 @@ struct Decoder {
             controlFrames(),
             try eventLogs(),
             try tpmStructures(),
-        ]
+        ] + policySources()
     }
 
     /// The systems of the corpus that can be compiled, and two made ones.

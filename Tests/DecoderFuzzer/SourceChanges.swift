@@ -21,6 +21,20 @@ enum SourceChanges {
     static func change(
         _ bytes: inout [UInt8], _ others: [[UInt8]], _ random: inout SeededGenerator
     ) {
+        change(&bytes, others, words, &random)
+    }
+
+    /// Changes of sources in a language that has other words.
+    static func changing(
+        _ words: [String]
+    ) -> (inout [UInt8], [[UInt8]], inout SeededGenerator) -> Void {
+        { change(&$0, $1, words, &$2) }
+    }
+
+    private static func change(
+        _ bytes: inout [UInt8], _ others: [[UInt8]], _ words: [String],
+        _ random: inout SeededGenerator
+    ) {
         func number(_ bound: Int) -> Int { Int.random(in: 0..<max(1, bound), using: &random) }
         let other = others[number(others.count)]
         switch number(10) {
@@ -57,8 +71,10 @@ enum SourceChanges {
         }
     }
 
-    /// Where the words stand: what is between blanks.
+    /// Where the words stand: what is between blanks and parentheses.
     private static func wordRanges(_ bytes: [UInt8]) -> [Range<Int>] {
-        bytes.split { $0 == 32 || $0 == 10 }.map { $0.startIndex..<$0.endIndex }
+        bytes.split { $0 == 32 || $0 == 10 || $0 == 40 || $0 == 41 }.map {
+            $0.startIndex..<$0.endIndex
+        }
     }
 }

@@ -115,6 +115,11 @@ import Testing
         let other = try casemate(["query", "why", path, "--denied", xen, "--json"])
         let value = try JSONSerialization.jsonObject(with: Data(other.output.utf8))
         #expect((value as? [Any])?.count == 1)
+        // A line of another policy is said and left out, and the others are explained.
+        let foreign = linux.replacing("tclass=event", with: "tclass=binder")
+        let mixed = try casemate(["query", "why", path, "--denied", foreign + "\n" + linux])
+        #expect(mixed.status == 1 && mixed.errors.contains("no class `binder`"))
+        #expect(mixed.output.contains("  send: denied\n"))
         #expect(try casemate(["query", "why", path, "--denied", "all is well"]).status == 1)
     }
 }

@@ -11,4 +11,9 @@ public enum TestLevel {
         default: normal
         }
     }
+
+    /// Whether what takes many minutes, or packages from the network, is to be run: `--long`.
+    public static var isLong: Bool {
+        ProcessInfo.processInfo.environment["CASEMATE_TEST_LEVEL"] == "long"
+    }
 }

@@ -7,7 +7,7 @@ public import PolicyDatabaseModel
 /// transitions, labels and constraints are those of Debian 12's secilc; the order of records is
 /// not.
 ///
-/// Not for: the files beside a policy, `file_contexts` and `seusers`; their statements are checked.
+/// Not for: `seusers`, the file beside a policy; its statements are checked.
 /// - Invariant (bounded): depth, copies by macros and inheritance, and errors have limits.
 /// - Source: SELinux project, "CIL reference guide"; secilc 3.4.
 public struct CommonIntermediatePolicy: Sendable {
@@ -15,6 +15,8 @@ public struct CommonIntermediatePolicy: Sendable {
     public let file: PolicyFile
     /// What the source says and the format has no place for, one sentence each.
     public let warnings: [String]
+    /// The labels of files, as `file_contexts` has them and `secilc -f` writes it.
+    public let fileContexts: String
 
     /// What is to be made of sources.
     public struct Options: Equatable, Sendable {
@@ -77,6 +79,7 @@ public struct CommonIntermediatePolicy: Sendable {
         }
         file = result.file
         warnings = lowering.warnings + result.warnings
+        fileContexts = lowering.fileContexts
     }
 
     /// Disables what asks for what is not there, and lowers the rest.

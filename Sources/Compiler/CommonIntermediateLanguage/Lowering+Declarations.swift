@@ -65,7 +65,7 @@ extension Lowering {
         case .sensitivity: sensitivities.append(name)
         case .category: categories.append(name)
         case .identifier: identifiers.append(name)
-        case .capability: policy.capabilities.append(name)
+        case .capability: policy.capabilities.append((name, tree.offset(list)))
         case .typeAlias, .sensitivityAlias, .categoryAlias:
             try count(items, 2, list)
             aliases.append((name, nil, list))

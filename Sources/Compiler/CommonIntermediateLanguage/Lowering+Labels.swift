@@ -1,13 +1,6 @@
 import KernelPolicyLanguage
 import PolicyDatabaseModel
 
-/// The label of files, for `file_contexts`: not part of the policy.
-struct FileLabel {
-    let path: String
-    let kind: Word
-    let context: ContextText?
-}
-
 extension Lowering {
     /// Takes a statement that labels something.
     mutating func label(_ word: Word, _ list: Int, _ container: Int) throws(SourceFailure) {

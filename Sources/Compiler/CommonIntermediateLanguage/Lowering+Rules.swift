@@ -37,7 +37,8 @@ extension Lowering {
         case .userrole, .userlevel, .userrange: try userStatement(word, list, container)
         case .typepermissive:
             let items = try items(list, 2...2)
-            policy.permissive.append((try oneType(items[1], list, container), 0))
+            policy.permissive.append(
+                (try oneType(items[1], list, container), 0, tree.offset(list)))
         case .expandtypeattribute: try expandAttribute(list, container)
         case .sensitivitycategory: try sensitivityCategory(list, container)
         case .defaultuser, .defaultrole, .defaulttype, .defaultrange:

@@ -108,7 +108,7 @@ extension Lowering {
         for (index, name) in names.enumerated() where policy.types.isAttribute[index] {
             let bits = try bits(of: name, .types, tree.roots[0])
             for number in bits.numbers {
-                policy.types.memberships.append((names[number], name, 0))
+                policy.types.memberships.append((names[number], name, 0, 0))
             }
         }
         for alias in aliases {
@@ -219,16 +219,16 @@ extension Lowering {
             guard !policy.roleBounds.contains(where: { $0.child == child }) else {
                 throw failure(.conflict, "`\(text(child))` has a bound already", list)
             }
-            policy.roleBounds.append((parent, child))
-            try checkCircle(policy.roleBounds, child, list)
+            policy.roleBounds.append((parent, child, tree.offset(list)))
+            try checkCircle(policy.roleBounds.map { ($0.parent, $0.child) }, child, list)
         default:
             let parent = try oneUser(items[1], list, container)
             let child = try oneUser(items[2], list, container)
             guard !policy.userBounds.contains(where: { $0.child == child }) else {
                 throw failure(.conflict, "`\(text(child))` has a bound already", list)
             }
-            policy.userBounds.append((parent, child))
-            try checkCircle(policy.userBounds, child, list)
+            policy.userBounds.append((parent, child, tree.offset(list)))
+            try checkCircle(policy.userBounds.map { ($0.parent, $0.child) }, child, list)
         }
     }
 

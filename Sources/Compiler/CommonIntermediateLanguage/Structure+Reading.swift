@@ -7,6 +7,11 @@ extension Structure {
         guard let head = items.first, let word = tree.word(head), Word.statements.contains(word)
         else {
             let found = items.first.flatMap { tree.atom($0) }.map { "`\(text($0))` is" }
+            if let head = items.first, tree.word(head) == .deny {
+                throw failure(
+                    .syntax, "`deny` came with secilc 3.6, and the language here is that of 3.4",
+                    list)
+            }
             throw failure(
                 .syntax, (found ?? "this list begins with") + " no statement of the language", list)
         }

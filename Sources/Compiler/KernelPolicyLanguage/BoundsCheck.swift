@@ -73,7 +73,7 @@ extension PolicyBuilder {
     }
 
     private mutating func checkRoleAndUserBounds() {
-        for (parent, child) in source.roleBounds {
+        for (parent, child, offset) in source.roleBounds {
             guard let one = source.roles[child], let other = source.roles[parent] else { continue }
             let types = file.roles.symbols[Int(one) - 1].types.numbers
             let bound = file.roles.symbols[Int(other) - 1].types
@@ -83,9 +83,9 @@ extension PolicyBuilder {
                     .boundsExceeded,
                     "the role `\(text(child))` has the type "
                         + "`\(typeName(UInt16(truncatingIfNeeded: type + 1)))`, and its bound "
-                        + "`\(text(parent))` has not", at: 0))
+                        + "`\(text(parent))` has not", at: offset))
         }
-        for (parent, child) in source.userBounds {
+        for (parent, child, offset) in source.userBounds {
             let names = (text(child), text(parent))
             guard let one = file.users.symbols.first(where: { $0.name == names.0 }),
                 let other = file.users.symbols.first(where: { $0.name == names.1 }),
@@ -94,7 +94,8 @@ extension PolicyBuilder {
             failures.append(
                 SourceFailure(
                     .boundsExceeded,
-                    "the user `\(names.0)` has a role that its bound `\(names.1)` has not", at: 0))
+                    "the user `\(names.0)` has a role that its bound `\(names.1)` has not",
+                    at: offset))
         }
     }
 }

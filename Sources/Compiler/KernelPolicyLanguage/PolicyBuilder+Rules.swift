@@ -217,15 +217,17 @@ extension PolicyBuilder {
 
     /// A rule of a conditional gives no type where one that always holds does.
     private func checkTypeRules(_ tables: RuleTables) throws(SourceFailure) {
-        for (whenTrue, whenFalse) in tables.branches {
+        for (place, (whenTrue, whenFalse)) in tables.branches.enumerated() {
             for key in whenTrue.keys + whenFalse.keys {
                 guard let kind = key.kind, [.transition, .member, .change].contains(kind),
                     tables.always[key] != nil
                 else { continue }
+                let conditional = tables.places.firstIndex(of: place)
                 throw SourceFailure(
                     .conflict,
                     "a conditional gives `\(typeName(key.source))` and `\(typeName(key.target))` "
-                        + "a type, and another rule does always", at: 0)
+                        + "a type, and another rule does always",
+                    at: conditional.map { source.conditionals[$0].offset } ?? 0)
             }
         }
     }

@@ -121,13 +121,14 @@ extension PolicyBuilder {
                 let name =
                     types.numbering[membership.type] == nil
                     ? membership.type : membership.attribute
-                throw undeclared("type or attribute", name, 0)
+                throw undeclared("type or attribute", name, Int(membership.offset))
             }
             guard types.isAttribute[Int(attribute) - 1], !types.isAttribute[Int(type) - 1] else {
                 throw SourceFailure(
                     .wrongKind,
                     "`\(text(membership.type))` must be a type and "
-                        + "`\(text(membership.attribute))` an attribute", at: 0)
+                        + "`\(text(membership.attribute))` an attribute",
+                    at: Int(membership.offset))
             }
         }
         for (index, name) in types.numbering.names.enumerated() {
@@ -140,9 +141,9 @@ extension PolicyBuilder {
         file.types.primaryCount = UInt32(types.isAttribute.count)
         try addBounds()
         var permissive: [UInt32] = []
-        for (name, block) in source.permissive where isEnabled[Int(block)] {
+        for (name, block, offset) in source.permissive where isEnabled[Int(block)] {
             guard let number = types.numbering[name], !types.isAttribute[Int(number) - 1] else {
-                throw undeclared("type", name, 0)
+                throw undeclared("type", name, offset)
             }
             permissive.append(number)
         }
@@ -220,7 +221,7 @@ extension PolicyBuilder {
         file.roles.primaryCount = UInt32(source.roles.names.count)
         guard !source.roleBounds.isEmpty else { return }
         guard options.format.version >= 24 else { return leaveOut("bounds of roles") }
-        for (parent, child) in source.roleBounds {
+        for (parent, child, _) in source.roleBounds {
             guard let bound = source.roles[parent], let number = source.roles[child] else {
                 continue
             }
@@ -232,17 +233,17 @@ extension PolicyBuilder {
     private mutating func addRoleMembers() throws(SourceFailure) {
         roleMembers = Array(repeating: [], count: source.roleAttributes.names.count)
         var nested: [(member: Int, holder: Int)] = []
-        for (role, attribute, block) in source.roleMemberships
+        for (role, attribute, block, offset) in source.roleMemberships
         where isEnabled[Int(block)] {
             guard let index = source.roleAttributes[attribute] else {
-                throw undeclared("attribute of roles", attribute, 0)
+                throw undeclared("attribute of roles", attribute, offset)
             }
             if let number = source.roles[role] {
                 roleMembers[Int(index) - 1].insert(number)
             } else if let member = source.roleAttributes[role] {
                 nested.append((Int(member) - 1, Int(index) - 1))
             } else {
-                throw undeclared("role", role, 0)
+                throw undeclared("role", role, offset)
             }
         }
         // One turn carries a role one step further, and no chain is longer than all attributes.
@@ -316,7 +317,7 @@ extension PolicyBuilder {
             file.users.symbols.append(record)
         }
         file.users.primaryCount = UInt32(file.users.symbols.count)
-        for (parent, child) in source.userBounds {
+        for (parent, child, _) in source.userBounds {
             let names = file.users.symbols.map(\.name)
             guard let bound = names.firstIndex(of: text(parent)),
                 let index = names.firstIndex(of: text(child))

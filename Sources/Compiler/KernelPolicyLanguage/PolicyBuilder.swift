@@ -246,9 +246,9 @@ struct PolicyBuilder {
 
     private mutating func addCapabilities() throws(SourceFailure) {
         var numbers: [UInt32] = []
-        for name in source.capabilities {
+        for (name, offset) in source.capabilities {
             guard let number = PolicyBuilder.capabilities.firstIndex(of: text(name)) else {
-                throw undeclared("capability", name, 0)
+                throw undeclared("capability", name, offset)
             }
             numbers.append(UInt32(number))
         }

@@ -19,7 +19,7 @@ package struct SourcePolicy {
     package var roles = Numbering()
     package var roleAttributes = Numbering()
     package var roleTypes: [(role: Name, types: SetID, block: UInt32)] = []
-    package var roleMemberships: [(role: Name, attribute: Name, block: UInt32)] = []
+    package var roleMemberships: [(role: Name, attribute: Name, block: UInt32, offset: Int)] = []
     package var users: [UserDeclaration] = []
     package var booleans = Numbering()
     /// For each Boolean whether it is true, and whether it is a tunable.
@@ -37,11 +37,11 @@ package struct SourcePolicy {
     package var conditionals: [Conditional] = []
     /// Block 0 is what stands in no `optional`.
     package var blocks = [Block(parent: 0, elseOf: nil)]
-    package var permissive: [(type: Name, block: UInt32)] = []
-    package var capabilities: [Name] = []
+    package var permissive: [(type: Name, block: UInt32, offset: Int)] = []
+    package var capabilities: [(name: Name, offset: Int)] = []
     package var bounds: [(parent: Name, child: Name, offset: Int)] = []
-    package var roleBounds: [(parent: Name, child: Name)] = []
-    package var userBounds: [(parent: Name, child: Name)] = []
+    package var roleBounds: [(parent: Name, child: Name, offset: Int)] = []
+    package var userBounds: [(parent: Name, child: Name, offset: Int)] = []
     /// Labels and ranges that are declared and need not be used.
     package var checkedContexts: [ContextText] = []
     package var checkedRanges: [RangeText] = []
@@ -116,7 +116,7 @@ package struct TypeDeclarations {
     package var isAttribute: [Bool] = []
     package var aliases: [(name: Name, type: Name)] = []
     /// Which types are in which attributes.
-    package var memberships: [(type: Name, attribute: Name, block: UInt32)] = []
+    package var memberships: [(type: Name, attribute: Name, block: UInt32, offset: UInt32)] = []
 }
 
 /// Sensitivities and categories.

@@ -24,8 +24,8 @@ extension StatementReader {
         case .typealias: try typeAlias()
         case .typeattribute: try typeAttribute()
         case .typebounds: try typeBounds()
-        case .permissive: policy.permissive.append((try lastName("a type"), block))
-        case .policycap: policy.capabilities.append(try lastName("a capability"))
+        case .permissive: policy.permissive.append((try lastName("a type"), block, offset))
+        case .policycap: policy.capabilities.append((try lastName("a capability"), offset))
         case .bool: try boolean(isTunable: false)
         case .tunable: try boolean(isTunable: true)
         case .role: try role()
@@ -249,7 +249,8 @@ extension StatementReader {
     }
 
     private mutating func addMembership(of type: Name) throws(SourceFailure) {
-        policy.types.memberships.append((type, try name("an attribute"), block))
+        let offset = UInt32(truncatingIfNeeded: token.range.lowerBound)
+        policy.types.memberships.append((type, try name("an attribute"), block, offset))
     }
 
     private mutating func addAlias(
@@ -304,7 +305,8 @@ extension StatementReader {
         if policy.roleAttributes[name] == nil { policy.roles.declare(name) }
         if takeIf(.types) { policy.roleTypes.append((name, try types(), block)) }
         while takeIf(",") {
-            policy.roleMemberships.append((name, try self.name("an attribute"), block))
+            let offset = token.range.lowerBound
+            policy.roleMemberships.append((name, try self.name("an attribute"), block, offset))
         }
         try take(";")
     }
@@ -320,7 +322,9 @@ extension StatementReader {
     private mutating func roleAttribute() throws(SourceFailure) {
         let role = try name("a role")
         repeat {
-            policy.roleMemberships.append((role, try name("an attribute of roles"), block))
+            let offset = token.range.lowerBound
+            let attribute = try name("an attribute of roles")
+            policy.roleMemberships.append((role, attribute, block, offset))
         } while takeIf(",")
         try take(";")
     }

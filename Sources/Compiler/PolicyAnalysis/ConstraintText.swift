@@ -66,13 +66,15 @@ extension IndexedPolicy {
     }
 
     /// The same with every set of names as types, in alphabetical order, however the source had it.
-    func plainExpression(_ terms: [PolicyFile.ConstraintTerm]) -> String {
+    func plainExpression(_ terms: [PolicyFile.ConstraintTerm], _ sets: NameSets) -> String {
         expression(terms) { term in
             guard term.kind == 5 else { return operand(term) }
-            var plain = term
-            plain.sourceTypes = PolicyBitmap()
-            let names = Self.setText(names(of: plain).sorted())
-            return "\(Self.side(term.attribute)) \(Self.comparison(term.comparison)) \(names)"
+            let set = sets.text(of: term) {
+                var plain = term
+                plain.sourceTypes = PolicyBitmap()
+                return names(of: plain).sorted()
+            }
+            return "\(Self.side(term.attribute)) \(Self.comparison(term.comparison)) \(set)"
         }
     }
 

@@ -20,8 +20,11 @@ extension IndexedPolicy {
     }
 
     /// Appends a rule without its condition.
+    ///
+    /// - Parameter isSource: whether a compiler reads it: checkpolicy wants braces around a range.
     func writeStatement(
-        _ rule: IndexedRule, to text: inout String, _ sets: inout [UInt64: String]
+        _ rule: IndexedRule, to text: inout String, _ sets: inout [UInt64: String],
+        isSource: Bool = false
     ) {
         let entry = classes[Int(rule.objectClass)]
         text += rule.kind.keyword
@@ -44,8 +47,13 @@ extension IndexedPolicy {
             }
         case .transition, .member, .change: text += typeNames[Int(rule.data)]
         case .extendedAllowed, .extendedAuditAllowed, .extendedUnauditedDenied:
+            let ranges = operations[Int(rule.data)].rangeTexts
             text += "ioctl "
-            IndexedPolicy.writeSet(operations[Int(rule.data)].rangeTexts, to: &text)
+            if isSource, ranges.count == 1, ranges[0].contains("-") {
+                text += "{ \(ranges[0]) }"
+            } else {
+                IndexedPolicy.writeSet(ranges, to: &text)
+            }
         }
         text += ";"
     }

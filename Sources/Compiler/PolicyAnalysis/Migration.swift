@@ -19,6 +19,8 @@ package struct Migration: Sendable {
     private var names: [Int: String] = [:]
     private var labels: [Int: LevelRange] = [:]
     private var taken: Set<String> = []
+    /// Who may load a policy or relabel.
+    private var powers: [String: [String]] = [:]
 
     /// The most compartments that a system has.
     private static let mostCompartments = 32
@@ -43,6 +45,7 @@ package struct Migration: Sendable {
         for subject in subjects { write(compartment: subject) }
         writeDevices()
         writeChannels()
+        writePowers()
         collectUnsaid()
         writeUnsaid()
     }
@@ -162,13 +165,27 @@ package struct Migration: Sendable {
         text += "\n"
     }
 
+    private mutating func give(_ power: String, to name: String) {
+        text += "    may \(power)\n"
+        powers[power, default: []].append(name)
+    }
+
+    /// Who has a power must be said by an assertion too.
+    private mutating func writePowers() {
+        guard !powers.isEmpty else { return }
+        text += "\n"
+        for (power, names) in powers.sorted(by: { $0.key < $1.key }) {
+            text += "assert only \(names.joined(separator: " or ")) may \(power)\n"
+        }
+    }
+
     private mutating func write(compartment type: Int) {
         let name = names[type] ?? ""
         text += "compartment \(name) at \(text(labels[type] ?? LevelRange())) {\n"
         text += "    // For a person to say: what it runs, and how large it is.\n"
         text += "    kernel debian\n    memory 192 MiB\n    vcpus 1\n"
-        if may(type, "security", ["load_policy"]) { text += "    may load policy\n" }
-        if may(type, "domain2", ["relabelto", "relabelfrom"]) { text += "    may relabel\n" }
+        if may(type, "security", ["load_policy"]) { give("load policy", to: name) }
+        if may(type, "domain2", ["relabelto", "relabelfrom"]) { give("relabel", to: name) }
         text += "}\n\n"
     }
 

@@ -7,10 +7,14 @@ package struct PolicyDifference: Sendable {
     package struct Part: Equatable, Sendable {
         /// The part's name.
         package let name: String
-        /// What only the first has, sorted.
+        /// What only the first has, sorted; the first of many.
         package let removed: [String]
-        /// What only the second has, sorted.
+        /// What only the second has, likewise.
         package let added: [String]
+        /// How many things only the first has.
+        package let removedCount: Int
+        /// How many things only the second has.
+        package let addedCount: Int
     }
 
     /// The parts that differ.
@@ -20,20 +24,28 @@ package struct PolicyDifference: Sendable {
     package var isEmpty: Bool { parts.isEmpty }
 
     /// Compares two policies: symbols, constraints, labels, and access rules by pairs of types.
-    package init(_ old: IndexedPolicy, _ new: IndexedPolicy) {
-        for (before, after) in zip(PolicyMeaning(old).parts, PolicyMeaning(new).parts) {
+    ///
+    /// - Parameter most: how many access rules of a kind are written; all are counted.
+    package init(_ old: IndexedPolicy, _ new: IndexedPolicy, most: Int = 1_000) {
+        let sets = NameSets()
+        for (before, after) in zip(PolicyMeaning(old, sets).parts, PolicyMeaning(new, sets).parts) {
             add(
                 before.name, before.lines.subtracting(after.lines).sorted(),
                 after.lines.subtracting(before.lines).sorted())
         }
         let rules = RuleDifference(old, new)
-        add("access rules", rules.only(0), rules.only(1))
+        let (removed, added) = (rules.only(0, most: most), rules.only(1, most: most))
+        add("access rules", removed.lines, added.lines, removed.count, added.count)
     }
 
-    private mutating func add(_ name: String, _ removed: [String], _ added: [String]) {
-        if !removed.isEmpty || !added.isEmpty {
-            parts.append(Part(name: name, removed: removed, added: added))
-        }
+    private mutating func add(
+        _ name: String, _ removed: [String], _ added: [String], _ removedCount: Int? = nil,
+        _ addedCount: Int? = nil
+    ) {
+        let part = Part(
+            name: name, removed: removed, added: added,
+            removedCount: removedCount ?? removed.count, addedCount: addedCount ?? added.count)
+        if part.removedCount + part.addedCount > 0 { parts.append(part) }
     }
 
     /// Compares flows too: the direct ones, and those by any way, between types that both have.
@@ -91,13 +103,16 @@ package struct PolicyDifference: Sendable {
     package func text(most: Int) -> String {
         var text = ""
         for part in parts {
-            text += "\(part.name): \(part.removed.count) removed, \(part.added.count) added\n"
-            for (sign, lines) in [("-", part.removed), ("+", part.added)] {
+            text += "\(part.name): \(part.removedCount) removed, \(part.addedCount) added\n"
+            for (sign, lines, count) in [
+                ("-", part.removed, part.removedCount), ("+", part.added, part.addedCount),
+            ] {
                 for line in lines.prefix(most) {
                     let first = line.split(separator: "\n").joined(separator: " ")
                     text += "  \(sign) \(first.filter { $0 != "\t" })\n"
                 }
-                if lines.count > most { text += "  \(sign) ... \(lines.count - most) more\n" }
+                let rest = count - min(most, lines.count)
+                if rest > 0 { text += "  \(sign) ... \(rest) more\n" }
             }
         }
         return text.isEmpty ? "the policies mean the same\n" : text
@@ -113,8 +128,8 @@ package struct PolicyDifference: Sendable {
                     parts.map { part in
                         .object([
                             ("name", .string(part.name)),
-                            ("removedCount", .number(UInt64(part.removed.count))),
-                            ("addedCount", .number(UInt64(part.added.count))),
+                            ("removedCount", .number(UInt64(part.removedCount))),
+                            ("addedCount", .number(UInt64(part.addedCount))),
                             ("removed", .array(part.removed.prefix(most).map { .string($0) })),
                             ("added", .array(part.added.prefix(most).map { .string($0) })),
                         ])

@@ -5,7 +5,7 @@ struct PolicyMeaning {
     /// The parts: a name, and lines without order.
     let parts: [(name: String, lines: Set<String>)]
 
-    init(_ policy: IndexedPolicy) {
+    init(_ policy: IndexedPolicy, _ sets: NameSets) {
         let file = policy.file
         func lines(_ components: PolicyComponent...) -> Set<String> {
             Set(components.flatMap { policy.statements($0) })
@@ -22,7 +22,7 @@ struct PolicyMeaning {
             ("attributes", lines(.attributes)), ("booleans", lines(.booleans)),
             ("sensitivities", lines(.sensitivities)), ("categories", lines(.categories)),
             ("roles", lines(.roles)), ("users", lines(.users)),
-            ("constraints", Self.constraints(policy)), ("defaults", lines(.defaults)),
+            ("constraints", Self.constraints(policy, sets)), ("defaults", lines(.defaults)),
             ("permissive", lines(.permissive)), ("typebounds", lines(.typebounds)),
             ("named transitions", Set(named)),
             ("range transitions", Set(file.rangeTransitions.map { policy.text(of: $0) })),
@@ -50,17 +50,18 @@ struct PolicyMeaning {
     }
 
     /// Constraints, one for each permission, their sets of names in alphabetical order.
-    private static func constraints(_ policy: IndexedPolicy) -> Set<String> {
+    private static func constraints(_ policy: IndexedPolicy, _ sets: NameSets) -> Set<String> {
         var lines: Set<String> = []
+        sets.begin()
         for entry in policy.classes {
             for constraint in entry.constraints {
-                let text = policy.plainExpression(constraint.terms)
+                let text = policy.plainExpression(constraint.terms, sets)
                 for name in entry.names(constraint.permissions) {
                     lines.insert("constrain \(entry.name) \(name) (\(text));")
                 }
             }
             for constraint in entry.transitionConstraints {
-                let text = policy.plainExpression(constraint.terms)
+                let text = policy.plainExpression(constraint.terms, sets)
                 lines.insert("validatetrans \(entry.name) (\(text));")
             }
         }

@@ -89,6 +89,10 @@ private struct ConfWriter {
         if Int(last) > names.count {
             notes.append("initial identifiers above \(names.count) have no names")
         }
+        if file.unknownHandling != .deny {
+            let word = file.unknownHandling == .allow ? "allow" : "reject"
+            notes.append("what is unknown has the answer `\(word)`: compile with `-U \(word)`")
+        }
         for common in file.commons.symbols.sorted(by: { $0.number < $1.number }) {
             let permissions = common.permissions.symbols.sorted { $0.number < $1.number }
             let list = permissions.map(\.name).joined(separator: " ")
@@ -159,7 +163,7 @@ private struct ConfWriter {
         var sets: [UInt64: String] = [:]
         for rule in policy.rules where rule.conditional < 0 {
             guard rule.kind.isExtended || rule.data != 0 || !rule.kind.grants else { continue }
-            policy.writeStatement(rule, to: &text, &sets)
+            policy.writeStatement(rule, to: &text, &sets, isSource: true)
             text += "\n"
         }
         for rule in policy.namedTransitions(where: { _, _, _, _ in true }) {
@@ -183,7 +187,7 @@ private struct ConfWriter {
                     guard rule.kind.isExtended || rule.data != 0 || !rule.kind.grants
                     else { continue }
                     text += "    "
-                    policy.writeStatement(rule, to: &text, &sets)
+                    policy.writeStatement(rule, to: &text, &sets, isSource: true)
                     text += "\n"
                 }
             }

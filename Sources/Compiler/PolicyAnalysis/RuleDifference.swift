@@ -137,10 +137,42 @@ struct RuleDifference {
 
     // MARK: Comparing
 
-    /// The statements, for types, that side `one` has and the other has not; sorted.
+    /// What one side has and the other has not, of one source, target and group.
+    private struct Missing {
+        /// The kind's, source's and target's place among all: 4, 30 and 30 bits.
+        let order: UInt64
+        let group: Int32
+        let permissions: UInt64
+    }
+
+    /// The statements, for types, that side `one` has and the other has not.
     ///
-    /// - Parameter one: 0 the first policy, 1 the second.
-    func only(_ one: Int) -> [String] {
+    /// - Parameters:
+    ///   - one: 0 the first policy, 1 the second.
+    ///   - most: how many are written, in the order of kind, source and target.
+    func only(_ one: Int, most: Int) -> (count: Int, lines: [String]) {
+        let sorted = names.indices.sorted { names[$0] < names[$1] }
+        var ranks = Array(repeating: UInt64(0), count: names.count)
+        for (rank, index) in sorted.enumerated() { ranks[index] = UInt64(rank) }
+        var missing: [Missing] = []
+        for (group, rectangles) in rectangles(one) {
+            addDifference(group, rectangles, sides[1 - one], ranks, to: &missing)
+        }
+        let words = groups.map { "\($0.objectClass) \($0.value) \($0.condition)" }
+        missing.sort {
+            guard $0.order == $1.order else { return $0.order < $1.order }
+            return words[Int($0.group)] < words[Int($1.group)]
+        }
+        let lines = missing.prefix(most).map { item in
+            text(
+                groups[Int(item.group)], sorted[Int(item.order >> 30 & 0x3fff_ffff)],
+                sorted[Int(item.order & 0x3fff_ffff)], item.permissions)
+        }
+        return (missing.count, lines)
+    }
+
+    /// What side `one` has in rules that the other has not just so, by groups.
+    private func rectangles(_ one: Int) -> [Int32: [Rectangle]] {
         let (mine, other) = (sides[one], sides[1 - one])
         var rectangles: [Int32: [Rectangle]] = [:]
         for (key, mask) in mine.rules {
@@ -161,47 +193,66 @@ struct RuleDifference {
                         permissions: common))
             }
         }
-        var lines: [String] = []
-        for (group, rectangles) in rectangles {
-            lines += difference(group, rectangles, other)
-        }
-        return lines.sorted()
+        return rectangles
     }
 
-    /// What of a group's rectangles the other policy does not have.
-    private func difference(
-        _ group: Int32, _ rectangles: [Rectangle], _ other: Side
-    ) -> [String] {
-        var lines: [String] = []
+    /// Adds what of a group's rectangles the other policy does not have.
+    private func addDifference(
+        _ group: Int32, _ rectangles: [Rectangle], _ other: Side, _ ranks: [UInt64],
+        to missing: inout [Missing]
+    ) {
+        let kind =
+            PolicyFile.AccessRuleKind.allCases.map(\.keyword).sorted()
+            .firstIndex(of: groups[Int(group)].kind.keyword) ?? 0
         var sources = TypeSet(size: names.count)
         for rectangle in rectangles { sources.formUnion(rectangle.sources) }
-        for source in sources.numbers {
-            var wanted: [UInt64: TypeSet] = [:]
-            for rectangle in rectangles where rectangle.sources.contains(source) {
-                var rest = rectangle.permissions
+        sources.forEach { source in
+            let wanted = wanted(source, group, rectangles, other)
+            guard let first = wanted.first else { return }
+            let begin = UInt64(kind) << 60 | ranks[source] << 30
+            for word in first.targets.words.indices {
+                var rest = wanted.reduce(0) { $0 | $1.targets.words[word] }
                 while rest != 0 {
-                    let bit = rest & (~rest + 1)
-                    if wanted[bit]?.formUnion(rectangle.targets) == nil {
-                        wanted[bit] = rectangle.targets
+                    let bit = rest.trailingZeroBitCount
+                    var mask: UInt64 = 0
+                    for item in wanted where item.targets.words[word] >> UInt64(bit) & 1 == 1 {
+                        mask |= item.permission
                     }
+                    missing.append(
+                        Missing(
+                            order: begin | ranks[word << 6 + bit], group: group,
+                            permissions: mask))
                     rest &= rest - 1
                 }
             }
-            for symbol in other.symbols[source] {
-                for (target, mask) in other.bySource[SourceKey(source: symbol, group: group)] ?? []
-                {
-                    for bit in wanted.keys where mask & bit != 0 {
-                        wanted[bit]?.subtract(other.types[Int(target)])
-                    }
+        }
+    }
+
+    /// For each permission the targets on which a source has it, and not in the other policy.
+    private func wanted(
+        _ source: Int, _ group: Int32, _ rectangles: [Rectangle], _ other: Side
+    ) -> [(permission: UInt64, targets: TypeSet)] {
+        var wanted: [(permission: UInt64, targets: TypeSet)] = []
+        for rectangle in rectangles where rectangle.sources.contains(source) {
+            var rest = rectangle.permissions
+            while rest != 0 {
+                let bit = rest & (~rest + 1)
+                if let place = wanted.firstIndex(where: { $0.permission == bit }) {
+                    wanted[place].targets.formUnion(rectangle.targets)
+                } else {
+                    wanted.append((bit, rectangle.targets))
+                }
+                rest &= rest - 1
+            }
+        }
+        for symbol in other.symbols[source] {
+            for (target, mask) in other.bySource[SourceKey(source: symbol, group: group)] ?? [] {
+                for place in wanted.indices where mask & wanted[place].permission != 0 {
+                    wanted[place].targets.subtract(other.types[Int(target)])
                 }
             }
-            var missing: [Int: UInt64] = [:]
-            for (bit, targets) in wanted {
-                targets.forEach { missing[$0, default: 0] |= bit }
-            }
-            lines += missing.map { text(groups[Int(group)], source, $0.key, $0.value) }
         }
-        return lines
+        return wanted
     }
 
     private func text(_ group: Group, _ source: Int, _ target: Int, _ mask: UInt64) -> String {

@@ -155,7 +155,7 @@ extension PolicyFile {
 
     /// How a file system labels its files.
     public struct FileSystemUseRecord: Equatable, Sendable {
-        /// 1 extended attributes, 2 the creating task, 3 transitions.
+        /// 1 extended attributes, 2 transitions, 3 the creating task.
         public var behavior: UInt32 = 0
         /// The name.
         public var name = ""

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommonIntermediateLanguage
 import KernelPolicyLanguage
+import PolicyAnalysis
 import PolicyDatabaseModel
 import PolicySyntax
 
@@ -15,8 +16,9 @@ struct Compile: ParsableCommand {
             constraints are those of Debian 12's tools, version 3.4. Files that end in .cil are \
             one policy in CIL; any other source is one policy.conf. Errors name the file and \
             line that the user wrote, by line markers; up to 100 in one run. Without --output \
-            the policy is only checked. The languages, and what is refused, are in \
-            docs/kernel-policy.md.
+            the policy is only checked. With --binary the source is a binary policy, which is \
+            written anew: in another version, without what is redundant, or with other answers \
+            to the unknown. The languages, and what is refused, are in docs/kernel-policy.md.
 
             EXIT STATUS
               0   the policy is compiled; there may be warnings
@@ -26,7 +28,8 @@ struct Compile: ParsableCommand {
 
             EXAMPLE
               casemate compile -M -t selinux -c 33 -o policy.33 policy.conf
-              casemate compile -o policy.33 base.cil local.cil
+              casemate compile -o policy.33 -f file_contexts base.cil local.cil
+              casemate compile -b -O -c 30 -o policy.30 policy.33
             """
     )
 
@@ -48,7 +51,7 @@ struct Compile: ParsableCommand {
 
     @Flag(
         name: [.customShort("M"), .customLong("mls")],
-        help: "Levels mean something; in CIL, where the policy does not say it.")
+        help: "Levels mean something. For CIL, true or false may follow, as in secilc.")
     var isMultilevel = false
 
     @Option(
@@ -60,6 +63,21 @@ struct Compile: ParsableCommand {
         name: [.customShort("N"), .customLong("disable-neverallow")],
         help: "Do not check rules against neverallow, nor types against their bounds.")
     var ignoresNeverAllow = false
+
+    @Flag(
+        name: [.customShort("O"), .customLong("optimize")],
+        help: "Leave out rules, and permissions of rules, that other rules say already.")
+    var isOptimized = false
+
+    @Flag(
+        name: [.customShort("b"), .customLong("binary")],
+        help: "The source is a binary policy, of the target that it names.")
+    var isBinary = false
+
+    @Option(
+        name: [.customShort("f"), .customLong("filecontext")],
+        help: "CIL: the file of the labels of files.", completion: .file())
+    var fileContexts: String?
 
     @Flag(
         name: [.customShort("D"), .customLong("disable-dontaudit")],
@@ -82,23 +100,38 @@ struct Compile: ParsableCommand {
     var hasQualifiedNames = false
 
     func validate() throws {
-        _ = try format()
-        guard sources.count == 1 || isIntermediate else {
+        _ = try format(target)
+        guard files.count == 1 || isIntermediate && !isBinary else {
             throw ValidationError("several sources are files that end in .cil.")
         }
         let isOnlyForIntermediate =
             ignoresDoNotAudit || preservesTunables || allowsMultipleDeclarations
-            || hasQualifiedNames
-        guard isIntermediate || !isOnlyForIntermediate else {
-            throw ValidationError("-D, -P, -m and -Q are for CIL.")
+            || hasQualifiedNames || fileContexts != nil
+        guard isIntermediate && !isBinary || !isOnlyForIntermediate else {
+            throw ValidationError("-D, -P, -m, -Q and -f are for CIL.")
         }
     }
 
+    /// The `true` or `false` that secilc has behind `-M`; nil when there is none.
+    private var levelWord: String? {
+        isMultilevel && sources.count > 1 ? sources.first { Self.levelWords.contains($0) } : nil
+    }
+
+    private static let levelWords = ["true", "false"]
+
+    /// The sources alone.
+    private var files: [String] {
+        levelWord == nil ? sources : sources.filter { !Self.levelWords.contains($0) }
+    }
+
+    /// Whether levels mean something.
+    private var hasLevels: Bool { isMultilevel && levelWord != "false" }
+
     /// Whether the sources are CIL.
-    private var isIntermediate: Bool { sources.allSatisfy { $0.hasSuffix(".cil") } }
+    private var isIntermediate: Bool { files.allSatisfy { $0.hasSuffix(".cil") } }
 
     /// - Throws: `ValidationError` for a version that the target does not have.
-    private func format() throws -> PolicyFormat {
+    private func format(_ target: CompileTarget) throws -> PolicyFormat {
         let newest: UInt32 = target == .xen ? 30 : 33
         let wanted = version ?? newest
         guard wanted >= 24, let format = PolicyFormat(target.target, version: wanted) else {
@@ -111,40 +144,75 @@ struct Compile: ParsableCommand {
 
     func run() throws {
         do {
-            if isIntermediate { try compileIntermediate() } else { try compileKernelPolicy() }
+            if isBinary {
+                try compileBinary()
+            } else if isIntermediate {
+                try compileIntermediate()
+            } else {
+                try compileKernelPolicy()
+            }
         } catch let refusal as KernelPolicyRefusal {
             for problem in refusal.errors { StandardError.write(CompileOutput.line(problem)) }
             throw ExitStatus.refused
         }
     }
 
+    private func compileBinary() throws {
+        let policy = try QueryPolicy.read(files[0], takesSource: false)
+        let target: CompileTarget = policy.file.format.target == .xen ? .xen : .selinux
+        let wanted = try format(target)
+        guard wanted != policy.file.format else {
+            var file = policy.file
+            file.unknownHandling = handleUnknown?.handling ?? file.unknownHandling
+            return try write(file, warnings: [])
+        }
+        let source = PolicyText.policyConf(of: policy)
+        var options = KernelPolicy.Options(wanted)
+        options.isMultilevel = policy.file.isMultilevel
+        options.unknownHandling = handleUnknown?.handling ?? policy.file.unknownHandling
+        // They are not in a binary; bounds were checked by whoever made it.
+        options.checksNeverAllow = false
+        let made = try KernelPolicy(
+            compiling: Array(source.text.utf8), name: files[0], options: options)
+        let notes = source.notes.filter { !$0.contains("-U") }.map { "left out: \($0)" }
+        try write(made.file, warnings: notes + made.warnings)
+    }
+
+    private func write(_ file: PolicyFile, warnings: [String]) throws {
+        var file = file
+        if isOptimized { file.removeRedundantRules() }
+        try CompileOutput.write(file, warnings: warnings, to: output)
+    }
+
     private func compileKernelPolicy() throws {
-        var options = KernelPolicy.Options(try format())
-        options.isMultilevel = isMultilevel
+        var options = KernelPolicy.Options(try format(target))
+        options.isMultilevel = hasLevels
         options.unknownHandling = handleUnknown?.handling ?? .deny
         options.checksNeverAllow = !ignoresNeverAllow
-        let source = sources[0]
+        let source = files[0]
         let policy = try KernelPolicy(
             compiling: try CompileInput.read(source),
             name: source == "-" ? "standard input" : source, options: options)
-        try CompileOutput.write(policy.file, warnings: policy.warnings, to: output)
+        try write(policy.file, warnings: policy.warnings)
     }
 
     private func compileIntermediate() throws {
-        var options = CommonIntermediatePolicy.Options(try format())
-        if isMultilevel { options.isMultilevel = true }
+        var options = CommonIntermediatePolicy.Options(try format(target))
+        if isMultilevel { options.isMultilevel = hasLevels }
         options.unknownHandling = handleUnknown?.handling
         options.checksNeverAllow = !ignoresNeverAllow
         options.ignoresDoNotAudit = ignoresDoNotAudit
         options.preservesTunables = preservesTunables
         options.allowsMultipleDeclarations = allowsMultipleDeclarations
         options.hasQualifiedNames = hasQualifiedNames
+        let files = files
         var next = 0
         let policy = try CommonIntermediatePolicy(options: options) {
-            guard next < sources.count else { return nil }
+            guard next < files.count else { return nil }
             next += 1
-            return (sources[next - 1], try CompileInput.read(sources[next - 1]))
+            return (files[next - 1], try CompileInput.read(files[next - 1]))
         }
-        try CompileOutput.write(policy.file, warnings: policy.warnings, to: output)
+        try write(policy.file, warnings: policy.warnings)
+        if let fileContexts { try Files.write(Array(policy.fileContexts.utf8), to: fileContexts) }
     }
 }

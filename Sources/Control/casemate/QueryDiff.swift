@@ -40,7 +40,7 @@ struct QueryDiff: ParsableCommand {
 
     func run() throws {
         let (before, after) = (try QueryPolicy.read(old), try QueryPolicy.read(new))
-        var difference = PolicyDifference(before, after)
+        var difference = PolicyDifference(before, after, most: limit)
         if flows {
             difference = try QueryPolicy.answer { () throws(PolicyAnalysisError) in
                 var difference = difference

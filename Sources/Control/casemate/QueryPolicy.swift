@@ -11,11 +11,13 @@ enum QueryPolicy {
 
     /// Reads a binary policy or a `policy.conf`.
     ///
+    /// - Parameter takesSource: whether it may be a `policy.conf`.
     /// - Throws: `ExitStatus.inputOutput`; `ExitStatus.refused`, after the reason was written to
     ///   standard error, when the file is no policy.
-    static func read(_ path: String) throws -> IndexedPolicy {
+    static func read(_ path: String, takesSource: Bool = true) throws -> IndexedPolicy {
         let bytes = try Files.read(path, limit: largestSizeInBytes)
-        let file = try isBinary(bytes) ? decoded(bytes, path) : compiled(bytes, path)
+        let isSource = takesSource && !isBinary(bytes)
+        let file = try isSource ? compiled(bytes, path) : decoded(bytes, path)
         return try answer { () throws(PolicyAnalysisError) in try IndexedPolicy(file) }
     }
 

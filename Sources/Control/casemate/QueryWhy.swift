@@ -52,27 +52,35 @@ struct QueryWhy: ParsableCommand {
     func run() throws {
         let policy = try QueryPolicy.read(self.policy)
         let states = try FlowOptionGroup.states(booleans, in: policy)
-        let questions = try questions()
-        let traces = try QueryPolicy.answer { () throws(PolicyAnalysisError) in
-            var traces: [DecisionTrace] = []
-            for question in questions {
-                let number = try policy.objectClass(question.objectClass)
-                let all = policy.classes[number].permissions.compactMap(\.self)
-                traces.append(
-                    try policy.trace(
-                        try policy.label(question.source), try policy.label(question.target),
-                        number, question.permissions.isEmpty ? all : question.permissions,
-                        booleans: states))
+        var traces: [DecisionTrace] = []
+        var isRefused = false
+        // A log may be of another policy too: what this one does not know is said, and left out.
+        for question in try questions() {
+            do throws(PolicyAnalysisError) {
+                traces.append(try trace(question, policy, states))
+            } catch {
+                StandardError.write("casemate: \(DiagnosticRenderer.harmless(error.message))\n")
+                isRefused = true
             }
-            return traces
         }
+        guard !traces.isEmpty else { throw ExitStatus.refused }
         try StandardOutput.write(
             json
                 ? JSONValue.array(traces.map { policy.json($0) }).text
                 : traces.map { policy.text($0) }.joined())
-        if traces.contains(where: { $0.parts.contains { $0.isGranted != true } }) {
+        if isRefused || traces.contains(where: { $0.parts.contains { $0.isGranted != true } }) {
             throw ExitStatus.refused
         }
+    }
+
+    private func trace(
+        _ question: Question, _ policy: IndexedPolicy, _ states: [Bool]
+    ) throws(PolicyAnalysisError) -> DecisionTrace {
+        let number = try policy.objectClass(question.objectClass)
+        let all = policy.classes[number].permissions.compactMap(\.self)
+        return try policy.trace(
+            try policy.label(question.source), try policy.label(question.target), number,
+            question.permissions.isEmpty ? all : question.permissions, booleans: states)
     }
 
     private typealias Question = (
