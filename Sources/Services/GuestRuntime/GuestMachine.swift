@@ -27,6 +27,8 @@
         private var lifePort: UInt32 = 0
         /// Which policy is in force, as the hypervisor last said; 0: it was not asked.
         private var sequence: UInt32 = 0
+        /// Whether the service asks for decisions: the store does, and may.
+        private var asksForDecisions = false
         /// The port of `VIRQ_CONSOLE`, likewise.
         private var typePort: UInt32 = 0
 
@@ -102,6 +104,7 @@
             for index in 0..<min(manifest.compartmentCount, 64) {
                 isFollowed[index] = manifest.compartment(at: index).uses(service)
             }
+            asksForDecisions = service == .store
             refreshLives()
             refreshSequence()
             return true
@@ -109,6 +112,7 @@
 
         /// `seqno` of `FLASK_ACCESS`, whatever else it answers.
         private mutating func refreshSequence() {
+            guard asksForDecisions else { return }
             _ = accessVector(subject: 0, object: 0, class: .security)
             sequence = service_load32(service_argument_address() + 36)
         }
