@@ -60,7 +60,8 @@ public struct TestSystem: Sendable {
         let bytes = try RepositoryFiles.bytes(of: folder.appending(path: "system.casemate"))
         let text = String(decoding: bytes, as: UTF8.self)
         return try TestSystem(
-            text.replacing("target xen \"4.17\"", with: "target casemate"),
+            text.contains("target casemate")
+                ? text : text.replacing("target xen \"4.17\"", with: "target casemate"),
             enforced: ManifestFeature.known
         ) { file in
             (try? RepositoryFiles.bytes(of: folder.appending(path: file))).map {
