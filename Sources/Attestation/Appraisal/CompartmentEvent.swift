@@ -91,7 +91,7 @@ struct ReloadEvent: Equatable {
 
     /// Reads event data; `nil` unless it is a reload's, whole.
     init?(eventData: [UInt8]) {
-        guard let payload = taggedPayload(eventData, tag: EventTag(rawValue: 0x4353_4D05)),
+        guard let payload = taggedPayload(eventData, tag: .reload),
             payload.count == 104,
             let policy = Digest384(hexadecimal: hexadecimalText(Array(payload[..<48]))),
             let manifest = Digest384(hexadecimal: hexadecimalText(Array(payload[48..<96])))

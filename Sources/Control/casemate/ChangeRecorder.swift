@@ -81,7 +81,9 @@ struct ChangeRecorder {
     private mutating func replacement() -> [UInt8]? {
         guard let next = RunningSystem.announcedReference(in: directory) else { return nil }
         reference = next
-        return ReplacementMeasurement(reference: next).eventData
+        return ReloadMeasurement(
+            policy: next.policy, manifest: next.manifest, systemVersion: next.system.version
+        ).eventData
     }
 
     /// A record of PCR 15 with the digests that the log's header names.
@@ -119,26 +121,6 @@ struct ChangeRecorder {
     private func append(_ number: UInt32, _ count: Int, to bytes: inout [UInt8]) {
         for position in 0..<count {
             bytes.append(UInt8(truncatingIfNeeded: number >> UInt32(8 * position)))
-        }
-    }
-}
-
-/// The event of another policy and manifest.
-///
-/// - Source: docs/abi/evidence.md, "Reload": SHA-384 of the policy, SHA-384 of the manifest, `u64`
-///   system version.
-private struct ReplacementMeasurement: Measurement {
-    let reference: ReferenceValues
-
-    var pcr: PCRIndex { .changes }
-    var tag: EventTag { EventTag(rawValue: 0x4353_4D05) }
-
-    func encodePayload<Sink: ByteSink & ~Copyable & ~Escapable>(into sink: inout Sink) {
-        for byte in reference.policy.array { sink.append(byte) }
-        for byte in reference.manifest.array { sink.append(byte) }
-        for position in 0..<8 {
-            sink.append(
-                UInt8(truncatingIfNeeded: reference.system.version >> UInt64(8 * position)))
         }
     }
 }
