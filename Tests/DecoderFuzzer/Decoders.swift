@@ -78,6 +78,9 @@ extension Decoder {
         guard prepared.count == contexts.count else {
             return .broken("a valid label can be prepared")
         }
+        guard haveNames(contexts, policy) else {
+            return .broken("user, role and type of a valid label have names, of others not")
+        }
         var row = [UInt32](repeating: 1, count: prepared.count * PolicyDatabase.rowStride)
         for source in prepared {
             var span = row.mutableSpan
@@ -97,6 +100,21 @@ extension Decoder {
         let isComputed = policy.computeRow(
             source: prepared[0], targets: prepared.span.extracting(first: 0), into: &short)
         return isComputed ? .broken("a row of another size is refused") : .accepted
+    }
+
+    private static func haveNames(
+        _ contexts: [SecurityContext], _ policy: borrowing PolicyDatabase
+    ) -> Bool {
+        for context in contexts {
+            var count = 0
+            guard policy.withNames(of: context, { count += $0.count > 0 ? 1 : 0 }), count == 3
+            else { return false }
+            let other = SecurityContext(
+                user: context.user, role: context.role,
+                type: UInt32(clamping: policy.typeCount) + 1, range: context.range)
+            if policy.withNames(of: other, { _ in }) { return false }
+        }
+        return true
     }
 
     /// At most twelve valid labels: those of the initial SIDs, and others made from the first.
@@ -160,8 +178,19 @@ extension Decoder {
         Decoder(name: "manifests", seeds: seeds, most: 1 << 16, change: ManifestChanges.change) {
             bytes in
             do throws(SystemManifestError) {
-                return walk(
-                    try SystemManifest(validating: bytes.span, accepting: ManifestFeature.known))
+                let manifest = try SystemManifest(
+                    validating: bytes.span, accepting: ManifestFeature.known)
+                let again = SystemManifest(bytes.span, validatedAs: manifest.layout)
+                for index in 0..<manifest.compartmentCount {
+                    let (one, other) = (
+                        manifest.resources(ofCompartment: index),
+                        again.resources(ofCompartment: index)
+                    )
+                    guard one.indices.allSatisfy({ one[$0] == other[$0] }) else {
+                        return .broken("a manifest is the same when it is seen again")
+                    }
+                }
+                return walk(again)
             } catch {
                 return error.reason.utf8CodeUnitCount > 0
                     ? .refused : .broken("a refusal has a reason")

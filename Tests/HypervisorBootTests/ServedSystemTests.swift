@@ -16,17 +16,17 @@ import Testing
             "(sensor) /local/domain/3/data/secret = \"42\"",
             "(sensor) casemate-guest: collector is closed to me",
             "(collector) casemate-guest: I am collector, domain 4",
-            "(sensor) casemate-guest: granted 256 pages on readings",
-            "(sensor) casemate-guest: sent 1048576 bytes on readings",
-            "(collector) casemate-guest: mapped 256 pages on readings",
-            "(collector) casemate-guest: received 1048576 bytes on readings",
-            "(collector) casemate-guest: map for writing refused on readings: EINVAL",
+            "casemate-guest: granted 256 pages on readings",
+            "casemate-guest: sent 1048576 bytes on readings",
+            "casemate-guest: mapped 256 pages on readings",
+            "casemate-guest: received 1048576 bytes on readings",
+            "casemate-guest: map for writing refused on readings: EINVAL",
             "denied grant { map_write } from collector to sensor by GNTTABOP_map_grant_ref; "
                 + "system.casemate:38: channel readings goes from sensor to collector",
-            "(collector) casemate-guest: signal back refused on readings: EPERM",
+            "casemate-guest: signal back refused on readings: EPERM",
             "denied event { send } from collector to sensor by EVTCHNOP_send; "
                 + "system.casemate:38: channel readings goes from sensor to collector",
-            "(collector) casemate-guest: write to the sender's node refused on readings: EACCES",
+            "casemate-guest: write to the sender's node refused on readings: EACCES",
             "(collector) casemate-guest: may not write the sender's end",
             "(collector) casemate-guest: sensor's data is closed to me",
             "denied xenstore { read } from sensor to collector by the store; "
@@ -35,6 +35,7 @@ import Testing
                 + "system.casemate:38: channel readings goes from sensor to collector",
             "(sensor) casemate-guest: shell ready", "(collector) casemate-guest: shell ready",
         ]
+        // What a role says beside a shell may stand behind the shell's prompt: it has no name here.
         let outcome = try BootOutcome.boot(Array(bundle), until: expected, seconds: 240)
         for line in expected { #expect(outcome.console.contains(line)) }
         // Nothing else was refused, and what was is what the channel's direction denies: a map, a

@@ -10,7 +10,7 @@
         /// Deals with why a virtual processor stopped running. What one of a domain that has
         /// stopped meanwhile asked for is not done.
         mutating func answerExit(
-            of runs: VirtualCPUID, _ processor: Int, _ manifest: borrowing SystemManifest
+            of runs: VirtualCPUID, _ processor: Int
         ) {
             let index = Int(runs.domain.number) - 1
             let exit = machine.finish(runs)
@@ -18,11 +18,11 @@
             switch exit {
             case .hypercall(let request):
                 var result = core.hypercall(request, from: runs, machine: &machine)
-                if let order = core.takeOrder(), !carryOut(order, manifest) {
+                if let order = core.takeOrder(), !carryOut(order, manifestPlace.view()) {
                     result = .finished(XenError.notSupported.result)
                 }
                 machine.completeHypercall(runs, result)
-                reportDenials(manifest)
+                reportDenials()
                 // A policy that waits is examined in its caller's time.
                 works[processor].wantsToExamine = request.call == 27 && core.awaitsExamination
                 if request.call == 29 && request.arguments[0] == 0 {
@@ -53,10 +53,10 @@
             machine.startUp(started, page: page)
         }
 
-        private mutating func reportDenials(_ manifest: borrowing SystemManifest) {
+        private mutating func reportDenials() {
             for _ in 0..<8 {
                 guard let denial = machine.takeDenial() else { return }
-                record(denial, manifest)
+                record(denial, manifestPlace.view())
             }
         }
 

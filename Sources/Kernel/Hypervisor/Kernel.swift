@@ -93,11 +93,10 @@
                 if works[processor].isBuilding {
                     build(runs.domain, processor, manifestPlace.view())
                 } else {
-                    answerExit(of: runs, processor, manifestPlace.view())
+                    answerExit(of: runs, processor)
                 }
             }
-            settleReload()
-            let manifest = manifestPlace.view()
+            if core.isReloading { settleReload() }
             if machine.takeTimer() { works[processor].armed = nil }
             var now = machine.clock.now()
             watchDeadlines(processor, now)
@@ -109,6 +108,8 @@
                 if goesOn { return run(runs, processor, now) }
                 leave(runs, processor, now)
             }
+            // Hundreds of bytes long: not made anew for a guest that just goes on.
+            let manifest = manifestPlace.view()
             settleLives(manifest)
             passOnWakes(processor, now)
             if processor == 0 {

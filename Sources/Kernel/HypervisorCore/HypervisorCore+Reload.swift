@@ -117,6 +117,9 @@ extension HypervisorCore {
         }
     }
 
+    /// Whether a reload has begun and did not end, or its end was not reported.
+    public var isReloading: Bool { reload.phase != .idle || reload.report != nil }
+
     /// Says whether `reloadToMeasure` was extended into PCR 15. If it was, the system is in force
     /// when this returns; if it was not, nothing changes.
     public mutating func noteReloadMeasured(_ isMeasured: Bool) {
