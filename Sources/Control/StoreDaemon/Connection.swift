@@ -17,16 +17,18 @@ final class Connection {
     let client: StoreClient
     /// The name of the compartment; nil where there is no policy.
     let compartment: String?
-    var input: [UInt8]
+    let input = SocketBuffer(count: Connection.inputBytes)
     var inputStart = 0
     var inputEnd = 0
-    var output: [UInt8]
+    let output = SocketBuffer(count: Connection.outputBytes)
     var outputStart = 0
     var outputEnd = 0
     /// Replies in `output`.
     var waitingReplies = 0
     /// It does not take what there is for it: the system tells when it does again.
     var isBlocked = false
+    /// There may be more to read that nothing announces: the last time it filled what was free.
+    var mayHaveMore = false
     /// It is in the list of those that are to be served without being announced.
     var isReady = false
     var isOpen = true
@@ -39,8 +41,6 @@ final class Connection {
         self.descriptor = descriptor
         self.client = client
         self.compartment = compartment
-        input = [UInt8](repeating: 0, count: Connection.inputBytes)
-        output = [UInt8](repeating: 0, count: Connection.outputBytes)
     }
 
     /// Whether a reply and an event of any size fit.
@@ -50,9 +50,7 @@ final class Connection {
     var heldInput: Int { inputEnd - inputStart }
 
     func append(_ bytes: Span<UInt8>) {
-        var target = output.mutableSpan
-        let start = outputEnd
-        for index in bytes.indices { target[start + index] = bytes[index] }
+        output.set(bytes, at: outputEnd)
         outputEnd += bytes.count
     }
 
@@ -60,16 +58,19 @@ final class Connection {
     func makeRoom() {
         guard inputStart > 0 else { return }
         let count = heldInput
-        for index in 0..<count { input[index] = input[inputStart + index] }
+        input.moveToFront(inputStart..<inputEnd)
         (inputStart, inputEnd) = (0, count)
+    }
+
+    /// The header of the first message; nil when it is not there, or is none.
+    var firstHeader: StoreMessageHeader? {
+        input.withSpan(inputStart..<inputEnd) { StoreMessageHeader(validating: $0) }
     }
 
     /// Whether a whole message is there, or one that is none.
     var hasMessage: Bool {
         guard heldInput >= StoreMessageHeader.sizeInBytes else { return false }
-        let held = input
-        let bytes = held.span.extracting(inputStart..<inputEnd)
-        guard let header = StoreMessageHeader(validating: bytes) else { return true }
+        guard let header = firstHeader else { return true }
         return heldInput >= StoreMessageHeader.sizeInBytes + header.length
     }
 }

@@ -23,13 +23,15 @@ import Glibc
         if descriptor < 0 { return nil }
     }
 
-    /// Watches a descriptor, for the first time or anew.
-    func watch(_ number: Int32, isNew: Bool, _ interest: Interest) -> Bool {
+    /// Watches a descriptor, for the first time or anew. Where `once` is said it is told of what
+    /// came when it comes, and when it is watched anew, not as long as it is there.
+    func watch(_ number: Int32, isNew: Bool, _ interest: Interest, once: Bool) -> Bool {
         var event = unsafe epoll_event()
+        let trigger = once ? EPOLLET.rawValue : 0
         switch interest {
-        case .nothing: unsafe event.events = 0
-        case .input: unsafe event.events = EPOLLIN.rawValue
-        case .output: unsafe event.events = EPOLLOUT.rawValue
+        case .nothing: unsafe event.events = trigger
+        case .input: unsafe event.events = EPOLLIN.rawValue | trigger
+        case .output: unsafe event.events = EPOLLOUT.rawValue | trigger
         }
         unsafe event.data.fd = number
         // SAFETY: the event lives through the call.
@@ -66,37 +68,11 @@ func acceptWithoutWaiting(_ listener: Int32) -> Int32? {
 /// Closes a descriptor, which leaves every queue by that.
 func closeDescriptor(_ number: Int32) { _ = close(number) }
 
-/// Reads into `buffer` from `start`; 0 when the other side has closed or there is an error, nil
-/// when nothing is there.
-func readWithoutWaiting(
-    _ number: Int32, into buffer: inout [UInt8], from start: Int
-) -> Int? {
-    // SAFETY: the buffer has `$0.count - start` bytes from `start`.
-    let count = unsafe buffer.withUnsafeMutableBytes {
-        unsafe recv(number, $0.baseAddress.map { unsafe $0 + start }, $0.count - start, 0)
-    }
-    if count < 0, errno == EAGAIN || errno == EINTR { return nil }
-    return max(0, count)
-}
-
-/// Writes from `buffer` what lies between `start` and `end`; returns how much, nil on an error.
-func writeWithoutWaiting(
-    _ number: Int32, _ buffer: [UInt8], from start: Int, to end: Int
-) -> Int? {
-    // SAFETY: the buffer has the bytes from `start` to `end`.
-    let count = unsafe buffer.withUnsafeBytes {
-        unsafe send(
-            number, $0.baseAddress.map { unsafe $0 + start }, end - start, Int32(MSG_NOSIGNAL))
-    }
-    if count < 0 { return errno == EAGAIN || errno == EINTR ? 0 : nil }
-    return count
-}
-
-/// The microseconds of a clock that does not go back.
+/// The microseconds of a clock that does not go back, and that goes on every few milliseconds.
 func monotonicMicroseconds() -> UInt64 {
     var time = timespec()
     // SAFETY: the record lives through the call.
-    unsafe clock_gettime(CLOCK_MONOTONIC, &time)
+    unsafe clock_gettime(CLOCK_MONOTONIC_COARSE, &time)
     return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
 }
 

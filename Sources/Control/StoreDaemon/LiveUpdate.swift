@@ -175,9 +175,9 @@ extension StoreServer {
                 SavedConnection(
                     descriptor: connection.descriptor, token: connection.client.token,
                     compartment: connection.compartment ?? "",
-                    input: Array(connection.input[connection.inputStart..<connection.inputEnd]),
-                    output: Array(
-                        connection.output[connection.outputStart..<connection.outputEnd]),
+                    input: connection.input.array(connection.inputStart..<connection.inputEnd),
+                    output: connection.output.array(
+                        connection.outputStart..<connection.outputEnd),
                     waitingReplies: connection.waitingReplies,
                     isSuccession: connection === requester)
             })
@@ -204,9 +204,9 @@ extension StoreServer {
             let connection = Connection(
                 descriptor: record.descriptor, client: StoreClient(token: record.token),
                 compartment: record.compartment.isEmpty ? nil : record.compartment)
-            for (index, byte) in record.input.enumerated() { connection.input[index] = byte }
+            connection.input.set(record.input.span, at: 0)
             connection.inputEnd = record.input.count
-            for (index, byte) in record.output.enumerated() { connection.output[index] = byte }
+            connection.output.set(record.output.span, at: 0)
             connection.outputEnd = record.output.count
             connection.waitingReplies = record.waitingReplies
             connection.isSuccession = record.isSuccession

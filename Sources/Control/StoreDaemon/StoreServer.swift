@@ -56,14 +56,18 @@ struct StoreServer: ~Copyable {
 
     /// Adds a socket to accept connections from; false if it cannot be watched.
     mutating func add(_ listener: Listener) -> Bool {
-        guard queue.watch(listener.descriptor, isNew: true, .input) else { return false }
+        guard queue.watch(listener.descriptor, isNew: true, .input, once: false) else {
+            return false
+        }
         listeners[listener.descriptor] = listener
         return true
     }
 
     /// Adds a connection; false if it cannot be watched.
     mutating func add(_ connection: Connection) -> Bool {
-        guard queue.watch(connection.descriptor, isNew: true, .input) else { return false }
+        guard queue.watch(connection.descriptor, isNew: true, .input, once: true) else {
+            return false
+        }
         connections[connection.descriptor] = connection
         let number = Int(connection.descriptor)
         while table.count <= number { table.append(nil) }
@@ -81,7 +85,9 @@ struct StoreServer: ~Copyable {
             for index in 0..<count where !isReplaced {
                 let number = Int(queue.descriptor(at: index))
                 if number < table.count, let connection = table[number] {
-                    turn(connection, isAnnounced: true)
+                    connection.mayHaveMore = true
+                    // Who waits for a turn gets one, not two.
+                    if !connection.isReady { turn(connection) }
                 } else if listeners[Int32(number)] != nil {
                     accept(Int32(number))
                 }
@@ -111,7 +117,7 @@ struct StoreServer: ~Copyable {
         ready.removeAll(keepingCapacity: true)
         for connection in turns where connection.isOpen && !isReplaced {
             connection.isReady = false
-            turn(connection, isAnnounced: false)
+            turn(connection)
         }
     }
 
@@ -174,12 +180,12 @@ struct StoreServer: ~Copyable {
 
     // MARK: A turn
 
-    private mutating func turn(_ connection: Connection, isAnnounced: Bool) {
+    private mutating func turn(_ connection: Connection) {
         if connection.isBlocked {
             guard send(connection) else { return close(connection) }
             if connection.isBlocked { return }
             appendEvents(connection)
-        } else if isAnnounced {
+        } else if connection.mayHaveMore {
             guard receive(connection) else { return close(connection) }
         }
         let isDelayed: Bool
@@ -190,7 +196,9 @@ struct StoreServer: ~Copyable {
         }
         if isReplaced { return }
         guard send(connection) else { return close(connection) }
-        if !connection.isBlocked, !isDelayed, connection.hasMessage { makeReady(connection) }
+        if !connection.isBlocked, !isDelayed, connection.mayHaveMore || connection.hasMessage {
+            makeReady(connection)
+        }
         watch(connection, isDelayed: isDelayed)
     }
 
@@ -205,10 +213,12 @@ struct StoreServer: ~Copyable {
 
     private mutating func watch(_ connection: Connection, isDelayed: Bool) {
         let interest: EventQueue.Interest =
-            connection.isBlocked ? .output : isDelayed || connection.isReady ? .nothing : .input
+            connection.isBlocked ? .output : isDelayed ? .nothing : .input
         guard interest != connection.interest else { return }
         connection.interest = interest
-        if !queue.watch(connection.descriptor, isNew: false, interest) { close(connection) }
+        if !queue.watch(connection.descriptor, isNew: false, interest, once: true) {
+            close(connection)
+        }
     }
 
     private mutating func receive(_ connection: Connection) -> Bool {
@@ -216,10 +226,14 @@ struct StoreServer: ~Copyable {
         let start = connection.inputEnd
         guard start < connection.input.count else { return true }
         guard
-            let count = readWithoutWaiting(
-                connection.descriptor, into: &connection.input, from: start)
-        else { return true }
+            let count = connection.input.receive(from: connection.descriptor, at: start)
+        else {
+            connection.mayHaveMore = false
+            return true
+        }
         connection.inputEnd += count
+        // Less than there was room for is all that was there (epoll(7), question 9).
+        connection.mayHaveMore = connection.inputEnd == connection.input.count
         return count > 0
     }
 
@@ -253,32 +267,22 @@ struct StoreServer: ~Copyable {
 
     /// Serves the first message; false if the client broke the protocol.
     private mutating func handleFirst(_ connection: Connection) -> Bool {
-        // Nothing writes to the input before this returns, so it is not copied.
-        let held = connection.input
-        let bytes = held.span.extracting(connection.inputStart..<connection.inputEnd)
-        guard let header = StoreMessageHeader(validating: bytes) else { return false }
-        let size = StoreMessageHeader.sizeInBytes + header.length
-        let message = bytes.extracting(first: size)
-        if header.type == StoreMessageType.control.rawValue,
-            let reply = control(message, header, connection)
-        {
-            if isReplaced { return true }
-            connection.append(reply.span)
-            connection.inputStart += size
-            connection.waitingReplies += 1
-            return true
+        guard let header = connection.firstHeader else { return false }
+        let start = connection.inputStart
+        let end = start + StoreMessageHeader.sizeInBytes + header.length
+        if header.type == StoreMessageType.control.rawValue {
+            let message = connection.input.array(start..<end)
+            if let reply = control(message.span, header, connection) {
+                if isReplaced { return true }
+                connection.append(reply.span)
+                connection.inputStart = end
+                connection.waitingReplies += 1
+                return true
+            }
         }
-        var outcome = core.handle(message, from: connection.client)
-        if core.isWaitingForLabels {
-            if let policy { StoreSetUp.provideLabels(policy, &core) }
-            outcome = core.handle(message, from: connection.client)
-        }
-        if log.note(core.lastRefusal, now) {
-            let text = explanation(of: core.lastRefusal)
-            lastRefusals[core.lastRefusal.domain] = text
-            StandardError.write(text + "\n")
-        }
-        connection.inputStart += size
+        let outcome = ask(connection, start..<end)
+        noteRefusal()
+        connection.inputStart = end
         switch outcome.order {
         case .close: return false
         case .eventsFirst:
@@ -290,6 +294,23 @@ struct StoreServer: ~Copyable {
         }
         connection.waitingReplies += 1
         return true
+    }
+
+    /// Gives a message to the store, whose labels are looked up if it asks for them.
+    private mutating func ask(_ connection: Connection, _ range: Range<Int>) -> StoreOutcome {
+        let client = connection.client
+        let outcome = connection.input.withSpan(range) { core.handle($0, from: client) }
+        guard core.isWaitingForLabels else { return outcome }
+        if let policy { StoreSetUp.provideLabels(policy, &core) }
+        return connection.input.withSpan(range) { core.handle($0, from: client) }
+    }
+
+    /// Says why the last request was refused, if it was, and nobody was told lately.
+    private mutating func noteRefusal() {
+        guard log.note(core.lastRefusal, now) else { return }
+        let text = explanation(of: core.lastRefusal)
+        lastRefusals[core.lastRefusal.domain] = text
+        StandardError.write(text + "\n")
     }
 
     static func array(_ span: Span<UInt8>) -> [UInt8] {
@@ -309,8 +330,7 @@ struct StoreServer: ~Copyable {
         let (start, end) = (connection.outputStart, connection.outputEnd)
         if start < end {
             guard
-                let count = writeWithoutWaiting(
-                    connection.descriptor, connection.output, from: start, to: end)
+                let count = connection.output.send(start..<end, to: connection.descriptor)
             else { return false }
             connection.outputStart += count
         }

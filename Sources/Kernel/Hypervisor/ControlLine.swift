@@ -6,7 +6,7 @@
     /// COM2, on which the hypervisor itself sends frames until a compartment gets the line
     /// (docs/decisions/0021-two-lives-of-com2.md).
     struct ControlLine: ~Copyable {
-        fileprivate let port = SerialPort.second
+        fileprivate var port = SerialPort.second
         private var sequence: UInt32 = 0
         fileprivate var isOurs = true
 

@@ -76,9 +76,10 @@
             begin("panic: ")
             write(what)
             write(" 0x")
+            var port = SerialPort.first
             for position in 0..<16 {
                 let digit = UInt8(number >> UInt64(60 - 4 * position) & 15)
-                SerialPort.first.write(digit < 10 ? 0x30 + digit : 0x57 + digit)
+                port.write(digit < 10 ? 0x30 + digit : 0x57 + digit)
             }
             write("\r\n")
         }
@@ -111,7 +112,8 @@
         }
 
         private static func write(_ text: StaticString) {
-            for index in 0..<text.byteCount { SerialPort.first.write(text.byte(at: index)) }
+            var port = SerialPort.first
+            for index in 0..<text.byteCount { port.write(text.byte(at: index)) }
         }
     }
 

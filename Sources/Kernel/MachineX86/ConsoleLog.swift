@@ -30,7 +30,7 @@
             case none, begun, parameters
         }
 
-        private let port: SerialPort
+        private var port: SerialPort
         private var lines: ArenaTable<Line>
         /// Whose unfinished line the terminal shows; nil: the cursor is at the start of a line.
         private var open: Int?
@@ -127,7 +127,7 @@
             lines[index].shown = lines[index].length
         }
 
-        private func writeName(_ index: Int) {
+        private mutating func writeName(_ index: Int) {
             port.write(0x28)
             for position in 0..<lines[index].nameLength {
                 port.write(lines[index].name[position])
@@ -144,9 +144,15 @@
 
         // MARK: The hypervisor's own lines
 
-        /// Starts a line of the hypervisor.
+        /// Starts a line of the hypervisor, and before it says what the terminal has missed.
         public mutating func begin() {
             if open != nil { newLine() }
+            let lost = port.takeLostCount()
+            if lost > 0 {
+                text("(casemate) console: bytes lost, since nobody took them: ")
+                number(lost)
+                newLine()
+            }
             text("(casemate) ")
         }
 

@@ -4,7 +4,16 @@
 
     /// A 16550 serial port, polled.
     public struct SerialPort: BitwiseCopyable {
+        /// How long a byte waits, in ticks of the time-stamp counter: two seconds and more. A
+        /// port that is not emulated needs a millisecond; who reads from an emulated one may be
+        /// stopped for longer.
+        private static var patience: UInt64 { 1 << 33 }
+
         private let base: UInt16
+        /// Whether the last byte was not taken in time. Then none waits until one is.
+        private var isStuck = false
+        /// How many bytes were not taken in time, and not told of.
+        private var lostCount: UInt64 = 0
 
         /// COM1: log and consoles.
         public static var first: SerialPort { SerialPort(base: 0x3f8) }
@@ -22,17 +31,35 @@
             machine_out8(base + 4, 3)
         }
 
-        /// Sends one byte; gives up when the port does not take it within a bounded wait.
-        public func write(_ byte: UInt8) {
-            for _ in 0..<1_000_000 where machine_in8(base + 5) & 0x20 != 0 {
-                machine_out8(base, byte)
+        private init(base: UInt16) { self.base = base }
+
+        /// Sends one byte; gives it up, and counts it, when the port does not take it in time.
+        @inline(never) public mutating func write(_ byte: UInt8) {
+            guard waits(for: 0x20) else {
+                lostCount += 1
                 return
             }
+            machine_out8(base, byte)
         }
 
         /// Waits, for a bounded time, until all bytes have left.
-        public func drain() {
-            for _ in 0..<1_000_000 where machine_in8(base + 5) & 0x40 != 0 { return }
+        public mutating func drain() { _ = waits(for: 0x40) }
+
+        /// Returns how many bytes were given up since it was last asked.
+        public mutating func takeLostCount() -> UInt64 {
+            defer { lostCount = 0 }
+            return lostCount
+        }
+
+        /// Waits until a bit of the line's status is set; false when that takes too long.
+        @inline(never) private mutating func waits(for bit: UInt8) -> Bool {
+            let start = machine_rdtsc()
+            while machine_in8(base + 5) & bit == 0 {
+                isStuck = isStuck || machine_rdtsc() &- start > SerialPort.patience
+                if isStuck { return false }
+            }
+            isStuck = false
+            return true
         }
 
         /// The port's registers among the I/O ports.

@@ -19,6 +19,7 @@ package import BootArena
 ///   or `way`.
 /// - Source: the contract is retold in `docs/abi/xenstore.md`.
 package struct StoreEngine<Faults: StoreFaults>: ~Copyable {
+    private let place = InPlace()
     var blocks: BlockTable
     var permissions: PermissionTable
     var nodes: NodeTable
