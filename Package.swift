@@ -352,8 +352,8 @@ let serviceTests: [Target] = [
         name: "StoreDaemonTests",
         dependencies: [
             "TestSupport", "CompilerTestSupport", "Digests", "PolicyDatabase",
-            "PolicyDatabaseModel", "PolicyCompiler", "StoreCore", "VirtualHardware",
-            "casemate-xenstored", "casemate",
+            "PolicyDatabaseModel", "PolicyCompiler", "StoreCore", "SystemManifest",
+            "VirtualHardware", "casemate-xenstored", "casemate",
         ],
         path: "Tests/StoreDaemonTests", swiftSettings: strict),
     tests("StoreReferenceTests", ["BootArena", "StoreCore", "VirtualHardware"]),

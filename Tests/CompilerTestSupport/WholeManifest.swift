@@ -63,6 +63,9 @@ public enum WholeManifest {
             SystemManifestModel.Exemption(
                 subject: 1, from: .subtree(0), to: .channel(5), reason: "", place: place),
         ]
+        model.storeQuotas = [StoreQuotaRecord(compartment: 0)]
+        model.storeQuotas[0].nodes = 40
+        model.storeQuotas[0].memoryInBytes = 8192
         model.hasFurtherClaims = true
         return model
     }

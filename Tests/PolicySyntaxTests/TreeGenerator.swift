@@ -62,7 +62,7 @@ struct TreeGenerator {
 
     private mutating func field(isFirst: Bool) -> FieldSyntax {
         let kind: FieldSyntax.Kind
-        switch Int.random(in: 0..<13, using: &random) {
+        switch Int.random(in: 0..<14, using: &random) {
         case 0: kind = .kernel(name: name())
         case 1: kind = .kernelFile(text())
         case 2: kind = .initrd(text())
@@ -75,9 +75,19 @@ struct TreeGenerator {
         case 9: kind = chance(50) ? .start(isAutomatic: false, after: []) : .consoleNone
         case 10: kind = .restart(number())
         case 11: kind = .uses(names())
+        case 12: kind = .storeQuota(storeQuota())
         default: kind = .may(at(pick(Power.allCases)))
         }
         return FieldSyntax(kind: at(kind), layout: layout(isFirst: isFirst))
+    }
+
+    private mutating func storeQuota() -> StoreQuotaSyntax {
+        switch Int.random(in: 0..<4, using: &random) {
+        case 0: .count(number(), pick(StoreQuotaSyntax.Count.allCases))
+        case 1: .memory(amount: number(), unit: at(pick(MemoryUnit.allCases)))
+        case 2: .nodeSize(amount: number(), unit: at(pick(MemoryUnit.allCases)))
+        default: .rate(number())
+        }
     }
 
     private mutating func storeField(isFirst: Bool) -> FieldSyntax {

@@ -139,11 +139,22 @@ extension FieldSyntax {
         case .start(_, let names), .uses(let names): return [whole] + names.map(\.word)
         case .consoleNone, .withoutIOMMU: return [whole]
         case .may(let power): return [whole, Piece(span: power.span, words: power.value.rawValue)]
+        case .storeQuota(let quota): return [whole] + quota.pieces
         case .owner(let name): return [whole, name.word]
         case .readers(let ends), .writers(let ends): return [whole] + ends.flatMap(\.pieces)
         case .quotaBytes(let amount, let unit):
             return [whole, amount.word, Piece(span: unit.span, words: unit.value.rawValue)]
         case .pci(let text), .ioMemory(let text), .ioPorts(let text): return [whole, text.quoted]
+        }
+    }
+}
+
+extension StoreQuotaSyntax {
+    fileprivate var pieces: [Piece] {
+        switch self {
+        case .count(let number, _), .rate(let number): return [number.word]
+        case .memory(let amount, let unit), .nodeSize(let amount, let unit):
+            return [amount.word, Piece(span: unit.span, words: unit.value.rawValue)]
         }
     }
 }

@@ -4,6 +4,7 @@ import Foundation
 import PolicyCompiler
 import PolicyDatabase
 import PolicyDatabaseModel
+import SystemManifest
 import Testing
 import VirtualHardware
 
@@ -44,7 +45,10 @@ import VirtualHardware
         ] + (sensorReadsRoot ? [("sensor-t", "unlabeled_t", observing)] : [])
     }
 
-    static func write(_ rules: [(String, String, UInt32)], to daemon: Daemon) throws {
+    static func write(
+        _ rules: [(String, String, UInt32)], to daemon: Daemon,
+        _ change: (inout SystemManifestModel) -> Void = { _ in }
+    ) throws {
         let compiled = try TestSystem(source).compiled
         var file = try PolicyFile(validating: compiled.policy)
         func number(_ name: String) throws -> UInt16 {
@@ -59,7 +63,9 @@ import VirtualHardware
             file.accessRules.rules.append(rule)
         }
         let policy = try file.encoded()
-        var manifest = compiled.manifest
+        var model = compiled.model
+        change(&model)
+        var manifest = model.encoded
         let digest = SHA384.hash(policy.span)
         for index in 0..<48 { manifest[56 + index] = digest.bytes[index] }
         try Data(policy).write(to: URL(filePath: daemon.path("policy")))
@@ -116,6 +122,28 @@ import VirtualHardware
         #expect(try ask(client, 2, "/local/domain/3\u{0}") == "ENOENT\u{0}")
         let writer = try daemon.connect("collector")
         #expect(try ask(writer, 11, "/local/domain/2/data\u{0}down") == "EACCES\u{0}")
+    }
+
+    @Test("a compartment is held to the quota that its manifest gives it, others to the general")
+    func quotas() throws {
+        let daemon = try Daemon(nil)
+        try PolicyDaemonTests.write(PolicyDaemonTests.rules(), to: daemon) { model in
+            model.compartments[0].service = .store
+            model.compartments[1].uses = [.store]
+            var quota = StoreQuotaRecord(compartment: 1)
+            quota.nodes = 3
+            quota.watches = 1
+            model.storeQuotas = [quota]
+        }
+        try Data(PolicyDaemonTests.contexts.utf8).write(
+            to: URL(filePath: daemon.path("contexts")))
+        try daemon.start(PolicyDaemonTests.options(daemon), at: PolicyDaemonTests.sockets)
+        let (admin, sensor) = (try daemon.connect("admin"), try daemon.connect("sensor"))
+        let answers = try (0..<4).map { try ask(sensor, 11, "/local/domain/2/n\($0)\u{0}1") }
+        #expect(answers.first == "OK\u{0}" && answers.last == "ENOSPC\u{0}")
+        #expect(try ask(admin, 0, "stat\u{0}2\u{0}").contains("nodes 3/3"))
+        #expect(try ask(admin, 0, "stat\u{0}2\u{0}").contains("watches 0/1"))
+        #expect(try ask(admin, 0, "stat\u{0}3\u{0}").contains("watches 0/128"))
     }
 
     @Test("a refusal is counted and explained: the rule, or the levels") func explained() throws {

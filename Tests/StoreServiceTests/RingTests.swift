@@ -1,3 +1,4 @@
+import CompilerTestSupport
 import GuestRuntime
 import PolicyDatabase
 import StoreService
@@ -109,6 +110,54 @@ import Testing
         #expect(try service.send(3, Wire.read, "domid¦") == ["2 3"])
         service.machine.time = wake
         #expect(TestService.messages(try service.settle(2)) == ["2 2"])
+    }
+
+    @Test("a user is held to the quota that its system gives it, and nobody else is")
+    func quotas() throws {
+        let quotas = """
+                uses store
+                quota store 30 nodes
+                quota store 2 watches
+                quota store 1 transactions
+                quota store 1 KiB per node
+                quota store 10 per second
+            """
+        let parts = TestService.source.split(
+            separator: "    uses store", maxSplits: 1, omittingEmptySubsequences: false)
+        let service = try TestService(
+            TestSystem(parts.joined(separator: quotas)), users: [2, 3, 4])
+        #expect(service.layoutRefusals == 0)
+        let long = String(repeating: "x", count: 1100)
+        for (user, isBound) in [(UInt16(2), true), (3, false)] {
+            func answers(_ type: UInt32, _ payload: String) throws -> String {
+                service.machine.time += 2_000_000
+                let answers = try service.send(user, type, payload)
+                return answers.first { !$0.hasPrefix("15 ") } ?? ""
+            }
+            #expect(
+                try answers(Wire.write, "data/long¦\(long)")
+                    == (isBound ? "16 ENOSPC¦" : "11 OK¦"))
+            for token in 0..<2 {
+                #expect(try answers(Wire.watch, "data¦\(token)¦") == "4 OK¦")
+            }
+            #expect(try answers(Wire.watch, "data¦2¦") == (isBound ? "16 E2BIG¦" : "4 OK¦"))
+            #expect(try answers(Wire.start, "¦").hasPrefix("6 "))
+            #expect(try answers(Wire.start, "¦").hasPrefix(isBound ? "16 ENOSPC" : "6 "))
+            let made = try (0..<40).filter { try answers(Wire.write, "data/n\($0)¦1") == "11 OK¦" }
+            #expect(isBound ? (15..<30).contains(made.count) : made.count == 40, "\(made.count)")
+        }
+        // Ten a second for one, while the other is served as fast as it asks.
+        service.machine.time += 2_000_000
+        for user in [UInt16(2), 3] {
+            var served = 0
+            for _ in 0..<15 {
+                _ = service.machine.put(TestService.message(Wire.read, "domid¦"), of: user)
+                _ = try service.round()
+                if !service.machine.get(of: user).isEmpty { served += 1 }
+            }
+            #expect(user == 2 ? served == 10 : served == 15, "\(served)")
+        }
+        #expect(service.isSound())
     }
 
     @Test("a request in two pieces is one request, wherever it is cut")

@@ -44,7 +44,7 @@ struct FurtherRecordTests {
             #expect(try error(accepting: others) == .unknownFeature, "bit \(bit)")
         }
         // All but the services that are not in it and large memory.
-        #expect(bits == 28 - 5)
+        #expect(bits == 29 - 5)
         var bytes = model.encoded
         bytes[27] ^= UInt8(ManifestFeature.largeMemory >> 24)
         #expect(error(bytes) == .featureMismatch)
@@ -140,6 +140,27 @@ struct FurtherRecordTests {
         #expect(try error { $0.exemptions[0].from = .use(.store, by: 1) } == .badExemption)
         #expect(try error { $0.exemptions[0].to = .subtree(1) } == .badExemption)
         #expect(try error { $0.exemptions[0].subject = 2 } == .badIndex)
+        #expect(try error { $0.storeQuotas[0].compartment = 2 } == .badIndex)
+        #expect(try error { $0.storeQuotas.append($0.storeQuotas[0]) } == .badIndex)
+        #expect(try error { $0.storeQuotas[0].compartment = 1 } == .badStoreQuota)
+        #expect(
+            try error { $0.storeQuotas = [StoreQuotaRecord(compartment: 0)] } == .badStoreQuota)
+        #expect(try error { $0.storeQuotas[0].requests = 1 << 20 + 1 } == .badStoreQuota)
+        #expect(try error { $0.storeQuotas[0].memoryInBytes = 1 << 30 + 1 } == .badStoreQuota)
+    }
+
+    @Test("what a user may use of the store is read as it was written") func storeQuotas() throws {
+        var model = try WholeManifest.whole()
+        var quota = StoreQuotaRecord(compartment: 0)
+        (quota.nodes, quota.nodeSizeInBytes, quota.watches) = (1, 2, 3)
+        (quota.transactions, quota.requests, quota.requestsPerSecond) = (4, 5, 6)
+        quota.memoryInBytes = 1 << 30
+        model.storeQuotas = [quota]
+        let bytes = model.encoded
+        let manifest = try SystemManifest(
+            validating: bytes.span, accepting: ManifestFeature.known)
+        #expect(manifest.storeQuota(of: 0) == quota)
+        #expect(manifest.storeQuota(of: 1) == nil)
     }
 
     @Test("the order of channels names each once, rising") func order() throws {

@@ -20,32 +20,47 @@ extension DiagnosticCode {
         "POL-DEV-002", "A device is a PCI function, or has interrupts, memory or ports.")
 }
 
-/// Finds the links through the store whose ends do not use it: they are UNREALISABLE.
+/// Finds the links through the store whose ends do not use it, and the quotas of who does not: they
+/// are UNREALISABLE.
 func unrealisableLinks(of policy: SystemPolicy, _: FlowGraph) -> [Diagnostic] {
-    policy.links.compactMap { link in
-        let ends: CompartmentSet
-        switch link.kind {
-        case .channel(let index):
-            let channel = policy.channels[index]
-            guard channel.kind == .store else { return nil }
-            ends = CompartmentSet([channel.from, channel.to])
-        case .subtree(let index):
-            let subtree = policy.further.subtrees[index]
-            ends = subtree.readers.union(subtree.writers)
-        case .use: return nil
+    unrealisableQuotas(of: policy)
+        + policy.links.compactMap { link in
+            let ends: CompartmentSet
+            switch link.kind {
+            case .channel(let index):
+                let channel = policy.channels[index]
+                guard channel.kind == .store else { return nil }
+                ends = CompartmentSet([channel.from, channel.to])
+            case .subtree(let index):
+                let subtree = policy.further.subtrees[index]
+                ends = subtree.readers.union(subtree.writers)
+            case .use: return nil
+            }
+            let outside = ends.indices.filter { index in
+                guard policy.compartments.indices.contains(index) else { return false }
+                let compartment = policy.compartments[index]
+                return compartment.options.service != .store
+                    && !compartment.uses.contains { $0.service == .store }
+            }
+            guard !outside.isEmpty else { return nil }
+            let names = outside.map { "`\(policy.compartments[$0].name)`" }
+            let verb = names.count == 1 ? "does" : "do"
+            return Diagnostic(
+                .unrealisable, at: link.source,
+                "UNREALISABLE: \(link.description) needs the store, which "
+                    + "\(names.joined(separator: ", ")) \(verb) not use",
+                help: "write `uses store` in the compartment, and declare `service store`")
         }
-        let outside = ends.indices.filter { index in
-            guard policy.compartments.indices.contains(index) else { return false }
-            let compartment = policy.compartments[index]
-            return compartment.options.service != .store
-                && !compartment.uses.contains { $0.service == .store }
-        }
-        guard !outside.isEmpty else { return nil }
-        let names = outside.map { "`\(policy.compartments[$0].name)`" }
+}
+
+private func unrealisableQuotas(of policy: SystemPolicy) -> [Diagnostic] {
+    policy.compartments.compactMap { compartment in
+        guard let first = compartment.options.storeQuota.bounds.first?.bound,
+            !compartment.uses.contains(where: { $0.service == .store })
+        else { return nil }
         return Diagnostic(
-            .unrealisable, at: link.source,
-            "UNREALISABLE: \(link.description) needs the store, which "
-                + "\(names.joined(separator: ", ")) \(names.count == 1 ? "does" : "do") not use",
+            .unrealisable, at: first.span,
+            "UNREALISABLE: `\(compartment.name)` has a quota of the store, which it does not use",
             help: "write `uses store` in the compartment, and declare `service store`")
     }
 }

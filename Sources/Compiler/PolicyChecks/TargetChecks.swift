@@ -101,10 +101,16 @@ public struct TargetCheck: Sendable {
             return policy.further.exemptions.map { Finding("exemptions", at: $0.source) }
         },
         TargetCheck(code: .targetStores) { policy, enforced in
-            guard enforced.lacks(ManifestFeature.storeSubtrees) else { return [] }
-            return policy.further.subtrees.map {
+            let subtrees = policy.further.subtrees.map {
                 Finding("the store `\($0.name)`", at: $0.source)
             }
+            let quotas = policy.compartments.compactMap { compartment in
+                compartment.options.storeQuota.bounds.first.map {
+                    Finding("`quota store`", at: $0.bound.span)
+                }
+            }
+            return (enforced.lacks(ManifestFeature.storeSubtrees) ? subtrees : [])
+                + (enforced.lacks(ManifestFeature.storeQuotas) ? quotas : [])
         },
         TargetCheck(code: .targetDevices) { policy, enforced in
             policy.further.devices.filter { device in

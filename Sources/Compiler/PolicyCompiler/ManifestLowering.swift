@@ -36,6 +36,9 @@ struct ManifestLowering {
             record.set(compartment.options)
             record.startRank = ranks[index]
             model.compartments.append(record)
+            if let quota = StoreQuotaRecord(compartment.options.storeQuota, of: index) {
+                model.storeQuotas.append(quota)
+            }
         }
         for channel in system.channels { model.channels.append(try record(channel)) }
         for device in system.further.devices { model.devices.append(try record(device)) }
@@ -173,6 +176,21 @@ struct ManifestLowering {
             return .use(ServiceKind(service), by: link.edges.first?.from ?? 0)
         case .subtree(let subtree): return .subtree(subtree)
         }
+    }
+}
+
+extension StoreQuotaRecord {
+    /// What the source says of a compartment's use of the store; nil when that is nothing.
+    fileprivate init?(_ quota: SystemPolicy.Compartment.StoreQuota, of compartment: Int) {
+        guard !quota.bounds.isEmpty else { return nil }
+        self.init(compartment: compartment)
+        nodes = UInt32(clamping: quota.nodes?.value ?? 0)
+        nodeSizeInBytes = UInt32(clamping: quota.nodeSizeInBytes?.value ?? 0)
+        watches = UInt32(clamping: quota.watches?.value ?? 0)
+        transactions = UInt32(clamping: quota.transactions?.value ?? 0)
+        requests = UInt32(clamping: quota.requests?.value ?? 0)
+        requestsPerSecond = UInt32(clamping: quota.requestsPerSecond?.value ?? 0)
+        memoryInBytes = quota.memoryInBytes?.value ?? 0
     }
 }
 

@@ -46,6 +46,7 @@ private struct ManifestWriter {
         addOptional(11, 32, model.devices.map { record($0) })
         addOptional(12, 24, ManifestWriter.ranges(of: model.devices))
         addOptional(13, 40, model.exemptions.map { record($0) })
+        addOptional(14, 40, model.storeQuotas.map { ManifestWriter.record($0) })
         sections.insert((1, 1, strings.bytes), at: 0)
     }
 
@@ -183,6 +184,15 @@ private struct ManifestWriter {
             }
             writer.write(set)
         }
+        return writer.bytes
+    }
+
+    private static func record(_ quota: StoreQuotaRecord) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.write32s(
+            UInt32(quota.compartment), quota.nodes, quota.nodeSizeInBytes, quota.watches,
+            quota.transactions, quota.requests, quota.requestsPerSecond, 0)
+        writer.write64(quota.memoryInBytes)
         return writer.bytes
     }
 

@@ -141,6 +141,7 @@ extension SystemManifestModel {
         if hasFurtherClaims { features |= ManifestFeature.furtherClaims }
         if !exemptions.isEmpty { features |= ManifestFeature.exemptions }
         if !subtrees.isEmpty { features |= ManifestFeature.storeSubtrees }
+        if !storeQuotas.isEmpty { features |= ManifestFeature.storeQuotas }
         if subtrees.contains(where: { $0.ratePerSecond > 0 }) { features |= ManifestFeature.rates }
         for range in devices.flatMap(\.ranges) {
             switch range.kind {

@@ -148,6 +148,8 @@ public struct SystemManifestModel: Equatable, Sendable {
     public var devices: [Device] = []
     /// The exemptions.
     public var exemptions: [Exemption] = []
+    /// What users may use of the store, in the order of their compartments.
+    public var storeQuotas: [StoreQuotaRecord] = []
     /// Whether the certificate proves more than `never` without exceptions.
     public var hasFurtherClaims = false
     /// The flow certificate; empty: none.

@@ -138,6 +138,7 @@ extension Resolver {
             if isFirstField("may \(power.value.rawValue)", earlier?.source, at: field.span) {
                 fields.options.powers.append(.init(power: power.value, source: field.span))
             }
+        case .storeQuota(let quota): take(quota, at: field.span, into: &fields.options.storeQuota)
         default: break
         }
     }

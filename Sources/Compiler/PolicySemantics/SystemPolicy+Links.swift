@@ -220,6 +220,38 @@ extension SystemPolicy.Compartment {
         public let source: SourceSpan
     }
 
+    /// What a compartment may use of the store, each with its place; nil: what the store gives to
+    /// everybody.
+    public struct StoreQuota: Equatable, Sendable {
+        /// Nodes that it owns.
+        public var nodes: Located<UInt64>?
+        /// Bytes of names, values, watches, transactions and waiting events.
+        public var memoryInBytes: Located<UInt64>?
+        /// The size below which a node stays, in bytes.
+        public var nodeSizeInBytes: Located<UInt64>?
+        /// Watches.
+        public var watches: Located<UInt64>?
+        /// Open transactions.
+        public var transactions: Located<UInt64>?
+        /// Requests whose replies it has not taken.
+        public var requests: Located<UInt64>?
+        /// Requests a second.
+        public var requestsPerSecond: Located<UInt64>?
+
+        /// Creates a quota that says nothing.
+        public init() {}
+
+        /// Each bound with its words, in the order of the manifest.
+        public var bounds: [(text: String, bound: Located<UInt64>)] {
+            let all: [(String, Located<UInt64>?)] = [
+                ("nodes", nodes), ("bytes", memoryInBytes), ("bytes per node", nodeSizeInBytes),
+                ("watches", watches), ("transactions", transactions), ("requests", requests),
+                ("per second", requestsPerSecond),
+            ]
+            return all.compactMap { text, bound in bound.map { (text, $0) } }
+        }
+    }
+
     /// What a compartment may leave out; every member has a meaning when it is.
     public struct Options: Equatable, Sendable {
         /// What it provides to others; nil for a compartment that is no service.
@@ -240,6 +272,8 @@ extension SystemPolicy.Compartment {
         public var consoleNoneSource: SourceSpan?
         /// The services that it uses.
         public var uses: [Use] = []
+        /// What it may use of the store.
+        public var storeQuota = StoreQuota()
         /// What it may do to the policy.
         public var powers: [Grant] = []
 

@@ -9,7 +9,7 @@ extension Parser {
             case .compartment:
                 return [
                     "kernel", "initrd", "command", "memory", "vcpus", "schedule", "start",
-                    "restart", "console", "uses", "may",
+                    "restart", "console", "uses", "quota", "may",
                 ]
             case .store: return ["owner", "readers", "writers", "quota", "rate"]
             case .device: return ["owner", "pci", "irq", "io", "without"]
@@ -210,6 +210,7 @@ extension Parser {
             try expectWord("none")
             return .consoleNone
         case "uses": return .uses(try parseNames("a service's name", separator: .comma))
+        case "quota": return .storeQuota(try parseStoreQuota())
         default: return .may(try parsePowerName())
         }
     }
@@ -303,12 +304,42 @@ extension Parser {
         return .quotaNodes(count)
     }
 
+    /// Parses what stands after `quota` in a compartment.
+    private mutating func parseStoreQuota() throws(Failure) -> StoreQuotaSyntax {
+        try expectWord("store")
+        let amount = try expectNumber("how much of the store")
+        if case .name(let word) = token.kind {
+            if let count = StoreQuotaSyntax.Count(rawValue: word) {
+                advance()
+                return .count(amount, count)
+            }
+            if word == "per" {
+                advance()
+                try expectWord("second")
+                return .rate(amount)
+            }
+        }
+        let counts = StoreQuotaSyntax.Count.allCases.map(\.rawValue)
+        let unit = try parseMemoryUnit(besides: counts + ["per second"])
+        guard token.kind == .name("per") else { return .memory(amount: amount, unit: unit) }
+        advance()
+        try expectWord("node")
+        return .nodeSize(amount: amount, unit: unit)
+    }
+
     private mutating func parseMemory() throws(Failure) -> (
         amount: Located<UInt64>, unit: Located<MemoryUnit>
     ) {
         let amount = try expectNumber("an amount of memory")
+        return (amount, try parseMemoryUnit())
+    }
+
+    /// Parses a unit of memory; `others` are the words that could stand there as well.
+    private mutating func parseMemoryUnit(
+        besides others: [String] = []
+    ) throws(Failure) -> Located<MemoryUnit> {
         let unitSpan = token.span
-        let units = MemoryUnit.allCases.map(\.rawValue)
+        let units = others + MemoryUnit.allCases.map(\.rawValue)
         guard case .name(let name) = token.kind else {
             throw fail(
                 .unexpectedToken, "expected a unit, found \(token.description)",
@@ -316,10 +347,12 @@ extension Parser {
         }
         guard let unit = MemoryUnit(rawValue: name) else {
             throw fail(
-                .unknownUnit, "`\(name)` is not a unit of memory",
+                .unknownUnit,
+                others.isEmpty
+                    ? "`\(name)` is not a unit of memory" : "`\(name)` is no quota of the store",
                 help: "units are \(Parser.listed(units))")
         }
         advance()
-        return (amount, Located(unit, at: unitSpan))
+        return Located(unit, at: unitSpan)
     }
 }

@@ -140,7 +140,18 @@ public enum Printer {
         case .consoleNone: return "console none"
         case .uses(let names): return "uses " + Located.list(names, ", ")
         case .may(let power): return "may \(power.value.rawValue)"
+        case .storeQuota(let quota): return "quota store " + text(of: quota)
         default: return textOfResource(field)
+        }
+    }
+
+    private static func text(of quota: StoreQuotaSyntax) -> String {
+        switch quota {
+        case .count(let number, let count): return "\(number.value) \(count.rawValue)"
+        case .memory(let amount, let unit): return "\(amount.value) \(unit.value.rawValue)"
+        case .nodeSize(let amount, let unit):
+            return "\(amount.value) \(unit.value.rawValue) per node"
+        case .rate(let number): return "\(number.value) per second"
         }
     }
 

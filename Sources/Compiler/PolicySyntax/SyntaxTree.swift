@@ -210,6 +210,8 @@ public struct FieldSyntax: Equatable, Sendable {
         case uses([Located<String>])
         /// `may load policy`, `may relabel`
         case may(Located<Power>)
+        /// `quota store …`
+        case storeQuota(StoreQuotaSyntax)
         /// `owner NAME`
         case owner(Located<String>)
         /// `readers NAME, …`
@@ -244,6 +246,30 @@ public struct FieldSyntax: Equatable, Sendable {
         self.kind = kind
         self.layout = layout
     }
+}
+
+/// One bound of what a compartment may use of the store.
+public enum StoreQuotaSyntax: Equatable, Sendable {
+    /// What is counted; the raw value is its name in a source.
+    public enum Count: String, Equatable, Sendable, CaseIterable {
+        /// Nodes that it owns.
+        case nodes
+        /// Watches.
+        case watches
+        /// Open transactions.
+        case transactions
+        /// Requests whose replies it has not taken.
+        case requests
+    }
+
+    /// `NUMBER nodes`, `NUMBER watches`, `NUMBER transactions`, `NUMBER requests`
+    case count(Located<UInt64>, Count)
+    /// `NUMBER UNIT`; the span of `unit` covers the unit only.
+    case memory(amount: Located<UInt64>, unit: Located<MemoryUnit>)
+    /// `NUMBER UNIT per node`
+    case nodeSize(amount: Located<UInt64>, unit: Located<MemoryUnit>)
+    /// `NUMBER per second`
+    case rate(Located<UInt64>)
 }
 
 /// A unit of memory; the raw value is its name in a source.

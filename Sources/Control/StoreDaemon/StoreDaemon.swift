@@ -34,9 +34,11 @@ import VirtualHardware
         var administrator = StoreQuota.administrator(
             nodes: options.nodes, blocks: 4 * options.nodes + 16384)
         administrator.watches = 32768
+        let compartments = policy?.compartments ?? []
         let capacity = StoreCapacity(
-            domains: policy?.compartments.count ?? 0, quota: quota,
-            administrator: administrator, clients: connectionLimit,
+            domains: compartments.count,
+            sum: compartments.reduce(into: administrator) { $0.add($1.quota(quota)) },
+            clients: connectionLimit,
             labels: (policy?.labelCount ?? 1) + spareLabels, labelRules: 10_000)
         guard let memory = SystemMemory(sizeInBytes: StoreCore.arenaSizeInBytes(capacity)),
             let queue = EventQueue()

@@ -21,6 +21,8 @@ struct StoreCompartment {
     let domain: UInt16
     /// Its label.
     let label: StoreLabel
+    /// What it may use of the store; nil: what the daemon gives to everybody.
+    let bounds: StoreQuotaRecord?
 }
 
 /// What the nodes of one label may take together.
@@ -223,7 +225,8 @@ private struct LoadedPolicy {
             compartments.append(
                 StoreCompartment(
                     name: String(decoding: LoadedPolicy.bytes(record.name), as: UTF8.self),
-                    domain: record.domainID, label: StoreLabel(index: UInt16(index + 1))))
+                    domain: record.domainID, label: StoreLabel(index: UInt16(index + 1)),
+                    bounds: manifest.storeQuota(of: index)))
         }
         try addPaths(policy, manifest)
     }

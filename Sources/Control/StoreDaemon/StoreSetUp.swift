@@ -1,4 +1,5 @@
 import StoreCore
+import SystemManifest
 
 /// What the store holds before anybody is served.
 enum StoreSetUp {
@@ -14,7 +15,8 @@ enum StoreSetUp {
         }
         for compartment in policy.compartments {
             try core.declare(
-                domain: compartment.domain, quota: quota, label: compartment.label)
+                domain: compartment.domain, quota: compartment.quota(quota),
+                label: compartment.label)
             let home = Array("/local/domain/\(compartment.domain)".utf8)
             try core.label(home.span, compartment.label)
         }
@@ -78,5 +80,18 @@ enum StoreSetUp {
             send(.makeDirectory, path)
             send(.setPermissions, path, "b0\0")
         }
+    }
+}
+
+extension StoreCompartment {
+    /// What it may use: what its manifest says, and for the rest what everybody may.
+    func quota(_ general: StoreQuota) -> StoreQuota {
+        guard let bounds else { return general }
+        var quota = general
+        quota.replace(
+            nodes: bounds.nodes, nodeSizeInBytes: bounds.nodeSizeInBytes, watches: bounds.watches,
+            transactions: bounds.transactions, requests: bounds.requests,
+            requestsPerSecond: bounds.requestsPerSecond, memoryInBytes: bounds.memoryInBytes)
+        return quota
     }
 }

@@ -223,6 +223,7 @@ extension SystemManifest {
         for index in 0..<compartmentCount { needed |= features(ofCompartment: index) }
         for index in 0..<channelCount { needed |= features(ofChannel: index) }
         if subtreeCount > 0 { needed |= ManifestFeature.storeSubtrees }
+        if storeQuotaCount > 0 { needed |= ManifestFeature.storeQuotas }
         for index in 0..<subtreeCount where subtree(at: index).ratePerSecond > 0 {
             needed |= ManifestFeature.rates
         }

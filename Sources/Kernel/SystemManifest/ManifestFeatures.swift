@@ -62,9 +62,11 @@ public enum ManifestFeature {
     public static var largeMemory: UInt64 { 1 << 26 }
     /// A compartment has interrupts or I/O memory.
     public static var interruptsAndMemory: UInt64 { 1 << 27 }
+    /// A user of the store has a quota of its own.
+    public static var storeQuotas: UInt64 { 1 << 28 }
 
     /// All that have a meaning.
-    public static var known: UInt64 { (1 << 28) - 1 }
+    public static var known: UInt64 { (1 << 29) - 1 }
 
     /// Those that the records themselves call for; the others are said by the certificate.
     static var ofRecords: UInt64 { known & ~(certificate | furtherClaims) }
@@ -75,7 +77,8 @@ public enum ManifestFeature {
         certificate | twoWaySignals | rings | storeService | consoleService | fairSchedule
             | fixedSchedule | exemptions | integrity | furtherClaims
             | manualStart | startOrder | restart | noConsole | controlService
-            | auditService | devices | rates | storeSubtrees | policyLoading | relabelling
+            | auditService | devices | rates | storeSubtrees | storeQuotas | policyLoading
+            | relabelling
     }
 }
 

@@ -13,6 +13,7 @@ enum SectionKind: UInt32 {
     case devices
     case deviceRanges
     case exemptions
+    case storeQuotas
 
     /// The size of one record, in bytes.
     var recordSize: Int {
@@ -27,7 +28,7 @@ enum SectionKind: UInt32 {
         case .subtrees: 192
         case .directories, .deviceRanges: 24
         case .devices: 32
-        case .exemptions: 40
+        case .exemptions, .storeQuotas: 40
         }
     }
 
@@ -39,6 +40,7 @@ enum SectionKind: UInt32 {
         case .labels: 1...16384
         case .modules: 1...1024
         case .compartments: 1...512
+        case .storeQuotas: 0...512
         case .channels, .channelOrder: 0...4096
         case .subtrees, .devices: 0...1024
         case .directories: 0...8192
@@ -74,6 +76,7 @@ struct SectionTable {
     private(set) var devices = Section()
     private(set) var deviceRanges = Section()
     private(set) var exemptions = Section()
+    private(set) var storeQuotas = Section()
 
     /// Reads the section directory.
     ///
@@ -145,6 +148,7 @@ struct SectionTable {
         case .devices: devices = section
         case .deviceRanges: deviceRanges = section
         case .exemptions: exemptions = section
+        case .storeQuotas: storeQuotas = section
         }
     }
 

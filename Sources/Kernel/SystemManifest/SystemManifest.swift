@@ -45,6 +45,7 @@ public struct SystemManifest: ~Escapable {
         try validateDevices()
         try validateDeviceRanges()
         try validateExemptions()
+        try validateStoreQuotas()
         try validateFeatures()
     }
 }

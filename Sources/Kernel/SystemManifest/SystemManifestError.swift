@@ -75,6 +75,8 @@ public enum SystemManifestError: Error, Equatable {
     case badDeviceRange
     /// An exemption names a link that does not exist.
     case badExemption
+    /// A quota of the store says nothing, or too much, or its compartment does not use the store.
+    case badStoreQuota
     /// Two compartments or two channels share a name.
     case duplicateName
 
@@ -116,6 +118,7 @@ public enum SystemManifestError: Error, Equatable {
         case .badDevice: "manifest: bad device"
         case .badDeviceRange: "manifest: bad range of a device"
         case .badExemption: "manifest: bad exemption"
+        case .badStoreQuota: "manifest: bad quota of the store"
         case .duplicateName: "manifest: a name appears twice"
         }
     }

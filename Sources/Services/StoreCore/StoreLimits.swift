@@ -31,18 +31,26 @@ public struct StoreCapacity: Equatable, Sendable {
         domains: Int, quota: StoreQuota, administrator: StoreQuota, clients: Int, labels: Int = 1,
         labelRules: Int = 64
     ) {
-        func sum(_ field: (StoreQuota) -> Int) -> Int {
-            domains * field(quota) + field(administrator)
-        }
-        nodes = sum { $0.nodes }
-        blocks = sum { $0.blocks }
-        permissionLists = sum { $0.permissionLists }
+        var sum = administrator
+        for _ in 0..<domains { sum.add(quota) }
+        self.init(
+            domains: domains, sum: sum, clients: clients, labels: labels, labelRules: labelRules)
+    }
+
+    /// Creates the room for `domains` domains whose quotas, with domain 0's, add up to `sum`, and
+    /// for `clients` connections.
+    public init(
+        domains: Int, sum: StoreQuota, clients: Int, labels: Int = 1, labelRules: Int = 64
+    ) {
+        nodes = sum.nodes
+        blocks = sum.blocks
+        permissionLists = sum.permissionLists
         self.domains = domains + 1
         self.clients = clients
-        watches = sum { $0.watches }
-        events = sum { $0.events }
-        transactions = sum { $0.transactions }
-        accesses = sum { $0.accesses }
+        watches = sum.watches
+        events = sum.events
+        transactions = sum.transactions
+        accesses = sum.accesses
         self.labels = labels
         self.labelRules = labelRules
     }
@@ -93,6 +101,23 @@ public struct StoreQuota: Equatable, Sendable, BitwiseCopyable {
         requestsPerSecond = 20_000
     }
 
+    /// Puts numbers in place of those that it has; 0 leaves one as it is.
+    ///
+    /// - Parameter memoryInBytes: of names, values, watches, transactions and events; counted in
+    ///   blocks of 32 bytes, rounded down.
+    public mutating func replace(
+        nodes: UInt32, nodeSizeInBytes: UInt32, watches: UInt32, transactions: UInt32,
+        requests: UInt32, requestsPerSecond: UInt32, memoryInBytes: UInt64
+    ) {
+        if nodes > 0 { self.nodes = Int(nodes) }
+        if nodeSizeInBytes > 0 { self.nodeSizeInBytes = Int(nodeSizeInBytes) }
+        if watches > 0 { self.watches = Int(watches) }
+        if transactions > 0 { self.transactions = Int(transactions) }
+        if requests > 0 { self.requests = Int(requests) }
+        if requestsPerSecond > 0 { self.requestsPerSecond = Int(requestsPerSecond) }
+        if memoryInBytes > 0 { blocks = Int(clamping: memoryInBytes / 32) }
+    }
+
     /// Creates a quota for the domain that administers the store.
     public static func administrator(nodes: Int, blocks: Int) -> StoreQuota {
         var quota = StoreQuota(nodes: nodes)
@@ -118,7 +143,7 @@ public struct StoreQuota: Equatable, Sendable, BitwiseCopyable {
     }
 
     /// Adds what another domain has reserved.
-    mutating func add(_ other: StoreQuota) {
+    public mutating func add(_ other: StoreQuota) {
         nodes += other.nodes
         blocks += other.blocks
         permissionLists += other.permissionLists

@@ -62,7 +62,7 @@ extension StoreServer {
             machine.unmap(page)
             return false
         }
-        guard let client = declare(index) else {
+        guard let client = declare(index, manifest) else {
             machine.close(port)
             machine.unmap(page)
             return false
@@ -80,11 +80,15 @@ extension StoreServer {
         return true
     }
 
-    private mutating func declare(_ index: Int) -> StoreClient? {
+    /// Takes a user in, with the quota that the manifest in force gives it; nil when the store has
+    /// no room for that, which can be so after a reload.
+    private mutating func declare(
+        _ index: Int, _ manifest: borrowing SystemManifest
+    ) -> StoreClient? {
         let domain = rings[index].domain
         do throws(StoreSetupError) {
             try core.declare(
-                domain: domain, quota: StoreServer.userQuota,
+                domain: domain, quota: StoreServer.quota(ofDomain: domain, manifest),
                 label: StoreLabel(index: rings[index].label))
             return try connect(index)
         } catch { return nil }

@@ -131,8 +131,21 @@ package struct StoreServer: ~Copyable {
 
     // MARK: Room
 
-    /// What each user may use.
-    static var userQuota: StoreQuota { StoreQuota() }
+    /// What a user may use: what the manifest says, and Xen's numbers for what it does not say.
+    static func quota(
+        ofDomain domain: UInt16, _ manifest: borrowing SystemManifest
+    ) -> StoreQuota {
+        var quota = StoreQuota()
+        // Domain ids are 1, 2, 3 … in the order of the compartments.
+        if let record = manifest.storeQuota(of: Int(domain) - 1) {
+            quota.replace(
+                nodes: record.nodes, nodeSizeInBytes: record.nodeSizeInBytes,
+                watches: record.watches, transactions: record.transactions,
+                requests: record.requests, requestsPerSecond: record.requestsPerSecond,
+                memoryInBytes: record.memoryInBytes)
+        }
+        return quota
+    }
 
     /// What the store itself needs: about twenty nodes for each user, two for each directory of a
     /// channel, and the way to each subtree.
@@ -152,9 +165,13 @@ package struct StoreServer: ~Copyable {
 
     static func capacity(_ manifest: borrowing SystemManifest) -> StoreCapacity {
         let users = manifest.userCount(of: .store)
+        var sum = administratorQuota(manifest)
+        for index in 0..<manifest.compartmentCount {
+            let compartment = manifest.compartment(at: index)
+            if compartment.uses(.store) { sum.add(quota(ofDomain: compartment.domainID, manifest)) }
+        }
         return StoreCapacity(
-            domains: users, quota: userQuota, administrator: administratorQuota(manifest),
-            clients: users + 1, labels: NodeLabels.count(manifest),
+            domains: users, sum: sum, clients: users + 1, labels: NodeLabels.count(manifest),
             labelRules: 8 + manifest.compartmentCount + manifest.directoryCount
                 + 2 * manifest.subtreeCount)
     }
