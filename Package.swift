@@ -381,6 +381,7 @@ let package = Package(
         .executable(name: "decoder-fuzzer", targets: ["decoder-fuzzer"]),
         .executable(name: "policy-benchmark", targets: ["policy-benchmark"]),
         .executable(name: "attestation-benchmark", targets: ["attestation-benchmark"]),
+        .executable(name: "hypervisor-benchmark", targets: ["hypervisor-benchmark"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -410,6 +411,11 @@ let package = Package(
             tests("ImageToolTests", []),
             tests("GuestProgramTests", []),
             tests("HypervisorCoreTests", ["CXen", "HypervisorCore"]),
+            .executableTarget(
+                name: "hypervisor-benchmark",
+                dependencies: ["TestSupport", "ControlFrames", "VirtualHardware"],
+                path: "Tests/HypervisorBenchmark", exclude: ["Guests", "Stock", "run"],
+                swiftSettings: strict),
             tests(
                 "HypervisorBootTests",
                 [

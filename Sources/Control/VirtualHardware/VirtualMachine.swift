@@ -19,6 +19,8 @@ public struct MachineConfiguration: Sendable {
     /// Whether time is counted in instructions, one for each nanosecond, on one thread: what the
     /// machine does then depends on nothing but itself.
     public var countsInstructions = false
+    /// Where the emulator writes down each entry into a guest and each exit; nil: nowhere.
+    public var exitRecordPath: String?
     /// Whether the machine starts again after a reset, and is stopped, not ended, by its own end.
     public var survivesReset = false
     /// A private directory for the TPM's state, logs and the quote socket.
@@ -52,7 +54,11 @@ public struct MachineConfiguration: Sendable {
             survivesReset
             ? ["-monitor", "unix:\(directory)/monitor.socket,server=on,wait=off"]
             : ["-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=1"]
-        return counting + ending + [
+        // Of the translated code itself, which this asks for too, nothing lies in that range.
+        let recording = exitRecordPath.map { path in
+            ["-d", "in_asm", "-dfilter", "0x1+0x1", "-D", path]
+        }
+        return counting + (recording ?? []) + ending + [
             "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-accel",
             "tcg", "-cpu", "EPYC,+svm,+npt",
             "-smp", "\(processorCount),sockets=\(processorCount),cores=1,threads=1",
