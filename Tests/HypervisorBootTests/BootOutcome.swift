@@ -68,6 +68,7 @@ struct BootOutcome {
         defer { machine.end() }
         var outcome = BootOutcome()
         var said = ""
+        var monitor: Descriptor?
         var ordered: [UInt8] = []
         let deadline = Date(timeIntervalSinceNow: seconds)
         while Date() < deadline {
@@ -95,7 +96,11 @@ struct BootOutcome {
             }
             if let (socket, text) = command(outcome.console), text != said {
                 said = text
-                try connectUnix(socket).writeAll([UInt8](text.utf8))
+                // One connection for all: the monitor forgets what it has not read when its
+                // client is gone.
+                let connection = try monitor ?? connectUnix(socket)
+                monitor = connection
+                try connection.writeAll([UInt8](text.utf8))
             }
         }
         throw Failure(message: "the machine did not stop:\n" + outcome.console)
