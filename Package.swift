@@ -44,6 +44,18 @@ func guest(_ name: String) -> Target {
         linkerSettings: [.unsafeFlags(["-Xclang-linker", "-static"])])
 }
 
+/// The same with all of Swift's library: for what swift-crypto needs.
+func wholeGuest(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: "Sources/Guests/\(name)",
+        swiftSettings: strict,
+        linkerSettings: [
+            .unsafeFlags(["-static-executable", "-Xlinker", "--gc-sections"]),
+            .linkedLibrary("_FoundationCollections"), .linkedLibrary("_FoundationCShims"),
+            .linkedLibrary("swiftSynchronization"),
+        ])
+}
+
 let argumentParser = Target.Dependency.product(
     name: "ArgumentParser", package: "swift-argument-parser")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
@@ -155,18 +167,15 @@ let guests: [Target] = [
         name: "GuestSystem", dependencies: ["CGuest"], path: "Sources/Guests/GuestSystem",
         swiftSettings: strict + [.enableExperimentalFeature("Embedded")]),
     guest("channel-demo"), guest("guard-demo"),
+    // The same sources, by a link, for a program with all of Swift's library.
+    .target(
+        name: "GuestSystemHosted", dependencies: ["CGuest"],
+        path: "Sources/Guests/GuestSystemHosted", swiftSettings: strict),
+    wholeGuest("crypto-gateway", ["GuestSystemHosted", crypto]),
     .target(name: "CControl", path: "Sources/Guests/CControl"),
     room("Guests", "ControlAgent", ["ControlFrames", "PolicyAuthority"]),
-    // With all of Swift's library: it verifies signatures, and needs what swift-crypto needs.
-    .executableTarget(
-        name: "casemate-agent",
-        dependencies: ["CControl", "ControlFrames", "ControlAgent", "PolicyAuthority"],
-        path: "Sources/Guests/casemate-agent", swiftSettings: strict,
-        linkerSettings: [
-            .unsafeFlags(["-static-executable", "-Xlinker", "--gc-sections"]),
-            .linkedLibrary("_FoundationCollections"), .linkedLibrary("_FoundationCShims"),
-            .linkedLibrary("swiftSynchronization"),
-        ]),
+    wholeGuest(
+        "casemate-agent", ["CControl", "ControlFrames", "ControlAgent", "PolicyAuthority"]),
 ]
 
 let control: [Target] = [
@@ -378,6 +387,7 @@ let package = Package(
         .executable(name: "channel-demo", targets: ["channel-demo"]),
         .executable(name: "casemate-agent", targets: ["casemate-agent"]),
         .executable(name: "guard-demo", targets: ["guard-demo"]),
+        .executable(name: "crypto-gateway", targets: ["crypto-gateway"]),
         .executable(name: "decoder-fuzzer", targets: ["decoder-fuzzer"]),
         .executable(name: "policy-benchmark", targets: ["policy-benchmark"]),
         .executable(name: "attestation-benchmark", targets: ["attestation-benchmark"]),

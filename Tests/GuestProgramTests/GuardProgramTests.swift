@@ -4,11 +4,12 @@ import Testing
 
 /// The guard's programs outside any guest: what they judge and how they seal.
 @Suite struct GuardProgramTests {
-    private static let program = URL(filePath: CommandLine.arguments[0])
-        .deletingLastPathComponent().appending(path: "guard-demo").path(percentEncoded: false)
+    private static let products = URL(filePath: CommandLine.arguments[0])
+        .deletingLastPathComponent()
 
-    private func run(_ arguments: String...) throws -> ToolRun {
-        try ToolRun(GuardProgramTests.program, arguments)
+    private func run(_ arguments: [String], by program: String = "guard-demo") throws -> ToolRun {
+        let path = GuardProgramTests.products.appending(path: program)
+        return try ToolRun(path.path(percentEncoded: false), arguments)
     }
 
     /// Has the filter of the system `guard` judge a text.
@@ -17,9 +18,10 @@ import Testing
         defer { folder.remove() }
         let file = folder.url(name)
         try Data(text).write(to: file)
-        let run = try run(
+        let run = try run([
             "judge", "--marking", "RELEASABLE TO ALL", "--forbidden", "codename,grid reference",
-            "--largest", "64", file.path(percentEncoded: false))
+            "--largest", "64", file.path(percentEncoded: false),
+        ])
         #expect(run.status == (run.output.contains("passed") ? 0 : 1))
         return String(run.output.dropFirst("casemate-guest: ".count).dropLast())
     }
@@ -57,11 +59,28 @@ import Testing
         for arguments in [
             ["", "word", "64"], ["m", "", "64"], ["m", "word", ""], ["m", "word", "x"],
         ] {
-            let run = try run(
+            let run = try run([
                 "judge", "--marking", arguments[0], "--forbidden", arguments[1], "--largest",
-                arguments[2], "Package.swift")
+                arguments[2], "Package.swift",
+            ])
             #expect(run.status == 2)
         }
+    }
+
+    @Test("a role without the domain of the audit is none: who cannot be audited does not begin")
+    func noLog() throws {
+        for words in [
+            ["filter"], ["offer", "--far", "4", "a.txt"], ["filter", "--log", "x"], ["gateway"],
+            ["uplink", "--log", "11", "more"],
+        ] {
+            let run = try run(words)
+            #expect(run.status == 2 && run.output.contains("usage: guard-demo"), "\(words)")
+        }
+        let gateway = try run(["run"], by: "crypto-gateway")
+        #expect(gateway.status == 2 && gateway.output.contains("usage: crypto-gateway"))
+        // Outside a guest there are no event channels.
+        let outside = try run(["filter", "--log", "11"])
+        #expect(outside.status == 1 && outside.output.contains("cannot open /dev/xen/evtchn"))
     }
 
     /// The example of RFC 8439, section 2.8.2.
@@ -81,10 +100,11 @@ import Testing
         _ word: String, _ bytes: String, key: String = key, nonce: String = nonce,
         data: String = data
     ) throws -> ToolRun {
-        try run(word, "--key", key, "--nonce", nonce, "--data", data, bytes)
+        try run(
+            [word, "--key", key, "--nonce", nonce, "--data", data, bytes], by: "crypto-gateway")
     }
 
-    @Test("the cipher seals and opens as RFC 8439 does")
+    @Test("the gateway seals and opens as RFC 8439 does")
     func vector() throws {
         let text = GuardProgramTests.text.map { byte in
             let digits = String(byte, radix: 16)

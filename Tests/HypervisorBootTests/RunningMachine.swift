@@ -4,8 +4,8 @@ import PolicyAuthority
 import TestSupport
 import VirtualHardware
 
-/// The system `policy/systems/managed`, run by `casemate run`, and other commands beside it.
-/// `hypervisor/run policy/systems/managed --prepare` has built it.
+/// A system of `policy/systems`, run by `casemate run`, and other commands beside it.
+/// `hypervisor/run policy/systems/NAME --prepare` has built it.
 final class RunningMachine {
     /// Why it could not be tried.
     struct Failure: Error {
@@ -19,9 +19,13 @@ final class RunningMachine {
     let key: AuthorityPrivateKey
     private let folder: TemporaryFolder
     private let process: ChildProcess
+    private let system: String
 
     /// Starts the machine and waits until the agent is ready.
-    init() throws {
+    ///
+    /// - Parameter system: the name of its folder.
+    init(_ system: String = "managed") throws {
+        self.system = system
         let environment = ProcessInfo.processInfo.environment
         guard let image = environment["CASEMATE_HYPERVISOR"],
             let publicKey = environment["CASEMATE_AUTHORITY"]
@@ -37,8 +41,8 @@ final class RunningMachine {
         process = try ChildProcess(
             root + "/.build/release/casemate",
             [
-                "run", root + "/policy/systems/managed", "--build",
-                root + "/.build/systems/managed", "--hypervisor", image, "--run-directory",
+                "run", root + "/policy/systems/\(system)", "--build",
+                root + "/.build/systems/\(system)", "--hypervisor", image, "--run-directory",
                 directory,
             ], outputPath: folder.path("output"), diesWithThread: false)
         try wait(for: "(control) ", "casemate-agent: ready", seconds: 240)
@@ -95,7 +99,7 @@ final class RunningMachine {
             ".build/release/casemate",
             [
                 "attest", "verify", "--evidence", evidence, "--nonce", "5eed",
-                "--reference-values", ".build/systems/managed/reference-values.json",
+                "--reference-values", ".build/systems/\(system)/reference-values.json",
             ] + successors.flatMap { ["--successor", $0] })
     }
 

@@ -10,6 +10,7 @@
 steps_passed=0
 steps_failed=0
 step_session=
+step_ticker=
 # shellcheck disable=SC2034  # read by the scripts that source this file
 steps_started=${EPOCHREALTIME/[.,]/}
 
@@ -48,11 +49,27 @@ end_step() {
     step_session=
 }
 
+# ticker NAME STARTED: shows on a terminal how long a step takes, until it is killed.
+ticker() {
+    local silence
+    exec {silence}<> <(:)
+    while ! read -rt 1 -u "$silence"; do printf '\r%-34s %17s' "$1" "$(elapsed "$2")"; done
+}
+
+# end_ticker: ends it, and leaves the cursor where the step's result is to stand.
+end_ticker() {
+    [ -n "$step_ticker" ] || return 0
+    kill "$step_ticker" 2>/dev/null || true
+    { wait "$step_ticker"; } 2>/dev/null || true
+    step_ticker=
+}
+
 # A running step's output goes to its log; this descriptor stays with the person who waits.
 exec 3>&1
 
 interrupt_steps() {
     trap '' INT TERM HUP
+    end_ticker
     end_step
     printf '\ninterrupted\n' >&3
     exit 130
@@ -63,7 +80,7 @@ trap end_step EXIT
 # run_apart COMMAND ...: runs a command in a session of its own; returns its status.
 run_apart() {
     local status=0
-    setsid bash -euo pipefail -c "$(declare -f); \"\$@\"" "$0" "$@" 3>&- &
+    setsid bash -euo pipefail -c "$(declare -f); \"\$@\"" "$0" "$@" 3>&- 9>&- &
     step_session=$!
     wait "$step_session" || status=$?
     end_step
@@ -75,8 +92,15 @@ step() {
     local name=$1 started=${EPOCHREALTIME/[.,]/} status=0 log
     shift
     log=${log_directory:?}/${name//[^a-z0-9]/-}.log
-    printf '%-34s ' "$name"
+    if [ -t 1 ]; then
+        printf '%-34s' "$name"
+        ticker "$name" "$started" &
+        step_ticker=$!
+    fi
     run_apart "$@" >"$log" 2>&1 </dev/null || status=$?
+    end_ticker
+    [ ! -t 1 ] || printf '\r'
+    printf '%-34s ' "$name"
     if [ "$status" -eq 0 ]; then
         steps_passed=$((steps_passed + 1))
         printf '%-6s %10s\n' ok "$(elapsed "$started")"
@@ -113,7 +137,8 @@ skip() { printf '%-34s %-6s %s\n' "$1" - "$2"; }
 # need_swift: ends the script, with 2, when no Swift 6.3 is on PATH.
 need_swift() {
     local version
-    version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p')
+    version=$(swift --version 2>/dev/null |
+        sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p') || true
     case $version in
         6.3) return 0 ;;
         '') echo "swift is not on PATH: install Swift 6.3 for Debian 12 from swift.org" >&2 ;;

@@ -21,6 +21,7 @@ public final class ChildProcess {
         diesWithThread: Bool
     ) throws(VirtualHardwareError) {
         self.name = name
+        guard isProgram(name) else { throw .programMissing(name) }
         var words = [name] + arguments
         if diesWithThread, unsafe access("/usr/bin/setpriv", X_OK) == 0 {
             words = ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--"] + words
@@ -60,6 +61,14 @@ public final class ChildProcess {
         _ = kill(-identifier, SIGKILL)
         _ = wait(timeoutInMilliseconds: 5000)
     }
+}
+
+/// Whether a program can be started: by its path, or by its name on PATH.
+private func isProgram(_ name: String) -> Bool {
+    func isExecutable(_ path: String) -> Bool { unsafe access(path, X_OK) == 0 }
+    if name.contains("/") { return isExecutable(name) }
+    let folders = (environmentValue("PATH") ?? "/usr/bin:/bin").split(separator: ":")
+    return folders.contains { isExecutable("\($0)/\(name)") }
 }
 
 /// Starts a program in a process group of its own, with default signals.

@@ -2,13 +2,15 @@ public import ControlFrames
 
 /// Why a request to the agent of a running machine has no answer that was hoped for.
 public enum ControlClientError: Error, Equatable {
-    /// The socket, or the machine behind it, failed.
+    /// The socket, or the machine behind it, failed; nothing was asked.
     case transport(VirtualHardwareError)
+    /// Something was asked, and no answer came; whether it was done is not known.
+    case unanswered(VirtualHardwareError)
     /// Nobody answered: no agent runs in the control compartment, or not yet.
     case noAgent
     /// The agent ended the session.
     case closed(ControlSessionEnd)
-    /// The agent refused; nothing changed.
+    /// The agent refused; nothing changed, unless the reason is `.notInTime`.
     case refused(ControlRefusal, detail: UInt32)
     /// The answer is none to this request.
     case strange
@@ -126,7 +128,7 @@ public struct ControlClient: ~Copyable {
                     socket, timeoutInMilliseconds: Self.workInMilliseconds)
             else { throw VirtualHardwareError.timeout }
             return reply
-        } catch { throw .transport(error) }
+        } catch { throw .unanswered(error) }
     }
 }
 

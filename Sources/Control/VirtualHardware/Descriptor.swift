@@ -101,16 +101,19 @@ public final class Descriptor: Sendable {
     }
 
     /// Appends bytes to a file; what a full disk does not take is lost.
-    func append(_ bytes: [UInt8]) {
+    ///
+    /// - Returns: whether the file has all of them.
+    func append(_ bytes: [UInt8]) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {
             // SAFETY: the buffer has `$0.count` bytes.
             let count = unsafe rest.withUnsafeBytes {
                 unsafe Glibc.write(number, $0.baseAddress, $0.count)
             }
-            guard count > 0 else { return }
+            guard count > 0 else { return false }
             rest = rest.dropFirst(count)
         }
+        return true
     }
 }
 

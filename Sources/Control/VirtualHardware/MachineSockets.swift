@@ -51,6 +51,9 @@ public final class MachineSockets {
         return numbers
     }
 
+    /// Whether the record of the terminal misses something, because the disk did not take it.
+    public var hasLostRecord: Bool { record.hasLost }
+
     /// Whether something waits for the machine to take it; then to be called again soon.
     public var isPressing: Bool { !toMachine.isEmpty || !typed.isEmpty }
 
@@ -106,6 +109,7 @@ private struct RecordFile {
     private let path: String
     private var file: Descriptor
     private var size = 0
+    private(set) var hasLost = false
 
     private static let limit = 16 << 20
 
@@ -122,7 +126,7 @@ private struct RecordFile {
             if let fresh = try? createPrivateFile(path) { file = fresh }
             size = 0
         }
-        file.append(bytes)
+        if !file.append(bytes) { hasLost = true }
         size += bytes.count
     }
 }

@@ -84,6 +84,9 @@ package final class SoftwareTPM {
         control = ours
     }
 
+    /// The status with which the process has ended by itself; nil while it runs.
+    package var exitStatus: Int32? { process.exitStatus() }
+
     /// Ends the process.
     package func end() {
         process.end()

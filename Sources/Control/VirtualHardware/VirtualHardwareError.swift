@@ -19,6 +19,8 @@ public enum VirtualHardwareError: Error, Equatable {
     case fileFailed(String, reason: String)
     /// A program ended with a failure; its name, and the end of what it wrote.
     case programFailed(String, output: String)
+    /// A program that must not end has ended; its name, and 0 to 255 or 128 and the signal.
+    case programEnded(String, status: Int32)
     /// The path of a socket is longer than `sun_path` allows; the path.
     case pathTooLong(String)
     /// The other side closed a connection.
@@ -39,6 +41,10 @@ public enum VirtualHardwareError: Error, Equatable {
         case .fileFailed(let path, let reason): "`\(path)`: \(reason)"
         case .programFailed(let name, let output):
             "the program `\(name)` failed\(output.isEmpty ? "" : ": ")\(output)"
+        case .programEnded(let name, let status):
+            "the program `\(name)` "
+                + (status > 128 ? "was ended by signal \(status - 128)" : "ended, status \(status)")
+                + "; the machine was ended with it"
         case .pathTooLong(let path): "the path `\(path)` is too long for a socket"
         case .connectionClosed: "the emulated machine closed the connection"
         case .timeout: "the emulated machine did not answer in time"

@@ -125,6 +125,8 @@ public final class VirtualMachine {
     private var isConsoleOpen = true
     private var isControlLineOpen = true
     private var hasEnded = false
+    /// Whether it has shown that it runs.
+    private var hasBegun = false
 
     /// Manufactures the TPM and starts the machine.
     ///
@@ -169,7 +171,8 @@ public final class VirtualMachine {
     /// Waits for something to happen, in the machine or at `others`, and returns what did.
     ///
     /// - Returns: the events, and those of `others` that can be read.
-    /// - Throws: `.systemCall`.
+    /// - Throws: `.programEnded` when the TPM has ended; what failed, as `failure(_:_:)` says, when
+    ///   the emulator has; `.systemCall`.
     public func wait(
         timeoutInMilliseconds: Int32, others: [Int32] = []
     ) throws(VirtualHardwareError) -> (events: [MachineEvent], others: [Int32]) {
@@ -180,14 +183,31 @@ public final class VirtualMachine {
         var events: [MachineEvent] = []
         if ready.contains(console.number) {
             let bytes = try console.readSome()
+            hasBegun = hasBegun || !bytes.isEmpty
             if bytes.isEmpty { isConsoleOpen = false } else { events.append(.console(bytes)) }
         }
         if ready.contains(controlLine.number) { events += try readControlLine() }
         if !isConsoleOpen, !isControlLineOpen, !hasEnded {
             hasEnded = true
-            events.append(.ended(emulator.wait(timeoutInMilliseconds: 2000)))
+            let status = emulator.wait(timeoutInMilliseconds: 2000)
+            if let failure = failure(status) { throw failure }
+            events.append(.ended(status))
+        }
+        if !hasEnded, let status = tpm.exitStatus {
+            throw .programEnded("swtpm", status: status)
         }
         return (events, ready.filter { others.contains($0) })
+    }
+
+    /// Why the emulator has ended, if the machine did not end it.
+    ///
+    /// A machine ends the emulator with 1, all its guests being gone, or 3, having stopped; the
+    /// emulator's own failure is 1, too, before it has run anything.
+    private func failure(_ status: Int32?) -> VirtualHardwareError? {
+        guard let status, status != 0 else { return nil }
+        let name = "qemu-system-x86_64"
+        if status > 128 { return .programEnded(name, status: status) }
+        return hasBegun ? nil : .programFailed(name, output: lastLines(of: logPath))
     }
 
     private func readControlLine() throws(VirtualHardwareError) -> [MachineEvent] {

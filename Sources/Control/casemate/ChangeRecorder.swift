@@ -60,7 +60,7 @@ struct ChangeRecorder {
             lives[name] = number
             return life(name, ordered.remove(name) == nil ? .restart : .deploy, number)
         case (_, "in") where name == "policy" && words.contains("force,"):
-            return replacement()
+            return replacement(words)
         default: return nil
         }
     }
@@ -78,8 +78,12 @@ struct ChangeRecorder {
         ).eventData
     }
 
-    private mutating func replacement() -> [UInt8]? {
-        guard let next = RunningSystem.announcedReference(in: directory) else { return nil }
+    /// `audit N: policy M in force, system version V, …`: what was announced is what runs.
+    private mutating func replacement(_ words: [String]) -> [UInt8]? {
+        guard let place = words.firstIndex(of: "version"), place + 1 < words.count,
+            let version = UInt64(words[place + 1].filter { $0 != "," }),
+            let next = RunningSystem.takeAnnounced(version: version, in: directory)
+        else { return nil }
         reference = next
         return ReloadMeasurement(
             policy: next.policy, manifest: next.manifest, systemVersion: next.system.version

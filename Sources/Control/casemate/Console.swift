@@ -40,28 +40,30 @@ struct Console: ParsableCommand {
         let system = try running.find()
         let compartment = try name.map { try system.compartment($0) }
         TerminationSignals.hold()
+        var isChosen = compartment == nil
         do throws(VirtualHardwareError) {
             let socket = try connectUnix(system.consoleSocket)
             if let compartment {
-                guard
-                    try choose(
-                        compartment.name, socket, of: system.compartments.count)
-                else {
-                    StandardError.write(
-                        "casemate: `\(compartment.name)` cannot be typed to: it has no console\n")
-                    throw .connectionClosed
-                }
+                isChosen = try choose(
+                    compartment.name, socket, of: system.compartments.count)
             }
-            StandardError.write("casemate: attached; control and ] leaves\n")
-            try attach(socket, ConsoleFilter(compartment?.name))
-            StandardError.write("\ncasemate: left\n")
+            if isChosen {
+                StandardError.write("casemate: attached; control and ] leaves\n")
+                try attach(socket, ConsoleFilter(compartment?.name))
+                StandardError.write("\ncasemate: left\n")
+            }
         } catch {
             guard error == .connectionClosed else {
                 StandardError.write("casemate: \(error.message)\n")
                 throw ExitStatus.inputOutput
             }
             StandardError.write("casemate: the terminal was closed\n")
-            if compartment != nil, name != nil { throw ExitStatus.inputOutput }
+            guard isChosen else { throw ExitStatus.inputOutput }
+        }
+        if let compartment, !isChosen {
+            StandardError.write(
+                "casemate: `\(compartment.name)` cannot be typed to: it has no console\n")
+            throw ExitStatus.inputOutput
         }
     }
 

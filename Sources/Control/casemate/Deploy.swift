@@ -21,7 +21,9 @@ struct Deploy: ParsableCommand {
               0   the compartment runs
               1   the order was refused, for the reason on standard error; nothing changed
               64  the command line is wrong
-              74  no machine runs, nobody answers, or the key cannot be read
+              74  no machine runs, nobody answers, or the key cannot be read; nothing changed
+              75  the order was given, and is not done in two minutes, or its answer was lost; \
+            `casemate list` shows what became of it
 
             EXAMPLE
               casemate deploy worker --key authority.pem
@@ -53,7 +55,9 @@ struct Destroy: ParsableCommand {
               0   the compartment is gone
               1   the order was refused, for the reason on standard error; nothing changed
               64  the command line is wrong
-              74  no machine runs, nobody answers, or the key cannot be read
+              74  no machine runs, nobody answers, or the key cannot be read; nothing changed
+              75  the order was given, and is not done in two minutes, or its answer was lost; \
+            `casemate list` shows what became of it
 
             EXAMPLE
               casemate destroy worker --key authority.pem
@@ -100,7 +104,8 @@ private struct SignedOrder {
                 sign: { key.authorization(of: $0) }, progress: { meter.show($0) })
         } catch {
             meter.finish()
-            throw ControlFailure.say(error)
+            let order = kind == .deploy ? "the start of" : "the end of"
+            throw ControlFailure.say(error, order: "\(order) `\(name)`")
         }
         meter.finish()
         client.close()

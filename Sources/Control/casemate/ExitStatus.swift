@@ -7,6 +7,8 @@ enum ExitStatus {
     static let refused = ExitCode(1)
     /// An input could not be read, or an output could not be written: `EX_IOERR`.
     static let inputOutput = ExitCode(74)
+    /// An order was given, and what became of it is not known yet: `EX_TEMPFAIL`.
+    static let untold = ExitCode(75)
     /// A person ended the program: 128 and the number of the signal, as shells say it.
     static func ended(by signal: Int32) -> ExitCode { ExitCode(128 + signal) }
 }

@@ -29,6 +29,7 @@ struct Load: ParsableCommand {
               1   it was refused, for the reason on standard error, or the user said no
               64  the command line is wrong
               74  no machine runs, nobody answers, or a file cannot be read
+              75  it was sent, and the answer was lost: `casemate audit` says if it is in force
 
             EXAMPLE
               casemate load v2 --key authority.pem
@@ -57,14 +58,14 @@ struct Load: ParsableCommand {
         try showDifference(live, manifest)
         if !yes, !isConfirmed() { throw ExitStatus.refused }
         var client = try live.connect(for: key)
-        try live.announce(build)
+        try live.announce(build, source: system)
         let reply: ControlReply
         do throws(ControlClientError) {
             let archive = PolicyArchive.bytes(policy: policy, manifest: manifest)
             reply = try client.ask(.load, archive, sign: { key.authorization(of: $0) })
-        } catch { throw ControlFailure.say(error) }
+        } catch { throw ControlFailure.say(error, order: "the new policy") }
         client.close()
-        try RunningSystem.enter(build, source: system ?? "", in: live.path)
+        try RunningSystem.enter(build, source: system, in: live.path)
         try report(reply, names: live.compartments.map(\.name))
     }
 
@@ -113,7 +114,7 @@ struct Load: ParsableCommand {
         guard
             let answer = try? ControlAnswer(validating: reply.payload.span, kind: reply.kind),
             let load = answer.load
-        else { throw ControlFailure.say(.strange) }
+        else { throw ControlFailure.say(.strange, order: "the new policy") }
         func name(_ domain: UInt16) -> String {
             domain == 0
                 ? "the hypervisor"
@@ -122,27 +123,69 @@ struct Load: ParsableCommand {
         }
         var text = "loaded: policy \(load.sequence) since the boot is in force\n"
         text += "taken away: \(load.total)\n"
-        for index in 0..<answer.revocationCount {
-            let taken = answer.revocation(at: index)
-            text +=
-                "  \(Load.word(taken)) of \(name(taken.holder)), with \(name(taken.other))\n"
+        let revocations = (0..<answer.revocationCount).map { answer.revocation(at: $0) }
+        for group in RevocationGroup.groups(of: revocations) {
+            text += "  \(group.words) of \(name(group.holder)), with \(name(group.other))\n"
         }
         if answer.revocationCount < Int(load.total) {
             text += "  and \(Int(load.total) - answer.revocationCount) more\n"
         }
         try StandardOutput.write(text)
     }
+}
+
+/// What was taken from one compartment, of one kind, by which it reached another.
+private struct RevocationGroup {
+    let kind: UInt16
+    let holder: UInt16
+    let other: UInt16
+    var numbers: [UInt32]
+
+    /// Puts together what differs by its number alone, in the order of the first of each.
+    static func groups(of revocations: [ControlRevocation]) -> [RevocationGroup] {
+        var groups: [RevocationGroup] = []
+        for taken in revocations {
+            let place = groups.lastIndex {
+                $0.kind == taken.kind && $0.holder == taken.holder && $0.other == taken.other
+            }
+            if let place {
+                groups[place].numbers.append(taken.number)
+            } else {
+                groups.append(
+                    RevocationGroup(
+                        kind: taken.kind, holder: taken.holder, other: taken.other,
+                        numbers: [taken.number]))
+            }
+        }
+        return groups
+    }
 
     /// - Source: docs/abi/hypercalls.md, what a reload takes away.
-    private static func word(_ taken: ControlRevocation) -> String {
-        switch taken.kind {
-        case 1: "event channel, port \(taken.number)"
-        case 2: "waiting port \(taken.number)"
-        case 3: "mapping \(taken.number)"
-        case 4: "pending event, port \(taken.number)"
-        case 5: "virtual interrupt, port \(taken.number)"
-        case 6: "I/O ports from \(taken.number)"
-        default: "kind \(taken.kind), number \(taken.number)"
+    var words: String {
+        switch kind {
+        case 1: list("event channel, port", "event channels, ports")
+        case 2: list("waiting port", "waiting ports")
+        case 3: list("mapping", "mappings")
+        case 4: list("pending event, port", "pending events, ports")
+        case 5: list("virtual interrupt, port", "virtual interrupts, ports")
+        case 6: list("I/O ports from", "I/O ports from")
+        default: "kind \(kind), " + list("number", "numbers")
         }
+    }
+
+    /// The numbers, rising, with what is between two of a row left out.
+    private func list(_ one: String, _ several: String) -> String {
+        var rows: [ClosedRange<UInt32>] = []
+        for number in numbers.sorted() {
+            if let last = rows.last, number > last.upperBound, number - last.upperBound == 1 {
+                rows[rows.count - 1] = last.lowerBound...number
+            } else {
+                rows.append(number...number)
+            }
+        }
+        let words = rows.map { row in
+            row.count == 1 ? "\(row.lowerBound)" : "\(row.lowerBound) to \(row.upperBound)"
+        }
+        return "\(numbers.count == 1 ? one : several) \(words.joined(separator: ", "))"
     }
 }

@@ -30,7 +30,9 @@ struct Run: ParsableCommand {
               0   the machine ended, or every verdict is ok
               1   the machine stopped for a reason, or a verdict is not ok
               64  the command line is wrong
-              74  a file could not be read, or a program could not be started
+              74  a file could not be read, the run directory not be used, or a program not be \
+            started, or did not stay
+              130, 143, 129  Ctrl-C, SIGTERM or SIGHUP came during --check
 
             EXAMPLE
               casemate run policy/systems/minimal --build out --check
@@ -98,7 +100,7 @@ struct Run: ParsableCommand {
         }
         TerminationSignals.hold()
         do {
-            let directory = try RunDirectory(runDirectory)
+            let directory = try RunDirectory(runDirectory, needs: room)
             defer { withExtendedLifetime(directory) {} }
             let isSuccess = try run(source, reference, in: directory.path)
             guard isSuccess else { throw ExitStatus.refused }
@@ -106,6 +108,16 @@ struct Run: ParsableCommand {
             StandardError.write("casemate: \(error.message)\n")
             throw ExitStatus.inputOutput
         }
+    }
+
+    /// The bytes that a run may write: logs and the TPM's state, a bundle with one byte changed,
+    /// and the disks that hold the bundles.
+    private var room: UInt64 {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: bundlePath)
+        let bundle = attributes?[.size] as? UInt64 ?? 0
+        let boots: UInt64 = check ? 2 : 1
+        return 48 << 20 + (check ? bundle : 0)
+            + (firmware == .uefi ? boots * (bundle + 8 << 20) : 0)
     }
 
     /// Starts the machine; by UEFI from a disk that is made first.
@@ -134,7 +146,12 @@ struct Run: ParsableCommand {
             source: source, reference: reference, bundlePath: bundlePath, image: image,
             configuration: configuration, expectation: try expectation(of: source),
             timeoutInSeconds: timeout)
-        return try check.run()
+        switch try check.run() {
+        case .judged(let isAllOK): return isAllOK
+        case .interrupted(let signal):
+            StandardError.write("casemate: interrupted; the machine was ended\n")
+            throw ExitStatus.ended(by: signal)
+        }
     }
 
     private func expectation(of source: SystemSource) throws -> BootExpectation {
@@ -175,27 +192,4 @@ private func tpmModel(_ text: String) throws -> TPMModel {
         throw ValidationError("there is no TPM `\(text)`; there are \(names)")
     }
     return model
-}
-
-/// The private folder of one run; a temporary one is removed with its owner.
-final class RunDirectory {
-    let path: String
-    private let isTemporary: Bool
-
-    init(_ named: String?) throws(VirtualHardwareError) {
-        if let named {
-            path =
-                named.hasPrefix("/")
-                ? named : FileManager.default.currentDirectoryPath + "/\(named)"
-            isTemporary = false
-            try makePrivateDirectory(path)
-        } else {
-            path = try makeTemporaryDirectory()
-            isTemporary = true
-        }
-    }
-
-    deinit {
-        if isTemporary { removeTemporaryDirectory(path) }
-    }
 }

@@ -52,10 +52,21 @@ struct RunningOption: ParsableArguments {
 struct RunningSystem {
     /// The files that say what runs: as booted, or as loaded since.
     private enum FileName {
-        static let manifest = "live.manifest"
-        static let referenceValues = "live.reference-values.json"
-        static let source = "live.source"
-        static let candidate = "next.reference-values.json"
+        static let manifest = "manifest"
+        static let referenceValues = "reference-values.json"
+        static let source = "source"
+    }
+
+    /// Which of them.
+    private enum Standing: String {
+        /// What is in force.
+        case live
+        /// What was announced, and may come into force.
+        case next
+    }
+
+    private static func name(_ standing: Standing, _ file: String) -> String {
+        "\(standing.rawValue).\(file)"
     }
 
     /// The run directory.
@@ -71,10 +82,11 @@ struct RunningSystem {
 
     init(_ path: String) throws {
         self.path = path
-        manifestBytes = try Files.read("\(path)/\(FileName.manifest)")
-        manifest = try ManifestFile.read("\(path)/\(FileName.manifest)")
-        reference = try AttestationFiles.reference("\(path)/\(FileName.referenceValues)")
-        let text = try? Files.read("\(path)/\(FileName.source)")
+        func live(_ file: String) -> String { "\(path)/\(Self.name(.live, file))" }
+        manifestBytes = try Files.read(live(FileName.manifest))
+        manifest = try ManifestFile.read(live(FileName.manifest))
+        reference = try AttestationFiles.reference(live(FileName.referenceValues))
+        let text = try? Files.read(live(FileName.source))
         source = text.map { String(decoding: $0, as: UTF8.self) }
     }
 
@@ -83,39 +95,59 @@ struct RunningSystem {
     /// - Parameter source: the path of the system's source; nil: unknown.
     /// - Throws: `ExitStatus.inputOutput`.
     static func enter(_ build: String, source: String?, in directory: String) throws {
+        try enter(build, source: source, in: directory, as: .live)
+    }
+
+    private static func enter(
+        _ build: String, source: String?, in directory: String, as standing: Standing
+    ) throws {
         let names = [
             (BuildOutput.FileName.manifest, FileName.manifest),
             (BuildOutput.FileName.referenceValues, FileName.referenceValues),
         ]
-        for (name, live) in names {
+        for (name, file) in names {
             try Files.replace(
-                try Files.read("\(build)/\(name)"), at: "\(directory)/\(live)", mode: 0o600)
+                try Files.read("\(build)/\(name)"), at: "\(directory)/\(self.name(standing, file))",
+                mode: 0o600)
         }
         let absolute = source.map { path in
-            path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+            path.hasPrefix("/") || path.isEmpty
+                ? path : FileManager.default.currentDirectoryPath + "/" + path
         }
         try Files.replace(
-            Array((absolute ?? "").utf8), at: "\(directory)/\(FileName.source)", mode: 0o600)
+            Array((absolute ?? "").utf8), at: "\(directory)/\(name(standing, FileName.source))",
+            mode: 0o600)
     }
 
     /// Says what may run from now on, before it is asked for: `casemate run` has to know what the
     /// machine measures when it takes effect.
     ///
     /// - Throws: `ExitStatus.inputOutput`.
-    func announce(_ build: String) throws {
-        try Files.replace(
-            try Files.read("\(build)/\(BuildOutput.FileName.referenceValues)"),
-            at: "\(path)/\(FileName.candidate)", mode: 0o600)
+    func announce(_ build: String, source: String?) throws {
+        try Self.enter(build, source: source, in: path, as: .next)
+    }
+
+    /// Says that what was announced last is in force, because the machine said so.
+    ///
+    /// - Returns: its reference values; nil when nothing of that version was announced.
+    static func takeAnnounced(version: UInt64, in directory: String) -> ReferenceValues? {
+        func path(_ standing: Standing, _ file: String) -> String {
+            "\(directory)/\(name(standing, file))"
+        }
+        let announced = reference(path(.next, FileName.referenceValues))
+        guard let announced, announced.system.version == version else { return nil }
+        for file in [FileName.manifest, FileName.referenceValues, FileName.source] {
+            guard let bytes = FileManager.default.contents(atPath: path(.next, file)) else {
+                continue
+            }
+            try? Files.replace([UInt8](bytes), at: path(.live, file), mode: 0o600)
+        }
+        return announced
     }
 
     /// The reference values of what runs in a run directory.
     static func liveReference(in directory: String) -> ReferenceValues? {
-        reference("\(directory)/\(FileName.referenceValues)")
-    }
-
-    /// The reference values of what was announced last.
-    static func announcedReference(in directory: String) -> ReferenceValues? {
-        reference("\(directory)/\(FileName.candidate)")
+        reference("\(directory)/\(name(.live, FileName.referenceValues))")
     }
 
     private static func reference(_ path: String) -> ReferenceValues? {
@@ -209,10 +241,15 @@ struct RunningSystem {
 /// What went wrong between this program and the agent, for people.
 enum ControlFailure {
     /// Says it, and returns what to throw.
-    static func say(_ error: ControlClientError) -> ExitCode {
+    ///
+    /// - Parameter order: what was ordered, in words; nil: nothing that changes anything.
+    static func say(_ error: ControlClientError, order: String? = nil) -> ExitCode {
         switch error {
         case .transport(let error):
             StandardError.write("casemate: \(error.message)\n")
+        case .unanswered(let error):
+            StandardError.write("casemate: \(error.message)\n")
+            if let order { return untold("\(order) was ordered, and no answer came") }
         case .noAgent:
             StandardError.write(
                 "casemate: nobody answers on the control line: the system has no control "
@@ -221,13 +258,23 @@ enum ControlFailure {
             StandardError.write("casemate: the agent ended the session: \(end.reason)\n")
         case .strange:
             StandardError.write("casemate: the agent answered something else\n")
+            if let order { return untold("\(order) was ordered, and no answer to it came") }
         case .unsigned:
             StandardError.write("casemate: the request could not be signed\n")
+        case .refused(.notInTime, _):
+            return untold("\(order ?? "it") was ordered, and is not done after two minutes")
         case .refused(let reason, let detail):
             StandardError.write("refused: \(sentence(reason, detail))\n")
             return ExitStatus.refused
         }
         return ExitStatus.inputOutput
+    }
+
+    /// Says that an order was given whose end nobody has seen.
+    private static func untold(_ what: String) -> ExitCode {
+        StandardError.write(
+            "casemate: \(what); `casemate list` and `audit` show what became of it\n")
+        return ExitStatus.untold
     }
 
     private static func sentence(_ reason: ControlRefusal, _ detail: UInt32) -> String {

@@ -17,18 +17,27 @@ struct SystemCheck {
     let expectation: BootExpectation
     let timeoutInSeconds: Int
 
+    /// What came of it.
+    enum Outcome {
+        /// The table is whole; whether every verdict is ok.
+        case judged(isAllOK: Bool)
+        /// A signal ended it.
+        case interrupted(Int32)
+    }
+
     /// Runs both boots and prints the table of verdicts.
     ///
-    /// - Returns: whether every verdict is ok.
     /// - Throws: what keeps a machine from being started at all.
-    func run() throws(VirtualHardwareError) -> Bool {
+    func run() throws(VirtualHardwareError) -> Outcome {
         var table = VerdictTable()
-        let intact = try boot(configuration, key: nil) { isComplete($0) }
-        guard !intact.wasInterrupted else { return false }
+        let intact = try boot(configuration, "first", key: nil) { isComplete($0) }
+        if let signal = intact.endingSignal { return .interrupted(signal) }
         judgeBoot(intact, &table)
         judgeRefusals(&table)
         judgeQuote(intact, &table)
-        try judgeTampering(&table, key: intact.attestationKeyName)
+        if let signal = try judgeTampering(&table, key: intact.attestationKeyName) {
+            return .interrupted(signal)
+        }
         table.finish()
         if !table.isAllOK {
             StandardError.write("last lines of the first boot's console:\n")
@@ -36,27 +45,33 @@ struct SystemCheck {
                 StandardError.write("  (\(line.speaker ?? "")) \(line.text)\n")
             }
         }
-        return table.isAllOK
+        return .judged(isAllOK: table.isAllOK)
     }
 
     // MARK: Booting
 
     /// Boots a machine, waits until `isDone` or the time is over, and quotes it.
     ///
-    /// - Parameter key: the name of its attestation key, if it is known already.
+    /// - Parameters:
+    ///   - number: which boot it is, for who waits at a terminal.
+    ///   - key: the name of its attestation key, if it is known already.
     private func boot(
-        _ configuration: MachineConfiguration, key: [UInt8]?,
+        _ configuration: MachineConfiguration, _ number: String, key: [UInt8]?,
         until isDone: (Observation) -> Bool
     ) throws(VirtualHardwareError) -> Observation {
         let machine = try VirtualMachine(configuration)
         defer { machine.end() }
         var observation = Observation()
         let start = ContinuousClock.now
+        let meter = ProgressMeter("the \(number) boot")
+        defer { meter.finish() }
         while start.duration(to: .now) < .seconds(timeoutInSeconds), !observation.hasEnded {
-            if TerminationSignals.next() != nil {
-                observation.wasInterrupted = true
+            if let signal = TerminationSignals.next() {
+                observation.endingSignal = signal
                 return observation
             }
+            let passed = start.duration(to: .now).components
+            meter.show(UInt32(clamping: passed.seconds * 1000))
             for event in try machine.wait(timeoutInMilliseconds: 200).events {
                 observation.take(event)
             }
@@ -120,24 +135,26 @@ struct SystemCheck {
     }
 
     /// Boots the same machine with one byte of the last compartment's initrd changed.
+    ///
+    /// - Returns: the signal that ended it; nil for none.
     private func judgeTampering(
         _ table: inout VerdictTable, key: [UInt8]?
-    ) throws(VirtualHardwareError) {
+    ) throws(VirtualHardwareError) -> Int32? {
         guard let victim = reference.compartments.last(where: { $0.initrd != nil }),
             let digest = victim.initrd?.sha384
-        else { return }
+        else { return nil }
         let claim = "one byte of \(victim.name)'s initrd changed: stopped, refused, named"
         guard let bundle = FileManager.default.contents(atPath: bundlePath),
             let copy = tampered([UInt8](bundle), where: { SHA384.hash($0.span) == digest })
         else {
             table.add(claim, false, otherwise: "the bundle holds no such initrd")
-            return
+            return nil
         }
         var changed = configuration
         changed.bundle = configuration.directory + "/tampered.bundle"
         guard (try? Files.replace(copy, at: changed.bundle)) != nil else {
             table.add(claim, false, otherwise: "`\(changed.bundle)` cannot be written")
-            return
+            return nil
         }
         if var disk = image?.disk {
             disk.bundle = changed.bundle
@@ -145,7 +162,18 @@ struct SystemCheck {
             _ = try disk.write(to: path)
             changed.disk = path
         }
-        let seen = try boot(changed, key: key) { $0.stopReason != nil && $0.eventLog != nil }
+        let seen = try boot(changed, "second", key: key) {
+            $0.stopReason != nil && $0.eventLog != nil
+        }
+        if let signal = seen.endingSignal { return signal }
+        judgeTampering(of: victim, claim, seen, &table)
+        return nil
+    }
+
+    private func judgeTampering(
+        of victim: ReferenceCompartment, _ claim: String, _ seen: Observation,
+        _ table: inout VerdictTable
+    ) {
         let ranNothing = reference.compartments.allSatisfy { compartment in
             !seen.transcript.lines.contains { $0.speaker == compartment.name }
         }
@@ -176,7 +204,8 @@ struct Observation {
     var eventLog: [UInt8]?
     var stopReason: String?
     var hasEnded = false
-    var wasInterrupted = false
+    /// The signal that ended the wait for it; nil for none.
+    var endingSignal: Int32?
     var result: AttestationResult?
 
     /// Whether the hypervisor took policy and manifest.
@@ -224,11 +253,20 @@ struct VerdictTable {
     ) {
         count += 1
         if isOK { okCount += 1 }
-        print(isOK ? "ok    \(claim)" : "FAIL  \(claim)\n      \(reason)")
-        if isOK, let detail { print("      \(detail)") }
+        let isColored = StandardOutput.isColored
+        var text =
+            isOK
+            ? TerminalColor.green.marking("ok", isColored) + "    \(claim)\n"
+            : TerminalColor.red.marking("FAIL", isColored) + "  \(claim)\n"
+        if let below = isOK ? detail : reason { text += "      \(below)\n" }
+        say(text)
     }
 
+    /// Prints at once: who waits sees each verdict when it is there. What a closed output does not
+    /// take is lost; the exit status says the same.
+    private func say(_ text: String) { try? StandardOutput.write(text) }
+
     func finish() {
-        print("\(okCount) of \(count) ok")
+        say("\(okCount) of \(count) ok\n")
     }
 }

@@ -10,6 +10,9 @@ struct TerminalSession {
     /// What the machine should measure.
     private let reference: ReferenceValues
 
+    /// When the machine was switched on.
+    private let start = ContinuousClock.now
+
     /// Starts the machine.
     init(
         _ configuration: MachineConfiguration, reference: ReferenceValues
@@ -27,7 +30,7 @@ struct TerminalSession {
         let input = RawInput()
         var isInputOpen = true
         var hasStopped = false
-        var hasSpoken = false
+        var hasWarned = false
         var log: [UInt8] = []
         var recorder: ChangeRecorder?
         while TerminationSignals.next() == nil {
@@ -42,8 +45,12 @@ struct TerminalSession {
             for event in events {
                 switch event {
                 case .console(let bytes):
-                    hasSpoken = true
                     sockets.show(bytes)
+                    if sockets.hasLostRecord, !hasWarned {
+                        hasWarned = true
+                        StandardError.write(
+                            "casemate: the disk is full: `list` and `audit` miss what is said\n")
+                    }
                     if let changed = recorder?.take(bytes) { _ = write(changed) }
                     writeToStandardOutput(bytes)
                 case .frame(let frame):
@@ -55,9 +62,7 @@ struct TerminalSession {
                 case .owner(let bytes): sockets.answer(bytes)
                 case .brokenControlLine(let error):
                     StandardError.write("casemate: \(error.message)\n")
-                case .ended:
-                    if !hasSpoken { StandardError.write(lastLines(of: machine.logPath)) }
-                    return !hasStopped
+                case .ended: return !hasStopped
                 }
             }
         }
@@ -103,6 +108,9 @@ struct TerminalSession {
     }
 
     private func say(_ verdict: String) {
-        StandardError.write("casemate: attested: \(verdict)\n")
+        let passed = start.duration(to: .now).components
+        let tenths = passed.seconds * 10 + passed.attoseconds / 100_000_000_000_000_000
+        StandardError.write(
+            "casemate: attested, \(tenths / 10).\(tenths % 10) s after power-on: \(verdict)\n")
     }
 }

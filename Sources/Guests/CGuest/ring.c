@@ -19,7 +19,7 @@
 #include <xen/sys/gntalloc.h>
 #include <xen/sys/gntdev.h>
 
-enum { page_size = 4096, most_pages = 512, most_rings = 8 };
+enum { page_size = 4096, most_pages = 512, most_rings = 64 };
 
 /* The pages that this program shares. */
 static struct ring {
@@ -115,7 +115,10 @@ uint32_t guest_ring_word(int number, uint32_t offset) {
 
 void guest_ring_set_word(int number, uint32_t offset, uint32_t value) {
     uint32_t *word = word_at(number, offset);
-    if (word != NULL) __atomic_store_n(word, value, __ATOMIC_RELEASE);
+    if (word == NULL) return;
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+    /* What is written behind the word is not seen before it either. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
 /* Whether `count` bytes at `offset` are a ring's. */

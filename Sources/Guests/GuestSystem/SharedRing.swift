@@ -34,14 +34,23 @@ package struct SharedRing {
     package static func map(
         of remote: UInt32, _ references: [UInt32], writable: Bool = false
     ) throws(SystemError) -> SharedRing {
-        let device = try SystemCalls.open("/dev/xen/gntdev")
+        try map(of: remote, references, writable: writable, by: GrantDevice())
+    }
+
+    /// Maps pages that `remote` granted, by a driver that is open already.
+    ///
+    /// - Throws: as the function above.
+    package static func map(
+        of remote: UInt32, _ references: [UInt32], writable: Bool = false, by device: GrantDevice
+    ) throws(SystemError) -> SharedRing {
         var answer: Int32 = 0
         unsafe references.withUnsafeBufferPointer { buffer in
             // SAFETY: the buffer holds as many numbers as are announced and outlives the call.
             answer = unsafe guest_ring_map(
-                device, remote, UInt32(references.count), writable ? 1 : 0, buffer.baseAddress)
+                device.number, remote, UInt32(references.count), writable ? 1 : 0,
+                buffer.baseAddress)
         }
-        return SharedRing(number: try SystemCalls.checked(answer), device: device)
+        return SharedRing(number: try SystemCalls.checked(answer), device: device.number)
     }
 
     /// Gives mapped pages back.
@@ -55,7 +64,8 @@ package struct SharedRing {
     /// is seen after it.
     package func word(at offset: UInt32) -> UInt32 { guest_ring_word(number, offset) }
 
-    /// Stores a word; nothing outside. Who sees it sees what was written before.
+    /// Stores a word; nothing outside. Who sees it sees what was written before, and who sees what
+    /// is written after sees it.
     package func setWord(_ value: UInt32, at offset: UInt32) {
         guest_ring_set_word(number, offset, value)
     }
@@ -84,5 +94,18 @@ package struct SharedRing {
             answer = unsafe guest_ring_write(number, offset, buffer.baseAddress, buffer.count)
         }
         _ = try SystemCalls.checked(answer)
+    }
+}
+
+/// Debian's driver `gntdev`, open for as long as the program runs: for whoever tries many
+/// references.
+package struct GrantDevice {
+    let number: Int32
+
+    /// Opens it.
+    ///
+    /// - Throws: what `open` answered.
+    package init() throws(SystemError) {
+        number = try SystemCalls.open("/dev/xen/gntdev")
     }
 }

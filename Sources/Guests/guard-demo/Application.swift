@@ -8,8 +8,9 @@ enum Application {
     /// the other application directly, in each way that there is.
     ///
     /// - Throws: what a driver or the store answered.
-    static func offer(_ names: [[UInt8]], far: UInt32) throws(SystemError) -> Never {
-        let channels = try EventChannels()
+    static func offer(
+        _ names: [[UInt8]], far: UInt32, _ channels: EventChannels, _ journal: inout Journal
+    ) throws(SystemError) -> Never {
         var toGuard = try MessageChannel("to_guard", isFirst: true, pages: 8, on: channels)
         var mail = try MessageChannel("red_mail", isFirst: false, pages: 32, on: channels)
         for name in names {
@@ -17,6 +18,7 @@ enum Application {
             let printed = Text.printable(name)
             try toGuard.send(Document(name: name, text: text).message)
             SystemCalls.report("offered \(printed), \(text.count) bytes")
+            try journal.note("offered \(printed), \(text.count) bytes")
             let answer = try toGuard.next()
             SystemCalls.report("the guard says: \(Text.printable(answer))")
             guard answer.first == UInt8(ascii: "p") else { continue }
@@ -24,6 +26,7 @@ enum Application {
         }
         try mail.send(try SystemCalls.readFile(Array("/documents/mail.txt".utf8)))
         SystemCalls.report("handed mail.txt to the network")
+        try journal.note("handed mail.txt to the network")
         SystemCalls.report("the network says: \(Text.printable(try mail.next()))")
         tryDirectly(far, channels)
         SystemCalls.sleepForever()
@@ -59,14 +62,16 @@ enum Application {
     /// Takes what the guard lets pass, acknowledges it, and hands it to the network.
     ///
     /// - Throws: what a driver or the store answered.
-    static func accept() throws(SystemError) -> Never {
-        let channels = try EventChannels()
+    static func accept(
+        _ channels: EventChannels, _ journal: inout Journal
+    ) throws(SystemError) -> Never {
         var fromGuard = try MessageChannel("from_guard", isFirst: false, pages: 8, on: channels)
         var mail = try MessageChannel("black_mail", isFirst: true, pages: 32, on: channels)
         while true {
             guard let document = Document(try fromGuard.next()) else { throw .protocolViolation }
             let name = Text.printable(document.name)
             SystemCalls.report("\(name) arrived, \(document.text.count) bytes")
+            try journal.note("\(name) arrived, \(document.text.count) bytes")
             for line in document.text.split(separator: 0x0a) {
                 SystemCalls.report("\(name): \(Text.printable(line))")
             }

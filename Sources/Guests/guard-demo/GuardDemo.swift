@@ -1,5 +1,6 @@
-// The programs of the system `guard`, one for each compartment: two networks' applications, the
-// content guard and the crypto gateway between them, and the reader of the audit.
+// The programs of the system `guard`, one for each compartment but the crypto gateway: two
+// networks, their applications, the content guard between them, the desk of who maintains it, and
+// the reader of the audit.
 //
 // Each prints what it observed, and nothing that it did not.
 
@@ -9,11 +10,10 @@ internal import GuestSystem
 enum GuardDemo {
     /// What the program says to a command line that it does not understand.
     private static let usage = """
-        usage: guard-demo offer --far DOMID DOCUMENT...
-               guard-demo filter | accept | uplink | gateway | wire | audit
+        usage: guard-demo offer --log DOMID --far DOMID DOCUMENT...
+               guard-demo filter | accept | uplink | wire | desk --log DOMID
+               guard-demo audit NAME...
                guard-demo judge --marking TEXT --forbidden WORDS --largest N DOCUMENT
-               guard-demo seal --key HEX --nonce HEX --data HEX TEXT
-               guard-demo open --key HEX --nonce HEX --data HEX TEXT
         """
 
     static func main() {
@@ -34,26 +34,50 @@ enum GuardDemo {
 
     /// Plays a role; nil when the words are not one of `usage`.
     private static func run(_ role: [UInt8], _ rest: [[UInt8]]) throws(SystemError) -> Int32? {
+        if Text.matches(role, "judge") { return try Desk.judge(rest) }
+        if Text.matches(role, "audit") {
+            var reader = try AuditReader(rest, on: EventChannels())
+            try reader.run()
+        }
+        guard rest.count >= 2, Text.matches(rest[0], "--log"), let log = Text.number(rest[1])
+        else { return nil }
+        guard let part = part(role, Array(rest[2...])) else { return nil }
+        let channels = try EventChannels()
+        var journal = try Journal(to: log, on: channels)
+        switch part {
+        case .offer(let far, let names):
+            try Application.offer(names, far: far, channels, &journal)
+        case .filter: try ContentGuard.run(channels, &journal)
+        case .accept: try Application.accept(channels, &journal)
+        case .uplink: try Network.uplink(channels, &journal)
+        case .wire: try Network.wire(channels, &journal)
+        case .desk: try MaintenanceDesk.run(&journal)
+        }
+    }
+
+    /// A role that writes a log.
+    private enum Part {
+        case offer(far: UInt32, [[UInt8]])
+        case filter, accept, uplink, wire, desk
+    }
+
+    private static func part(_ role: [UInt8], _ rest: [[UInt8]]) -> Part? {
         if Text.matches(role, "offer") {
             guard rest.count >= 3, Text.matches(rest[0], "--far"), let far = Text.number(rest[1])
             else { return nil }
-            try Application.offer(Array(rest[2...]), far: far)
+            return .offer(far: far, Array(rest[2...]))
         }
-        if Text.matches(role, "judge") { return try Desk.judge(rest) }
-        if Text.matches(role, "seal") { return Desk.crypt(rest, isSealing: true) }
-        if Text.matches(role, "open") { return Desk.crypt(rest, isSealing: false) }
         guard rest.isEmpty else { return nil }
-        if Text.matches(role, "filter") { try ContentGuard.run() }
-        if Text.matches(role, "accept") { try Application.accept() }
-        if Text.matches(role, "uplink") { try Network.uplink() }
-        if Text.matches(role, "gateway") { try CryptoGateway.run() }
-        if Text.matches(role, "wire") { try Network.wire() }
-        if Text.matches(role, "audit") { try AuditReader.run() }
+        if Text.matches(role, "filter") { return .filter }
+        if Text.matches(role, "accept") { return .accept }
+        if Text.matches(role, "uplink") { return .uplink }
+        if Text.matches(role, "wire") { return .wire }
+        if Text.matches(role, "desk") { return .desk }
         return nil
     }
 }
 
-/// What can be asked of the filter and of the cipher outside any guest.
+/// What can be asked of the filter outside any guest.
 private enum Desk {
     /// Says whether a file may pass.
     static func judge(_ words: [[UInt8]]) throws(SystemError) -> Int32? {
@@ -69,30 +93,6 @@ private enum Desk {
             return 1
         }
         SystemCalls.report("passed \(Text.printable(name))")
-        return 0
-    }
-
-    /// Seals or opens bytes.
-    static func crypt(_ words: [[UInt8]], isSealing: Bool) -> Int32? {
-        guard words.count == 7, Text.matches(words[0], "--key"),
-            Text.matches(words[2], "--nonce"), Text.matches(words[4], "--data"),
-            let key = Text.bytes(hexadecimal: words[1]),
-            let nonce = Text.bytes(hexadecimal: words[3]),
-            nonce.count == AuthenticatedCipher.nonceSize,
-            let data = Text.bytes(hexadecimal: words[5]),
-            let text = Text.bytes(hexadecimal: words[6]),
-            let cipher = AuthenticatedCipher(key: key)
-        else { return nil }
-        if isSealing {
-            let sealed = cipher.seal(text, nonce: nonce, authenticating: data)
-            SystemCalls.report(Text.hexadecimal(sealed))
-            return 0
-        }
-        guard let opened = cipher.open(text, nonce: nonce, authenticating: data) else {
-            SystemCalls.report("does not authenticate")
-            return 1
-        }
-        SystemCalls.report(Text.hexadecimal(opened))
         return 0
     }
 }

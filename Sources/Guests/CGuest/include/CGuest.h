@@ -67,7 +67,8 @@ int guest_ring_unmap(int device, int number);
 /* A ring's word at `offset` bytes, a multiple of 4; 0 outside the ring. */
 uint32_t guest_ring_word(int number, uint32_t offset);
 
-/* Stores a word of a ring; nothing outside it. */
+/* Stores a word of a ring, between what was written before it and what is written after it; nothing
+ * outside the ring. */
 void guest_ring_set_word(int number, uint32_t offset, uint32_t value);
 
 /* Copies `count` bytes at `offset` of a ring; `-EINVAL` outside it. Returns 0. */

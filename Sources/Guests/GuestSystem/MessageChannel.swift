@@ -1,5 +1,3 @@
-internal import GuestSystem
-
 /// One end of a channel of the policy that leads both ways: whole messages, in their order.
 ///
 /// Each end grants pages of its own, which the other maps for reading: nobody writes into another's
@@ -10,7 +8,7 @@ internal import GuestSystem
 ///   word for its length, then its bytes. The counts run freely modulo 2^32.
 /// - Trust: the far end's pages are its own to write at any time. Every word is read once and
 ///   checked, every byte copied before it is looked at.
-struct MessageChannel {
+package struct MessageChannel {
     private let own: SharedRing
     private let far: SharedRing
     private let port: EventChannelPort
@@ -20,7 +18,7 @@ struct MessageChannel {
     private var taken: UInt32 = 0
 
     /// The longest message, in bytes.
-    static var maximumLength: Int { 8192 }
+    package static var maximumLength: Int { 8192 }
     /// How long to wait between two looks at the store, in milliseconds.
     private static var pause: UInt32 { 250 }
     /// How many looks there are: ten minutes.
@@ -37,7 +35,7 @@ struct MessageChannel {
     ///   - pages: how many the channel has for each way, 4 to 256.
     /// - Throws: what a driver or the store answered; `.timedOut` when nobody came;
     ///   `.protocolViolation` when the far end shares another number of pages.
-    init(
+    package init(
         _ name: String, isFirst: Bool, pages: UInt32, on channels: EventChannels
     ) throws(SystemError) {
         let (mine, theirs) = (
@@ -98,7 +96,7 @@ struct MessageChannel {
     /// - Precondition: it has at most `maximumLength` bytes, and fits into the ring.
     /// - Throws: `.protocolViolation` when the far end has taken what was not written; `.timedOut`
     ///   when it takes nothing for a minute.
-    mutating func send(_ message: [UInt8]) throws(SystemError) {
+    package mutating func send(_ message: [UInt8]) throws(SystemError) {
         let size = UInt32(message.count) + 4
         var looks = 0
         while true {
@@ -130,7 +128,7 @@ struct MessageChannel {
     /// Takes the next message; nil when there is none.
     ///
     /// - Throws: `.protocolViolation` when what the far end says cannot be true.
-    mutating func receive() throws(SystemError) -> [UInt8]? {
+    package mutating func receive() throws(SystemError) -> [UInt8]? {
         // WRAPS: the counts run freely modulo 2^32.
         let available = far.word(at: MessageChannel.writtenOffset) &- taken
         guard available > 0 else { return nil }
@@ -161,7 +159,7 @@ struct MessageChannel {
     /// Waits for the next message.
     ///
     /// - Throws: as `receive`; `.timedOut` when none comes within ten minutes.
-    mutating func next() throws(SystemError) -> [UInt8] {
+    package mutating func next() throws(SystemError) -> [UInt8] {
         for _ in 0..<600 {
             if let message = try receive() { return message }
             _ = try? channels.wait(milliseconds: 1000)

@@ -1,12 +1,12 @@
 /// Texts as bytes: Embedded Swift has no Unicode tables in these programs.
-enum Text {
+package enum Text {
     /// Whether the bytes are those of a text.
-    static func matches(_ bytes: [UInt8], _ text: StaticString) -> Bool {
+    package static func matches(_ bytes: [UInt8], _ text: StaticString) -> Bool {
         "\(text)".utf8.elementsEqual(bytes)
     }
 
     /// A decimal number of at most nine digits.
-    static func number(_ digits: [UInt8]) -> UInt32? {
+    package static func number(_ digits: [UInt8]) -> UInt32? {
         var value: UInt32 = 0
         guard !digits.isEmpty, digits.count <= 9 else { return nil }
         for digit in digits {
@@ -17,7 +17,7 @@ enum Text {
     }
 
     /// Bytes of two hexadecimal digits each.
-    static func bytes(hexadecimal digits: [UInt8]) -> [UInt8]? {
+    package static func bytes(hexadecimal digits: [UInt8]) -> [UInt8]? {
         guard digits.count % 2 == 0 else { return nil }
         var bytes: [UInt8] = []
         for place in 0..<digits.count / 2 {
@@ -37,7 +37,7 @@ enum Text {
     }
 
     /// Two hexadecimal digits for each byte.
-    static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+    package static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
         var text = ""
         for byte in bytes {
             for digit in [byte >> 4, byte & 15] {
@@ -48,7 +48,7 @@ enum Text {
     }
 
     /// Bytes as a text; what is not printable ASCII as a point.
-    static func printable(_ bytes: some Sequence<UInt8>) -> String {
+    package static func printable(_ bytes: some Sequence<UInt8>) -> String {
         var text = ""
         for byte in bytes {
             let isPrintable = byte >= 0x20 && byte < 0x7f
@@ -58,7 +58,7 @@ enum Text {
     }
 
     /// Whether some bytes stand somewhere in others.
-    static func contains(_ bytes: [UInt8], _ part: [UInt8]) -> Bool {
+    package static func contains(_ bytes: [UInt8], _ part: [UInt8]) -> Bool {
         guard !part.isEmpty, part.count <= bytes.count else { return false }
         for start in 0...bytes.count - part.count
         where bytes[start..<start + part.count].elementsEqual(part) {
@@ -68,31 +68,7 @@ enum Text {
     }
 
     /// ASCII letters as small ones.
-    static func lowercased(_ bytes: [UInt8]) -> [UInt8] {
+    package static func lowercased(_ bytes: [UInt8]) -> [UInt8] {
         bytes.map { $0 >= 0x41 && $0 <= 0x5a ? $0 + 0x20 : $0 }
     }
-}
-
-/// A document under way: its name and its text.
-///
-/// - Layout: a byte for the length of the name, the name, the text.
-struct Document {
-    let name: [UInt8]
-    let text: [UInt8]
-
-    init(name: [UInt8], text: [UInt8]) {
-        self.name = name
-        self.text = text
-    }
-
-    /// Reads a message; nil when it is none of a document.
-    init?(_ message: [UInt8]) {
-        guard let length = message.first.map({ Int($0) }), length >= 1, length < message.count
-        else { return nil }
-        name = Array(message[1...length])
-        text = Array(message[(length + 1)...])
-    }
-
-    /// The document as a message.
-    var message: [UInt8] { [UInt8(truncatingIfNeeded: name.count)] + name + text }
 }
