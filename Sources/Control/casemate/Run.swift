@@ -70,7 +70,11 @@ struct Run: ParsableCommand {
     @Option(help: "The folder of GRUB's modules, for --firmware uefi.", completion: .directory)
     var grub = BootDisk.grubFolder
 
-    @Option(help: "The machine's memory in MiB; what the compartments need and 512 unless said.")
+    @Option(
+        help: """
+            The machine's memory in MiB; what the compartments need and 512 unless said, by UEFI \
+            1024.
+            """)
     var memory: Int?
 
     @Option(help: "How many processors the machine has.")
@@ -169,9 +173,14 @@ struct Run: ParsableCommand {
         _ reference: ReferenceValues, in directory: String
     ) -> MachineConfiguration {
         let guests = reference.compartments.reduce(0) { $0 + $1.memoryInBytes >> 20 }
+        // Firmware and boot loader keep pieces of memory, and the hypervisor uses the largest range
+        // between them.
+        let wanted = guests + (firmware == .uefi ? 1024 : 512)
+        // From 2,816 MiB on this machine has only 2 GiB of it below 4 GiB, where all must be.
+        let fits = wanted < 2816 || guests + 256 >= 2816
         return MachineConfiguration(
             hypervisor: hypervisor, bundle: bundlePath,
-            memoryInMebibytes: memory ?? Int(clamping: guests + 512),
+            memoryInMebibytes: memory ?? Int(clamping: fits ? wanted : 2815),
             processorCount: processors, tpm: tpm,
             directory: directory, diesWithThread: true)
     }
