@@ -50,28 +50,33 @@ struct GuestSystem {
         try self.init(text, kernels: programs.map(\.image), change)
     }
 
-    /// Compiles a system whose compartments have these images for kernels, in their order, and no
-    /// initial RAM disk.
+    /// Compiles a system whose compartments have these images for kernels, in their order, and
+    /// these initial RAM disks; none where there is none.
     init(
-        _ text: String, kernels: [[UInt8]],
+        _ text: String, kernels: [[UInt8]], initrds: [[UInt8]] = [],
         _ change: (inout SystemManifestModel) -> Void = { _ in }
     ) throws {
         let system = try TestSystem(text)
         var model = system.compiled.model
         var modules: [[UInt8]] = []
         model.modules = []
-        for (index, image) in kernels.enumerated() {
+        func module(_ image: [UInt8], _ kind: ModuleKind, _ name: String) -> Int {
             let digest = SHA384.hash(image.span)
-            let known = model.modules.firstIndex { $0.digest == digest }
-            if known == nil {
-                model.modules.append(
-                    SystemManifestModel.Module(
-                        name: "program \(index)", kind: .kernel,
-                        sizeInBytes: UInt64(image.count), digest: digest))
-                modules.append(image)
+            if let known = model.modules.firstIndex(where: { $0.digest == digest }) {
+                return known
             }
-            model.compartments[index].kernel = known ?? model.modules.count - 1
+            model.modules.append(
+                SystemManifestModel.Module(
+                    name: name, kind: kind, sizeInBytes: UInt64(image.count), digest: digest))
+            modules.append(image)
+            return model.modules.count - 1
+        }
+        for (index, image) in kernels.enumerated() {
+            model.compartments[index].kernel = module(image, .kernel, "program \(index)")
             model.compartments[index].initrd = nil
+        }
+        for (index, image) in initrds.enumerated() {
+            model.compartments[index].initrd = module(image, .initrd, "disk \(index)")
         }
         change(&model)
         policy = system.compiled.policy

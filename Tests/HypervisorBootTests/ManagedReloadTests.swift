@@ -16,9 +16,10 @@ import VirtualHardware
         /// - Parameters:
         ///   - replacing: the manifest that it replaces.
         ///   - key: who signs it; nil: nobody.
+        ///   - hasChannel: whether it has the channel `readings`.
         init(
             _ machine: RunningMachine, in folder: TemporaryFolder, _ name: String, version: Int,
-            replacing: String, key: String?
+            replacing: String, key: String?, hasChannel: Bool = false
         ) throws {
             let text = String(
                 decoding: try RepositoryFiles.bytes(
@@ -26,7 +27,7 @@ import VirtualHardware
                         path: "policy/systems/managed/system.casemate")), as: UTF8.self)
             let lines = text.replacing("version 1", with: "version \(version)")
                 .split(separator: "\n", omittingEmptySubsequences: false)
-                .filter { !$0.hasPrefix("channel readings") }
+                .filter { hasChannel || !$0.hasPrefix("channel readings") }
             source = try folder.write(lines.joined(separator: "\n"), to: "\(name).casemate")
             self.folder = folder.path(name)
             let signing = key.map { ["--sign", $0, "--replaces", replacing] } ?? []
@@ -49,6 +50,9 @@ import VirtualHardware
         }
     }
 
+    /// What the collector says about the channel's directory, and when there is nothing.
+    private let shown = "the store shows "
+    private let nothing = "the store shows nothing of readings"
     private let booted = ".build/systems/managed/system.manifest"
 
     @Test("a signed newer policy takes a live channel away; nothing else changes anything")
@@ -58,17 +62,44 @@ import VirtualHardware
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         try machine.wait(for: "(collector) ", "read 3 on readings", seconds: 120)
+        // The sender has left its port in the channel's directory.
+        try machine.wait(for: "(collector) ", shown, count: 1, besides: nothing)
         try refusesOthers(machine, folder)
         #expect(machine.count("(collector) ", "is blank") == 0)
         #expect(machine.count("(sensor) ", "signal refused") == 0)
         let next = try Release(
             machine, in: folder, "next", version: 2, replacing: booted, key: machine.keyPath)
+        let empty = machine.count("(collector) ", nothing)
         try loads(machine, next)
+        try machine.wait(for: "(collector) ", nothing, count: empty + 1)
         // A verifier who knows the release accepts the machine; another one does not.
         let known = try machine.attest(successors: [next.folder + "/reference-values.json"])
         #expect(known.status == 0, "\(known.errors)")
         #expect(known.output.contains("since its boot: policy replaced by"), "\(known.output)")
         #expect(try machine.attest().status == 1)
+        try storeFollows(machine, folder, next)
+    }
+
+    /// What the store shows of the channel: nothing while the policy does not have it, and all of
+    /// it when a later policy has it again. The store was not started anew.
+    private func storeFollows(
+        _ machine: RunningMachine, _ folder: TemporaryFolder, _ present: Release
+    ) throws {
+        let empty = machine.count("(collector) ", nothing)
+        try machine.wait(
+            for: "(casemate) ",
+            "denied xenstore { read } from collector to the hypervisor by the store")
+        let again = try Release(
+            machine, in: folder, "again", version: 3,
+            replacing: present.folder + "/system.manifest", key: machine.keyPath, hasChannel: true)
+        let run = try machine.tool(
+            "load", again.folder, "--key", machine.keyPath, "--yes", "--system", again.source)
+        #expect(run.status == 0, "\(run.errors)")
+        #expect(run.output.contains("+ channel readings: sensor -> collector ring 4 pages"))
+        try machine.wait(for: "(casemate) ", "policy 3 in force, system version 3")
+        try machine.wait(for: "(collector) ", shown, count: 2, besides: nothing)
+        #expect(machine.count("(collector) ", nothing) == empty)
+        #expect(try machine.state(of: "collector") == "running")
     }
 
     /// What is not signed by the authority, or not newer, is refused by the tool, and by the agent

@@ -72,6 +72,19 @@ final class RunningMachine {
         throw Failure(message: "`\(speaker)…\(text)` did not come:\n\(record.suffix(8000))")
     }
 
+    /// Waits until so many lines have both texts; those that have another are not counted.
+    func wait(
+        for speaker: String, _ text: String, count wanted: Int, besides other: String? = nil
+    ) throws {
+        let deadline = Date(timeIntervalSinceNow: 120)
+        while Date() < deadline, process.exitStatus() == nil {
+            let others = other.map { count(speaker, $0) } ?? 0
+            if count(speaker, text) - others >= wanted { return }
+            Thread.sleep(forTimeInterval: 0.2)
+        }
+        throw Failure(message: "`\(speaker)…\(text)` is missing:\n\(record.suffix(8000))")
+    }
+
     /// How many lines of a speaker have a text.
     func count(_ speaker: String, _ text: String) -> Int {
         record.split(whereSeparator: \.isNewline)
