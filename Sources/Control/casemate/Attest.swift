@@ -3,6 +3,7 @@ import ArgumentParser
 /// `casemate attest`: quotes and their judgement.
 struct Attest: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "attest",
         abstract: "Ask whether a machine runs exactly what it should.",
         discussion: """
             A machine measures its policy, its manifest and each compartment into its TPM before \

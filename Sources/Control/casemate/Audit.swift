@@ -6,6 +6,7 @@ import VirtualHardware
 /// `casemate audit`: what a running machine refused.
 struct Audit: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "audit",
         abstract: "Show what a running machine refused, and what became of its compartments.",
         discussion: """
             Prints each different record of the hypervisor once, with how often it came: denials \

@@ -11,6 +11,7 @@ import SystemImage
 /// `casemate build`: turns a proved system into the files that a machine and its verifiers need.
 struct Build: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "build",
         abstract: "Compile a system into policy, manifest, boot bundle and reference values.",
         discussion: """
             Proves the system as `casemate check` does, finds its kernels and initial RAM disks, \

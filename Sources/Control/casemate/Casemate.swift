@@ -38,4 +38,27 @@ import ArgumentParser
             Xenstore.self,
         ]
     )
+
+    /// The commands that people and build scripts start often.
+    private static let frequent: [any ParsableCommand.Type] = [
+        Check.self, Compile.self, Flows.self, Explain.self, Diff.self, Format.self, Build.self,
+    ]
+
+    /// Runs the command that is asked for.
+    ///
+    /// A frequent one is looked for by its name alone: to build the tree of all commands takes
+    /// longer than to check a system. Whatever is wrong with its words goes the long way, and so
+    /// does every question for help.
+    static func main() {
+        let words = CommandLine.arguments.dropFirst()
+        guard
+            let type = frequent.first(where: { $0.configuration.commandName == words.first }),
+            var command = try? type.parse(Array(words.dropFirst()))
+        else { return main(nil) }
+        do {
+            try command.run()
+        } catch {
+            exit(withError: error)
+        }
+    }
 }

@@ -5,6 +5,7 @@ import PolicySyntax
 /// `casemate check`: proves what a system claims, and lists what it permits.
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "check",
         abstract: "Prove a system, and list every flow that it permits.",
         discussion: """
             Reads the source of a system and proves it: every channel leads up or is exempt, no \

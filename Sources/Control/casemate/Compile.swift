@@ -8,6 +8,7 @@ import PolicySyntax
 /// `casemate compile`: a binary policy from the sources that checkpolicy and secilc take.
 struct Compile: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "compile",
         abstract: "Compile a policy.conf, or CIL, for Linux or Xen.",
         discussion: """
             Reads a policy in the kernel policy language, as m4 leaves it, or in the common \

@@ -5,6 +5,7 @@ import VirtualHardware
 /// `casemate console`: the terminal of a running machine.
 struct Console: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "console",
         abstract: "Attach to the terminal of a running machine.",
         discussion: """
             Shows what the machine writes to its terminal, each line with the name of who wrote \

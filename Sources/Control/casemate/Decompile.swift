@@ -5,6 +5,7 @@ import PolicySyntax
 /// `casemate decompile`: a binary policy back in a language.
 struct Decompile: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "decompile",
         abstract: "Write a binary policy as policy.conf or CIL.",
         discussion: """
             The source compiles, with this tool and with checkpolicy or secilc, to the same \

@@ -7,6 +7,7 @@ import VirtualHardware
 /// `casemate deploy`: starts a compartment by order.
 struct Deploy: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "deploy",
         abstract: "Start a compartment of a running machine that starts by order.",
         discussion: """
             Starts a compartment that says `start manual` and `uses control`, from the boot image: \
@@ -45,6 +46,7 @@ struct Deploy: ParsableCommand {
 /// `casemate destroy`: ends a compartment by order.
 struct Destroy: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "destroy",
         abstract: "End a compartment of a running machine that starts by order.",
         discussion: """
             Ends a compartment that says `start manual` and `uses control`: it stops at once, what \

@@ -5,6 +5,7 @@ import PolicySyntax
 /// `casemate diff`: which flows differ between two systems.
 struct Diff: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "diff",
         abstract: "Show which flows differ between two systems, not which lines.",
         discussion: """
             Compares what two systems permit: flows, labels, exemptions, assertions and residual \

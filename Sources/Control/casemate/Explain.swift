@@ -7,6 +7,7 @@ import PolicySyntax
 /// something was denied.
 struct Explain: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "explain",
         abstract: "Say why something flows, does not, or was denied, and what would change it.",
         discussion: """
             When information of FROM comes to TO, shows a shortest chain with its source lines, \

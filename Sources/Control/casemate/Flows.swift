@@ -6,6 +6,7 @@ import PolicySyntax
 /// `casemate flows`: which compartment's information comes to which other, and how.
 struct Flows: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "flows",
         abstract: "List which compartment's information comes to which other.",
         discussion: """
             Lists every flow, direct or by a chain, whether or not the system is proved. With \

@@ -5,6 +5,7 @@ import PolicySyntax
 /// `casemate format`: brings a source into the one canonical form.
 struct Format: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "format",
         abstract: "Bring a system's source into its canonical form.",
         discussion: """
             Rewrites the source with one layout: four blanks of indentation, one blank between \

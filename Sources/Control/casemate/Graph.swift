@@ -7,6 +7,7 @@ import VirtualHardware
 /// `casemate graph`: a drawing of a system.
 struct Graph: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "graph",
         abstract: "Draw a system: levels as bands, exemptions marked.",
         discussion: """
             Writes the graph in Graphviz's language to standard output, or with --output a \

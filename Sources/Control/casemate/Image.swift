@@ -9,6 +9,7 @@ import VirtualHardware
 /// `casemate image`: makes a disk that a machine with UEFI boots by itself.
 struct Image: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "image",
         abstract: "Make a disk image that a machine with UEFI boots, measured from power-on.",
         discussion: """
             Writes one disk with an EFI system partition: GRUB with its tpm module in one file, a \

@@ -8,6 +8,7 @@ import SystemImage
 /// `casemate key`: the keys of a policy authority.
 struct Key: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "key",
         abstract: "Make, show and list the keys that sign builds.",
         discussion: """
             A policy authority signs what it builds with a private key (ECDSA P-384 with SHA-384, \

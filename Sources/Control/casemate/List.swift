@@ -9,6 +9,7 @@ import VirtualHardware
 /// `casemate list`: the compartments of a running machine.
 struct List: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "list",
         abstract: "List the compartments of a running machine.",
         discussion: """
             Prints a line for each compartment: its domain, what it is doing, which of its lives \

@@ -10,6 +10,7 @@ import VirtualHardware
 /// `casemate load`: gives a running machine a newer policy.
 struct Load: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "load",
         abstract: "Replace the policy of a running machine by a newer, signed one.",
         discussion: """
             Shows what the new build permits that the running system does not, and the other way \

@@ -5,6 +5,7 @@ import PolicySyntax
 /// `casemate migrate`: a policy for Xen in the compartment language.
 struct Migrate: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "migrate",
         abstract: "Show a policy for Xen in the compartment language.",
         discussion: """
             Domains' types become compartments, at the levels that their users have; grants and \

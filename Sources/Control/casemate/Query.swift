@@ -3,6 +3,7 @@ import ArgumentParser
 /// `casemate query`: questions about binary policies for Xen and for Linux.
 struct Query: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "query",
         abstract: "Ask a policy for Xen or Linux what it permits, and why.",
         discussion: """
             Reads policies as checkpolicy, secilc and this tool write them: XenFlask versions 24 \

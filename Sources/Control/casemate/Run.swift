@@ -6,6 +6,7 @@ import VirtualHardware
 /// `casemate run`: boots a built system on emulated hardware.
 struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "run",
         abstract: "Boot a built system on emulated hardware with an emulated TPM.",
         discussion: """
             Starts QEMU and swtpm in a private directory, shows the machine's first serial line, \

@@ -5,6 +5,7 @@ import VirtualHardware
 /// `casemate xenstore`: looks into a store that serves.
 struct Xenstore: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "xenstore",
         abstract: "Look into a xenstore that serves: quotas, refusals, labels.",
         subcommands: [Stat.self, List.self])
 }

@@ -4,6 +4,7 @@ import VirtualHardware
 /// `casemate xenstored`: becomes the daemon, an executable of its own.
 struct Xenstored: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "xenstored",
         abstract: "Serve xenstore on Unix sockets, under a compiled policy.",
         discussion: """
             Becomes casemate-xenstored, which lies beside this program, or else in /usr/sbin; all \
