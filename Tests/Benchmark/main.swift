@@ -20,7 +20,8 @@ case ("generate", 4...6):
     print(
         LargeSystem.source(
             compartments: numbers[0], channels: numbers[1], seed: seed,
-            hasGuards: arguments.contains("guarded"), isChanged: arguments.contains("changed")),
+            hasGuards: arguments.contains("guarded"), isChanged: arguments.contains("changed"),
+            target: "xen \"4.17\""),
         terminator: "")
 case ("read", 3):
     let words = Array(arguments)

@@ -10,6 +10,7 @@ public struct LargeSystem {
     private var random: SeededGenerator
     private var channels: [(from: Int, to: Int)] = []
     private let guards: [Int]
+    private let target: String
 
     /// Returns the source of a system.
     ///
@@ -18,12 +19,14 @@ public struct LargeSystem {
     ///   - channelCount: the number of channels, at most 10 for each compartment.
     ///   - hasGuards: whether some compartments send down by exemption.
     ///   - isChanged: whether one channel leads elsewhere, to have something to compare with.
+    ///   - target: what it is for; Casemate boots no system of this size, stock Xen does.
     public static func source(
         compartments count: Int, channels channelCount: Int, seed: UInt64, hasGuards: Bool = true,
-        isChanged: Bool = false
+        isChanged: Bool = false, target: String = "casemate"
     ) -> String {
         var system = LargeSystem(
-            count: count, hasGuards: hasGuards, random: SeededGenerator(seed: seed))
+            count: count, hasGuards: hasGuards, target: target,
+            random: SeededGenerator(seed: seed))
         system.addChannels(channelCount)
         if isChanged {
             let last = system.channels.removeLast()
@@ -32,8 +35,9 @@ public struct LargeSystem {
         return system.text
     }
 
-    private init(count: Int, hasGuards: Bool, random: SeededGenerator) {
+    private init(count: Int, hasGuards: Bool, target: String, random: SeededGenerator) {
         self.count = count
+        self.target = target
         guards = hasGuards ? Array(stride(from: 49, to: count, by: 50)) : []
         self.random = random
     }
@@ -80,7 +84,7 @@ public struct LargeSystem {
         var text = """
             // Generated: \(count) compartments, \(channels.count) channels.
             system generated version 1
-            target casemate
+            target \(target)
 
             levels open < internal < confidential < secret
             categories \(categories)

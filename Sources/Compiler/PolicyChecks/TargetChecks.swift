@@ -24,7 +24,7 @@ public struct TargetCheck: Sendable {
         return findings(policy, Enforcement(features: enforced)).map {
             Diagnostic(
                 code, at: $0.source,
-                "the target `\(policy.target.rawValue)` does not enforce \($0.what)",
+                "the target `\(policy.target.rawValue)` does not \($0.verb) \($0.what)",
                 help: "`check` proves it all the same; `build` wants it removed")
         }
     }
@@ -33,18 +33,28 @@ public struct TargetCheck: Sendable {
     fileprivate struct Enforcement {
         let features: UInt64
 
+        /// Whether it can be Casemate's own: one that is taken to enforce more has other room too.
+        var isOurs: Bool { features & ~ManifestFeature.enforcedByHypervisor == 0 }
+
         /// Whether it does not enforce what a feature of the manifest stands for.
         func lacks(_ feature: UInt64) -> Bool { features & feature == 0 }
     }
 
     fileprivate struct Finding {
+        let verb: String
         let what: String
         let source: SourceSpan
-        init(_ what: String, at source: SourceSpan) {
+        init(_ what: String, at source: SourceSpan, verb: String = "enforce") {
+            self.verb = verb
             self.what = what
             self.source = source
         }
     }
+
+    /// The most compartments that Casemate's hypervisor boots; a larger system it refuses.
+    ///
+    /// - Source: `Boot` of the hypervisor, which has room for so many domains.
+    public static let mostBootedCompartments = 32
 
     /// What stock Xen enforces of a system with its FLASK module and `xl`, as features of the
     /// manifest. Whatever else is said would be ignored.
@@ -151,6 +161,14 @@ public struct TargetCheck: Sendable {
             guard enforced.lacks(ManifestFeature.integrity) else { return [] }
             return policy.further.integrities.prefix(1).map { Finding("integrity", at: $0.source) }
         },
+        TargetCheck(code: .targetSize) { policy, enforced in
+            guard policy.target == .casemate, enforced.isOurs else { return [] }
+            return policy.compartments.dropFirst(mostBootedCompartments).prefix(1).map {
+                Finding(
+                    "more than \(mostBootedCompartments) compartments", at: $0.source,
+                    verb: "boot")
+            }
+        },
     ]
 
     // MARK: What enforces what
@@ -251,4 +269,7 @@ extension DiagnosticCode {
     /// `POL-TGT-016`
     public static let targetOpen = DiagnosticCode(
         "POL-TGT-016", "What is built for stock Xen leaves nothing open; else it is said.")
+    /// `POL-TGT-017`
+    public static let targetSize = DiagnosticCode(
+        "POL-TGT-017", "What is built for Casemate has at most 32 compartments.")
 }
