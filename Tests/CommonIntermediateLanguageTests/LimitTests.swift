@@ -43,6 +43,78 @@ func copies() throws {
     }
 }
 
+@Test("names that double what they stand for with each step are refused")
+func doublings() throws {
+    let steps = 1...60
+    let cases = [
+        "(categoryset e0 (c0)) (level v (s0 (e60)))"
+            + steps.map { "(categoryset e\($0) (e\($0 - 1) e\($0 - 1)))" }.joined(),
+        "(classpermission p0) (classpermissionset p0 (file (read))) (allow ta ta p60)"
+            + steps.map {
+                "(classpermission p\($0)) (classpermissionset p\($0) ((file (read)) p\($0 - 1) "
+                    + "p\($0 - 1)))"
+            }.joined(),
+        "(classmap k0 (x)) (classmapping k0 x (file (read))) (allow ta ta (k60 (x)))"
+            + steps.map {
+                "(classmap k\($0) (x)) (classmapping k\($0) x ((k\($0 - 1) (x)) (k\($0 - 1) (x))))"
+            }.joined(),
+    ]
+    for text in cases {
+        #expect(try refusal(text).contains { $0.reason == .limit }, "\(text.prefix(80))")
+    }
+}
+
+@Test("many statements about one attribute, used in another, are no doubling")
+func manyParts() throws {
+    let parts = (0..<25_000).map { "(typeattributeset x1 (ty\($0 % 50)))" }.joined(separator: "\n")
+    let types = (0..<50).map { "(type ty\($0))" }.joined()
+    let policy = try Target.linux33.ours([
+        RandomPolicy.head + "(type ta) (typeattribute x2) (typeattributeset x2 (not (x1)))",
+        types + "(typeattribute x1)" + parts,
+    ])
+    #expect(policy.file.types.primaryCount == 53)
+}
+
+@Test("an argument that is nowhere is looked for once in each call, not twice")
+func missingArguments() throws {
+    let calls = (1...100).map { "(macro n\($0) ((type X)) (call n\($0 - 1) (X)))" }.joined()
+    let leaf =
+        "(macro n0 ((type X)) (optional o (allow X X (file (read)))) (allow ta ta (file (read))))"
+    _ = try Target.linux33.ours([
+        RandomPolicy.head + "(type ta)" + leaf + calls + "(call n100 (missing))"
+    ])
+    let blocks = (1...60).map {
+        "(block b\($0) (blockinherit b\($0 - 1)) (block i (blockinherit b\($0 - 1).i)))"
+    }.joined()
+    _ = try? Target.linux33.ours([
+        RandomPolicy.head
+            + "(type ta) (block b0 (block i (optional o (allow none none (file (read))))))"
+            + blocks
+    ])
+}
+
+@Test("what is missing in an order is reported where it is declared")
+func missingPlaces() throws {
+    for (text, line) in [
+        ("(type tb)\n(sensitivity s9)", 2), ("\n\n(category c9)", 3), ("\n(sid other)\n", 2),
+        ("(class other (x))", 1),
+    ] {
+        let refusal = #expect(throws: KernelPolicyRefusal.self) {
+            try Target.linux33.ours([RandomPolicy.head + "(type ta)\n", text])
+        }
+        let errors = try #require(refusal).errors
+        let error = try #require(errors.first { $0.reason == .missing }, "\(text)")
+        #expect(error.file == "1.cil" && error.line == line, "\(error)")
+    }
+}
+
+@Test("lists without anything in them stop nothing")
+func emptyLists() throws {
+    for text in ["(booleanif p ())", "(booleanif p (()))", "(macro n () (type))", "(in m ())"] {
+        _ = try? Target.linux33.ours([RandomPolicy.head + "(type ta)\n" + text])
+    }
+}
+
 @Test("an error names the file of several, and the line that its line marks say")
 func lineMarks() throws {
     let bad = """

@@ -26,7 +26,7 @@ struct Target: Sendable, CustomTestStringConvertible {
     /// Runs Debian's secilc.
     ///
     /// - Returns: nil when it refuses.
-    func secilc(_ sources: [String]) throws -> [UInt8]? {
+    func secilc(_ sources: [String], _ options: [String] = []) throws -> [UInt8]? {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
         let files = try sources.enumerated().map { try folder.write($1, to: "\($0).cil") }
@@ -36,15 +36,19 @@ struct Target: Sendable, CustomTestStringConvertible {
                 "-t", target == .xen ? "xen" : "selinux", "-c", "\(version)",
                 "-M", isMultilevel ? "true" : "false", "-f", "/dev/null",
                 "-o", folder.path("policy"),
-            ] + files)
+            ] + options + files)
         guard run.status == 0 else { return nil }
         return try RepositoryFiles.bytes(of: folder.url("policy"))
     }
 
-    func ours(_ sources: [String]) throws -> CommonIntermediatePolicy {
+    func ours(
+        _ sources: [String],
+        _ change: (inout CommonIntermediatePolicy.Options) -> Void = { _ in }
+    ) throws -> CommonIntermediatePolicy {
         var options = CommonIntermediatePolicy.Options(
             try #require(PolicyFormat(target, version: version)))
         options.isMultilevel = isMultilevel
+        change(&options)
         var left = sources.enumerated().makeIterator()
         return try CommonIntermediatePolicy(options: options) {
             left.next().map { ("\($0).cil", Array($1.utf8)) }
@@ -104,6 +108,34 @@ func containers() throws {
         let source = try policySource("containers.cil")
         let theirs = try #require(try target.secilc([source]))
         try expectSame(target.ours([source]).file, theirs)
+    }
+}
+
+@Test("a tunable that is preserved is a Boolean, as secilc makes it")
+func preservedTunables() throws {
+    let sources = [try policySource("common.cil"), try policySource("linux.cil")]
+    let ours = try Target.linux33.ours(sources) { $0.preservesTunables = true }
+    let theirs = try #require(try Target.linux33.secilc(sources, ["-P"]))
+    try expectSame(ours.file, theirs)
+    #expect(ours.file.booleans.symbols.map(\.name).sorted() == ["is_odd", "is_on", "is_static"])
+    // What a tunable declares by choice a Boolean cannot.
+    let containers = try policySource("containers.cil")
+    #expect(try Target.linux33.secilc([containers], ["-P"]) == nil)
+    #expect(throws: KernelPolicyRefusal.self) {
+        try Target.linux33.ours([containers]) { $0.preservesTunables = true }
+    }
+}
+
+@Test("with points in names one whole name is declared once")
+func qualifiedNames() throws {
+    let head = RandomPolicy.head + "(type ta)\n"
+    _ = try Target.linux33.ours([head + "(type x.y)"]) { $0.hasQualifiedNames = true }
+    for twice in ["(type x.y) (block x (type y))", "(boolean x.p true) (block x (boolean p true))"]
+    {
+        let refusal = #expect(throws: KernelPolicyRefusal.self) {
+            try Target.linux33.ours([head + twice]) { $0.hasQualifiedNames = true }
+        }
+        #expect(try #require(refusal).errors.contains { $0.reason == .declaredTwice })
     }
 }
 

@@ -17,6 +17,8 @@ struct Fuzzer {
     private let decoder: Decoder
     private var random: SeededGenerator
     private var kept: [[UInt8]] = []
+    /// Which of those that are kept were decoded.
+    private var good: [Int] = []
     private var seedCount = 0
     private var accepted = 0
     private var ran = 0
@@ -34,7 +36,8 @@ struct Fuzzer {
     mutating func run(inputs: Int) throws {
         for seed in decoder.seeds { try judge(seed, keeping: true) }
         seedCount = kept.count
-        for _ in 0..<inputs {
+        for index in 0..<inputs {
+            if index > 0, index.isMultiple(of: 50_000) { showProgress(index, of: inputs) }
             var bytes = choose()
             // Mostly one change: more than one is mostly refused for the first.
             let isPlain = Bool.random(using: &random)
@@ -47,8 +50,20 @@ struct Fuzzer {
         coverage_finish()
     }
 
+    private func showProgress(_ index: Int, of inputs: Int) {
+        let line =
+            "\(decoder.name): \(index) of \(inputs) inputs, \(kept.count - seedCount) that reached "
+            + "something new\n"
+        FileHandle.standardError.write(Data(line.utf8))
+    }
+
     /// What was found lately is chosen more often.
     private mutating func choose() -> [UInt8] {
+        if decoder.prefersAccepted, Bool.random(using: &random),
+            let index = good.randomElement(using: &random)
+        {
+            return kept[index]
+        }
         let recent = Bool.random(using: &random) ? max(0, kept.count - 64) : 0
         return kept[Int.random(in: recent..<kept.count, using: &random)]
     }
@@ -66,7 +81,9 @@ struct Fuzzer {
             try Data(bytes).write(to: URL(filePath: path))
             throw BrokenPromise(promise: promise, path: path)
         }
-        if isSeed || fresh > 0 { kept.append(bytes) }
+        guard isSeed || fresh > 0 else { return }
+        if case .accepted = outcome { good.append(kept.count) }
+        kept.append(bytes)
     }
 
     /// Writes the inputs that reached something new, each as a file of its own.

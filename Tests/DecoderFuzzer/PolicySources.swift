@@ -15,53 +15,80 @@ extension Decoder {
         }
     }
 
-    /// Both languages that others have, and the questions about what comes of them.
+    /// What a decoder begins with: the policies of the tests, and from the corpus a small policy
+    /// with each of many lines behind it, good ones and bad ones, and whole policies.
+    private static func seeds(_ folder: String, _ suffix: String) throws -> [[UInt8]] {
+        let corpus = "Tests/DecoderFuzzer/Corpus/\(folder)"
+        let base = try RepositoryFiles.bytes(
+            of: RepositoryFiles.root.appending(path: "\(corpus)/base.\(suffix)"))
+        let lines = try RepositoryFiles.bytes(
+            of: RepositoryFiles.root.appending(path: "\(corpus)/statements"))
+        let whole = try RepositoryFiles.files(in: corpus, suffix: ".\(suffix)")
+            .map { try RepositoryFiles.bytes(of: $0) }
+        return whole + lines.split(separator: 10).map { base + $0 + [10] }
+    }
+
+    /// More words and sets than a table has room for at first.
+    private static let manyWords: [UInt8] = Array(
+        (0..<1_100).map { "allow a\($0) b\($0);\n" }.joined().utf8)
+
+    /// A text with what is to be made of it.
+    private static func marked(_ mark: String, _ text: [UInt8]) -> [UInt8] {
+        Array("\(mark)\n".utf8) + text
+    }
+
+    /// Both languages that others have.
     static func policySources() throws -> [Decoder] {
-        let sources = try [policySource("linux.conf"), policySource("xen.conf")]
+        let (linux, xen) = (try policySource("linux.conf"), try policySource("xen.conf"))
+        let sources = [
+            marked("#! selinux 33 M", linux), marked("#! selinux 24 M", linux),
+            marked("#! selinux 20 M", linux), marked("#! xen 30 M", xen),
+            marked("#! xen 24 M", xen), manyWords,
+        ]
         let intermediate = try [
-            policySource("common.cil", "linux.cil"), policySource("common.cil", "xen.cil"),
-            policySource("containers.cil"),
+            marked(";! selinux 33 M", policySource("common.cil", "linux.cil")),
+            marked(";! xen 30 M", policySource("common.cil", "xen.cil")),
+            marked(";! selinux 33 M", policySource("containers.cil")),
         ]
         return [
             Decoder(
-                name: "policy-conf", seeds: sources + confSeeds, most: 16_384,
-                change: SourceChanges.changing(PolicyWords.conf), decode: compileConf),
+                name: "policy-conf", seeds: try sources + seeds("conf", "conf"), most: 16_384,
+                change: TokenChanges.changing(PolicyWords.conf), decode: compileConf,
+                prefersAccepted: true),
             Decoder(
-                name: "cil", seeds: intermediate + cilSeeds, most: 16_384,
-                change: SourceChanges.changing(PolicyWords.cil), decode: compileIntermediate),
+                name: "cil", seeds: try intermediate + seeds("cil", "cil"), most: 16_384,
+                change: TokenChanges.changing(PolicyWords.cil), decode: compileIntermediate,
+                prefersAccepted: true),
         ]
     }
 
-    /// What the sources of the tests have no reason to say.
-    private static let confSeeds = [
-        "optional { require { type a; class file { read }; } allow a a:file read; } else { }",
-        "optional { require { bool b; role r; user u; sensitivity s0; category c0; attribute a; "
-            + "attribute_role g; } }",
-        "#line 5 \"a.te\"\ntype a;\n#line 9\ntype b;\n",
-    ].map { Array($0.utf8) }
+    /// What is to be made of a source: what stands in its last line behind `#!` or `;!`, as
+    /// `casemate compile` has it.
+    private struct Wish {
+        let format: PolicyFormat
+        private let words: Set<String>
 
-    private static let cilSeeds = [
-        ";;* lms 40 a.te\n(type a)\n;;* lme\n;;* lmx 7 b.te\n(type b)\n;;* lme\n",
-        "(block a (blockabstract a) (type t)) (block b (blockinherit a)) (in after b (type u))",
-        "(macro m ((type T) (string S) (name N)) (allow T self (file (read)))) "
-            + "(call m (a \"s\" n))",
-        "(optional o (allow none none (file (read))) (optional p (type x)))",
-        "(tunable t true) (tunableif (and t (not t)) (true (type a)) (false (type b)))",
-    ].map { Array($0.utf8) }
+        init(_ bytes: [UInt8]) {
+            let mark = bytes.indices.dropLast().last(where: {
+                bytes[$0 + 1] == UInt8(ascii: "!")
+                    && (bytes[$0] == UInt8(ascii: "#") || bytes[$0] == UInt8(ascii: ";"))
+            })
+            let line = bytes[(mark.map { $0 + 2 } ?? bytes.count)...].prefix(while: { $0 != 10 })
+            let parts = String(decoding: line, as: UTF8.self).split(separator: " ").map(String.init)
+            let isXen = parts.contains("xen")
+            let version = parts.lazy.compactMap { UInt32($0) }.first ?? (isXen ? 30 : 33)
+            words = Set(parts)
+            format = PolicyFormat(isXen ? .xen : .linux, version: version) ?? .xen30
+        }
 
-    private static func format(_ bytes: [UInt8]) -> (PolicyFormat, isMultilevel: Bool) {
-        let sum = bytes.reduce(0, &+)
-        let text = bytes.prefix(4_096)
-        let isXen = text.contains { $0 == UInt8(ascii: "x") } && sum % 4 == 0
-        let version: UInt32 =
-            isXen ? (sum % 8 == 0 ? 24 : 30) : [33, 30, 26, 24][Int(sum >> 4) % 4]
-        return (PolicyFormat(isXen ? .xen : .linux, version: version) ?? .xen30, sum % 16 != 1)
+        func has(_ word: String) -> Bool { words.contains(word) }
     }
 
     private static func compileConf(_ bytes: [UInt8]) -> Outcome {
-        let (format, isMultilevel) = format(bytes)
-        var options = KernelPolicy.Options(format)
-        options.isMultilevel = isMultilevel
+        let wish = Wish(bytes)
+        var options = KernelPolicy.Options(wish.format)
+        options.isMultilevel = wish.has("M")
+        options.checksNeverAllow = !wish.has("N")
         do throws(KernelPolicyRefusal) {
             let policy = try KernelPolicy(compiling: bytes, name: "fuzz", options: options)
             return written(policy.file)
@@ -71,13 +98,14 @@ extension Decoder {
     }
 
     private static func compileIntermediate(_ bytes: [UInt8]) -> Outcome {
-        let (format, isMultilevel) = format(bytes)
-        var options = CommonIntermediatePolicy.Options(format)
-        if isMultilevel { options.isMultilevel = true }
-        options.preservesTunables = bytes.count % 8 == 1
-        options.allowsMultipleDeclarations = bytes.count % 8 == 2
-        options.hasQualifiedNames = bytes.count % 16 == 3
-        options.ignoresDoNotAudit = bytes.count % 8 == 4
+        let wish = Wish(bytes)
+        var options = CommonIntermediatePolicy.Options(wish.format)
+        if wish.has("M") { options.isMultilevel = true }
+        options.checksNeverAllow = !wish.has("N")
+        options.preservesTunables = wish.has("P")
+        options.allowsMultipleDeclarations = wish.has("m")
+        options.hasQualifiedNames = wish.has("Q")
+        options.ignoresDoNotAudit = wish.has("D")
         // A long source is two files.
         let middle = bytes.count > 2_000 ? bytes[1_000...].firstIndex(of: 10) ?? 0 : 0
         var left = [("a", Array(bytes[..<middle])), ("b", Array(bytes[middle...]))].makeIterator()

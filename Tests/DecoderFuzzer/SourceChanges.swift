@@ -21,20 +21,6 @@ enum SourceChanges {
     static func change(
         _ bytes: inout [UInt8], _ others: [[UInt8]], _ random: inout SeededGenerator
     ) {
-        change(&bytes, others, words, &random)
-    }
-
-    /// Changes of sources in a language that has other words.
-    static func changing(
-        _ words: [String]
-    ) -> (inout [UInt8], [[UInt8]], inout SeededGenerator) -> Void {
-        { change(&$0, $1, words, &$2) }
-    }
-
-    private static func change(
-        _ bytes: inout [UInt8], _ others: [[UInt8]], _ words: [String],
-        _ random: inout SeededGenerator
-    ) {
         func number(_ bound: Int) -> Int { Int.random(in: 0..<max(1, bound), using: &random) }
         let other = others[number(others.count)]
         switch number(10) {

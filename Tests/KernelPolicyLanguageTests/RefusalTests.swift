@@ -218,6 +218,62 @@ func lineMarkers() throws {
     #expect(error.column == 2)
 }
 
+@Test("what is missing is reported where it is missed")
+func missingPlaces() throws {
+    let wish = Wish(target: .linux, version: 33)
+    let good = try Sources.text(for: wish)
+    let damages = [
+        ("class grant { map_read map_write }\n", "", "class grant\n", "the class `grant`"),
+        ("dominance { s0 s1 s2 }", "", "sensitivity s0 ", "no order"),
+        ("level s1:c0.c66;", "", "sensitivity s1;", "`s1`"),
+        ("level s2:c0.c66;", "", "sensitivity s2 ", "`s2`"),
+    ]
+    for (old, new, missed, says) in damages {
+        let bad = good.replacing(old, with: new)
+        let refusal = #expect(throws: KernelPolicyRefusal.self) { try wish.ours(bad) }
+        let errors = try #require(refusal).errors.filter { $0.reason == .missing }
+        let error = try #require(errors.first { $0.message.contains(says) }, "\(errors)")
+        let place = try #require(bad.firstRange(of: missed)).lowerBound
+        #expect(error.line == bad[..<place].count { $0 == "\n" } + 1, "\(error)")
+        #expect(error.column > 1)
+    }
+    var options = try wish.options
+    options.isMultilevel = false
+    let off = #expect(throws: KernelPolicyRefusal.self) {
+        try KernelPolicy(compiling: Array(good.utf8), name: "p", options: options)
+    }
+    let error = try #require(off).errors.first { $0.message.contains("which are off") }
+    let place = try #require(good.firstRange(of: "sensitivity s0")).lowerBound
+    #expect(try #require(error).line == good[..<place].count { $0 == "\n" } + 1)
+}
+
+@Test("a class without permissions stops no statement that names it")
+func classWithoutPermissions() throws {
+    let wish = Wish(target: .linux, version: 33)
+    let bad = try Sources.text(for: wish).replacing(
+        "class domain inherits shared { create destroy transition }\n", with: "")
+    let refusal = #expect(throws: KernelPolicyRefusal.self) { try wish.ours(bad) }
+    #expect(try #require(refusal).errors.contains { $0.message.contains("`domain`") })
+}
+
+@Test("rules that stand for more pairs of types than a limit are refused, and less are not")
+func manyPairs() throws {
+    let wish = Wish(target: .linux, version: 33)
+    let good = try Sources.text(for: wish)
+    func source(_ count: Int) -> String {
+        let names = (0..<count).map { "many\($0)" }
+        return good.replacing(
+            "type xen_t;",
+            with: "type xen_t;\n" + names.map { "type \($0);\n" }.joined()
+                + "allow { \(names.joined(separator: " ")) } { \(names.joined(separator: " ")) }:"
+                + "{ file chr_file process domain } *;\n")
+    }
+    _ = try wish.ours(source(400))
+    let refusal = #expect(throws: KernelPolicyRefusal.self) { try wish.ours(source(2_100)) }
+    let error = try #require(refusal?.errors.first)
+    #expect(error.reason == .limit && error.message.contains("16,777,216"), "\(error)")
+}
+
 @Test("several errors are found in one run, and no more than the most")
 func severalErrors() throws {
     let wish = Wish(target: .linux, version: 33)

@@ -234,6 +234,19 @@ enum SmallPolicy {
             ("X2", "FAILS"), ("X3", "FAILS"), ("X4", "unknown"),
         ] { #expect(run.output.contains("(\(name)) \(word): "), "\(name): \(run.output)") }
         #expect(run.output.contains("  net -> http\n"))
+        let inMacro = try folder.write(
+            """
+            (macro in_out ((type net) (type http)) ; not this: (macro other
+                ;IFL; (M1) net +> http ;IFL;
+            )
+            (call in_out (net http)
+                ;IFL; (M2:M1) net +> http ;IFL;
+            )
+            """, to: "macro")
+        let other = try casemate(["query", "assert", path, inMacro])
+        #expect(other.status == 1)
+        #expect(other.output.contains("(M1) unknown: ") && other.output.contains("`in_out`"))
+        #expect(other.output.contains("(M2:M1) holds: "))
         let broken = try folder.write("(B) a b > c\n", to: "broken")
         #expect(try casemate(["query", "assert", path, broken]).status == 1)
     }

@@ -144,9 +144,7 @@ struct Structure {
 
     /// Returns what a name stands for in a container; nil when nothing declares it.
     mutating func find(_ name: Name, _ space: Namespace, from container: Int) -> Symbol? {
-        guard isPath(name) else {
-            return walk(name, space, from: container) ?? symbols.find(0, space, name)
-        }
+        guard isPath(name) else { return search(name, space, from: container) }
         var parts = names.bytes(of: name).split(separator: UInt8(ascii: "."))
         guard !parts.isEmpty else { return nil }
         let isAbsolute = names.bytes(of: name).first == UInt8(ascii: ".")
@@ -156,7 +154,7 @@ struct Structure {
             let word = names.name(String(decoding: part, as: UTF8.self))
             let found =
                 index == 0 && !isAbsolute
-                ? walk(word, .blocks, from: container) ?? symbols.find(0, .blocks, word)
+                ? search(word, .blocks, from: container)
                 : symbols.find(home, .blocks, word)
             guard let found, found.kind == .block || space == .blocks
             else { return nil }
@@ -165,42 +163,71 @@ struct Structure {
         return symbols.find(home, space, last)
     }
 
-    /// Looks a name up in a container and those around it, but not in the root.
-    private mutating func walk(
-        _ name: Name, _ space: Namespace, from start: Int
+    /// Looks a name up in a container, those around it, and the root.
+    private mutating func search(
+        _ name: Name, _ space: Namespace, from container: Int
     ) -> Symbol? {
+        var branched: Set<Int> = []
+        switch walk(name, space, from: container, &branched) {
+        case .found(let symbol): return symbol
+        case .nothing: return nil
+        case .elsewhere: return symbols.find(0, space, name)
+        }
+    }
+
+    /// What a look at some containers came to.
+    private enum Look {
+        case found(Symbol)
+        /// A parameter has the name, and its argument is not there: it is looked for no further.
+        case nothing
+        /// It is declared elsewhere, if at all.
+        case elsewhere
+    }
+
+    /// Looks a name up in a container and those around it, but not in the root.
+    ///
+    /// - Parameter branched: copies that were looked through, each with two ways on: none is twice.
+    private mutating func walk(
+        _ name: Name, _ space: Namespace, from start: Int, _ branched: inout Set<Int>
+    ) -> Look {
         var index = start
         while index != 0 {
             switch containers[index].kind {
             case .block where !containers[index].isAbstract, .macro:
-                if let found = symbols.find(containers[index].home, space, name) { return found }
+                if let found = symbols.find(containers[index].home, space, name) {
+                    return .found(found)
+                }
             case .inherit:
+                guard branched.insert(index).inserted else { return .elsewhere }
+                let found = walk(name, space, from: containers[index].parent, &branched)
+                guard case .elsewhere = found else { return found }
                 let origin = containers[containers[index].origin].parent
-                return walk(name, space, from: containers[index].parent)
-                    ?? walk(name, space, from: origin)
+                return walk(name, space, from: origin, &branched)
             case .call:
                 let macro = containers[index].origin
                 noteDeclarations(of: macro)
                 guard symbols.find(macro, space, name) == nil else { break }
-                if let found = argument(name, space, of: index) { return found }
-                if let found = walk(name, space, from: containers[macro].parent) { return found }
+                if let argument = argument(name, space, of: index) {
+                    return resolve(argument, of: index).map { .found($0) } ?? .nothing
+                }
+                guard branched.insert(index).inserted else { return .elsewhere }
+                let found = walk(name, space, from: containers[macro].parent, &branched)
+                guard case .elsewhere = found else { return found }
             default: break
             }
             index = containers[index].parent
         }
-        return nil
+        return .elsewhere
     }
 
-    /// Returns what a parameter stands for in a call.
-    private mutating func argument(
-        _ name: Name, _ space: Namespace, of call: Int
-    ) -> Symbol? {
-        guard
-            let place = containers[call].arguments.firstIndex(where: {
-                $0.name == name && $0.space == space
-            })
-        else { return nil }
-        let argument = containers[call].arguments[place]
+    /// Returns the argument for the parameter of a name; nil when the macro has none.
+    private func argument(_ name: Name, _ space: Namespace, of call: Int) -> Argument? {
+        containers[call].arguments.first { $0.name == name && $0.space == space }
+    }
+
+    /// Returns what an argument of a call stands for.
+    private mutating func resolve(_ argument: Argument, of call: Int) -> Symbol? {
+        let space = argument.space
         let outside = containers[call].parent
         guard let word = tree.atom(argument.place), !Structure.isAddress(word, argument, self)
         else {
@@ -246,8 +273,9 @@ struct Structure {
         while let item = pending.popLast() {
             if item < 0 {
                 pending += containers[~item].items
-            } else if let word = tree.word(tree.first(item)), let kind = Declaration.of(word),
-                let name = tree.bare(tree.first(item) + 1)
+            } else if let word = tree.head(item),
+                let kind = Declaration.of(word, options),
+                let name = tree.declared(item)
             {
                 symbols.declare(macro, kind.space, name, Symbol(.declaredInMacro, 0))
             }

@@ -2,6 +2,13 @@ import KernelPolicyLanguage
 
 /// What statements declare names, and which names there may be.
 enum Declaration {
+    /// The same with options: a tunable that is preserved is a Boolean.
+    static func of(
+        _ word: Word, _ options: CommonIntermediatePolicy.Options
+    ) -> (space: Namespace, kind: Symbol.Kind)? {
+        word == .tunable && options.preservesTunables ? (.booleans, .boolean) : of(word)
+    }
+
     /// In which names a statement declares one, and what the name stands for; nil for other
     /// statements.
     static func of(_ word: Word) -> (space: Namespace, kind: Symbol.Kind)? {

@@ -25,6 +25,16 @@ extension Lowering {
         guard tree.isList(place) else {
             return tree.word(place) == .all ? all : try operand(&self, place)
         }
+        return try nested(list) { (it) throws(SourceFailure) in
+            try it.evaluateList(place, list, all, range: range, operand)
+        }
+    }
+
+    private mutating func evaluateList(
+        _ place: Int, _ list: Int, _ all: BitRow,
+        range: ((inout Lowering, Int, Int) throws(SourceFailure) -> BitRow)?,
+        _ operand: (inout Lowering, Int) throws(SourceFailure) -> BitRow
+    ) throws(SourceFailure) -> BitRow {
         let items = tree.items(place)
         guard let head = items.first, let word = tree.word(head),
             [.and, .or, .not, .xor, .all, .range, .eq, .neq].contains(word)

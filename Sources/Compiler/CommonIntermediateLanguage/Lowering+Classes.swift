@@ -97,9 +97,7 @@ extension Lowering {
         let first = tree.first(place)
         guard first < tree.end(place) else { throw failure(.syntax, "the set is empty", list) }
         guard !tree.isList(first) else {
-            var found: [ClassSet] = []
-            for item in tree.items(place) { found += try classSets(item, list, container) }
-            return found
+            return try classSets(tree.items(place).map { ($0, container) }, list)
         }
         return try classWithPermissions(first, tree.end(place), list, container)
     }
@@ -117,6 +115,7 @@ extension Lowering {
     private mutating func classWithPermissions(
         _ first: Int, _ end: Int, _ list: Int, _ container: Int
     ) throws(SourceFailure) -> [ClassSet] {
+        try spend(list)
         let name = try atom(first, "a class", list)
         let expression = first + 1
         guard expression < end, tree.end(expression) == end, tree.isList(expression) else {

@@ -4,7 +4,7 @@ import PolicyDatabaseModel
 extension Lowering {
     /// Takes a statement that declares a name.
     mutating func declare(_ list: Int, _ word: Word, _ container: Int) throws(SourceFailure) {
-        guard let (space, kind) = Declaration.of(word) else { return }
+        guard let (space, kind) = Declaration.of(word, options) else { return }
         let items = tree.items(list)
         guard items.count >= 2, let name = tree.bare(items[1]) else {
             throw failure(.syntax, "`\(word.rawValue)` declares a name", list)
@@ -49,22 +49,22 @@ extension Lowering {
         switch kind {
         case .type, .typeAttribute:
             try count(items, 2, list)
-            policy.types.numbering.declare(name)
+            try refuseTwice(policy.types.numbering.declare(name) == nil, name, list)
             policy.types.isAttribute.append(kind == .typeAttribute)
         case .role:
             try count(items, 2, list)
             policy.roles.declare(name)
         case .user:
             try count(items, 2, list)
-            users.declare(name)
+            try refuseTwice(users.declare(name) == nil, name, list)
             userParts.append(UserParts(list: list))
         case .userAttribute:
             try count(items, 2, list)
             userAttributes.declare(name)
         case .boolean: try declareBoolean(name, items, list)
-        case .sensitivity: sensitivities.append(name)
-        case .category: categories.append(name)
-        case .identifier: identifiers.append(name)
+        case .sensitivity: sensitivities.append(Declared(name: name, list: list))
+        case .category: categories.append(Declared(name: name, list: list))
+        case .identifier: identifiers.append(Declared(name: name, list: list))
         case .capability: policy.capabilities.append((name, tree.offset(list)))
         case .typeAlias, .sensitivityAlias, .categoryAlias:
             try count(items, 2, list)
@@ -84,6 +84,14 @@ extension Lowering {
         return name.index
     }
 
+    /// With names that have points two declarations in different blocks can have one whole name.
+    private func refuseTwice(
+        _ isTwice: Bool, _ name: Name, _ list: Int
+    ) throws(SourceFailure) {
+        guard isTwice else { return }
+        throw failure(.declaredTwice, "`\(text(name))` is declared twice", list)
+    }
+
     private func count(_ items: [Int], _ wanted: Int, _ list: Int) throws(SourceFailure) {
         _ = try self.items(list, wanted...wanted)
     }
@@ -95,7 +103,7 @@ extension Lowering {
         guard let state = tree.word(items[2]), state == .true || state == .false else {
             throw failure(.syntax, "a Boolean is `true` or `false`", list)
         }
-        policy.booleans.declare(name)
+        try refuseTwice(policy.booleans.declare(name) == nil, name, list)
         policy.booleanStates.append((state == .true, false))
     }
 

@@ -87,21 +87,30 @@ extension Lowering {
         return try find(name, .sensitivities, "sensitivity", container, list).name
     }
 
+    /// Returns where what is named at a place is written out, or the place itself: a list, and the
+    /// container where its names are looked up.
+    private mutating func written(
+        _ place: Int, _ space: Namespace, _ what: String, _ list: Int, _ container: Int
+    ) throws(SourceFailure) -> (place: Int, container: Int) {
+        guard let name = tree.bare(place) else {
+            guard tree.isList(place) else {
+                throw failure(.syntax, "a \(what) is missing", list)
+            }
+            return (place, container)
+        }
+        let found = try find(name, space, what, container, list)
+        let (inner, outside) = definition(found)
+        guard tree.isList(inner) else {
+            throw failure(.syntax, "a \(what) stands in parentheses", list)
+        }
+        return (inner, outside)
+    }
+
     /// Returns the level that is named or written out at a place.
     mutating func level(
         _ place: Int, _ list: Int, _ container: Int
     ) throws(SourceFailure) -> LevelText {
-        if let name = tree.bare(place) {
-            let found = try find(name, .levels, "level", container, list)
-            let (inner, outside) = definition(found)
-            return try nested(list) { (it) throws(SourceFailure) in
-                guard it.tree.isList(inner) else {
-                    throw it.failure(.syntax, "a level stands in parentheses", list)
-                }
-                return try it.level(inner, list, outside)
-            }
-        }
-        guard tree.isList(place) else { throw failure(.syntax, "a level is missing", list) }
+        let (place, container) = try written(place, .levels, "level", list, container)
         let items = tree.items(place)
         guard items.count == 1 || items.count == 2 else {
             throw failure(.syntax, "a level has a sensitivity, and perhaps categories", list)
@@ -118,17 +127,7 @@ extension Lowering {
     mutating func range(
         _ place: Int, _ list: Int, _ container: Int
     ) throws(SourceFailure) -> RangeText {
-        if let name = tree.bare(place) {
-            let found = try find(name, .ranges, "range", container, list)
-            let (inner, outside) = definition(found)
-            return try nested(list) { (it) throws(SourceFailure) in
-                guard it.tree.isList(inner) else {
-                    throw it.failure(.syntax, "a range stands in parentheses", list)
-                }
-                return try it.range(inner, list, outside)
-            }
-        }
-        guard tree.isList(place) else { throw failure(.syntax, "a range is missing", list) }
+        let (place, container) = try written(place, .ranges, "range", list, container)
         let items = tree.items(place)
         guard items.count == 2 else {
             throw failure(.syntax, "a range has a low and a high level", list)
@@ -159,15 +158,7 @@ extension Lowering {
     mutating func context(
         _ place: Int, _ list: Int, _ container: Int
     ) throws(SourceFailure) -> ContextText {
-        if let name = tree.bare(place) {
-            let found = try find(name, .contexts, "label", container, list)
-            let (inner, outside) = definition(found)
-            guard tree.isList(inner) else {
-                throw failure(.syntax, "a label stands in parentheses", list)
-            }
-            return try context(inner, list, outside)
-        }
-        guard tree.isList(place) else { throw failure(.syntax, "a label is missing", list) }
+        let (place, container) = try written(place, .contexts, "label", list, container)
         let items = tree.items(place)
         guard items.count == 4 else {
             throw failure(.syntax, "a label has a user, a role, a type and a range", list)
@@ -187,7 +178,7 @@ extension Lowering {
     mutating func checkDefinitions() throws(SourceFailure) {
         for statement in structure.statements {
             let (list, container) = (Int(statement.place), Int(statement.container))
-            guard !isOff[container], let word = tree.word(tree.first(list)) else { continue }
+            guard !isOff[container], let word = tree.head(list) else { continue }
             let items = tree.items(list)
             switch word {
             case .context where items.count == 3 && tree.isList(items[2]):

@@ -15,7 +15,10 @@ extension Lowering {
         let all = all(space)
         var found = all
         found.subtract(all)
+        let spent = work
+        defer { work = spent }
         for part in members[key] ?? [] {
+            work = 0
             let bits = try nested(list) { (it) throws(SourceFailure) in
                 try it.evaluate(part.place, list, all) { (it, place) throws(SourceFailure) in
                     try it.operand(place, space, list, part.container)
@@ -66,8 +69,13 @@ extension Lowering {
         guard let number else {
             throw failure(.undeclared, "`\(text(symbol.name))` is not declared", list)
         }
-        var bits = all(space)
-        bits.subtract(bits)
+        let count =
+            switch space {
+            case .roles: policy.roles.names.count
+            case .users: users.names.count
+            default: policy.types.isAttribute.count
+            }
+        var bits = BitRow(count: count)
         bits.insert(Int(number) - 1)
         return bits
     }
@@ -105,6 +113,7 @@ extension Lowering {
     /// Writes down types, attributes and their other names.
     mutating func finishTypes() throws(SourceFailure) {
         let names = policy.types.numbering.names
+        if let excess = KernelPolicy.excess(of: policy) { throw excess }
         for (index, name) in names.enumerated() where policy.types.isAttribute[index] {
             let bits = try bits(of: name, .types, tree.roots[0])
             for number in bits.numbers {

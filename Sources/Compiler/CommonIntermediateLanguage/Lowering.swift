@@ -35,9 +35,9 @@ struct Lowering {
     var users = Numbering()
     var userParts: [UserParts] = []
     var userAttributes = Numbering()
-    var sensitivities: [Name] = []
-    var categories: [Name] = []
-    var identifiers: [Name] = []
+    var sensitivities: [Declared] = []
+    var categories: [Declared] = []
+    var identifiers: [Declared] = []
     var orders = Orders()
     /// For each sensitivity its categories.
     var levelCategories: [Name: BitRow] = [:]
@@ -53,7 +53,16 @@ struct Lowering {
     var objectTypes: [Symbol] = []
     /// Labels with `object_r`, to be checked when that is known.
     var objectContexts: [(user: Name, type: Name, list: Int)] = []
+    /// How many expressions, and named things in them, are being worked out.
     private var depth = 0
+    /// How many the expression took that is being worked out.
+    var work = 0
+
+    /// A whole name, and where it is declared.
+    struct Declared {
+        let name: Name
+        let list: Int
+    }
 
     /// An attribute: types, roles and users have each their own.
     struct AttributeKey: Hashable {
@@ -111,6 +120,7 @@ struct Lowering {
         _ container: Int, _ step: (inout Lowering) throws(SourceFailure) -> Void
     ) {
         guard failures.count < KernelPolicyRefusal.most else { return }
+        work = 0
         do throws(SourceFailure) {
             try step(&self)
         } catch {
@@ -128,7 +138,8 @@ struct Lowering {
     mutating func run() {
         let objectRole = structure.names.name("object_r")
         policy.roles.declare(objectRole)
-        each(where: { Declaration.of($0) != nil }) {
+        let options = options
+        each(where: { Declaration.of($0, options) != nil }) {
             (it, list, word, container) throws(SourceFailure) in
             try it.declare(list, word, container)
         }
@@ -146,7 +157,7 @@ struct Lowering {
         attempt(0) { (it) throws(SourceFailure) in try it.finishAliases() }
         guard failures.isEmpty else { return }
         addConditionals()
-        each(where: { !Word.early.contains($0) && Declaration.of($0) == nil }) {
+        each(where: { !Word.early.contains($0) && Declaration.of($0, options) == nil }) {
             (it, list, word, container) throws(SourceFailure) in
             guard !it.isTrial || it.structure.containers[container].optional >= 0 else { return }
             try it.late(list, word, container)
@@ -166,7 +177,7 @@ struct Lowering {
     ) {
         for statement in structure.statements {
             let (list, container) = (Int(statement.place), Int(statement.container))
-            guard !isOff[container], let word = tree.word(tree.first(list)), isWanted(word) else {
+            guard !isOff[container], let word = tree.head(list), isWanted(word) else {
                 continue
             }
             attempt(container) { (it) throws(SourceFailure) in
@@ -244,13 +255,33 @@ struct Lowering {
             ? structure.writtenOut[Int(symbol.value & 0x7fff_ffff)] : definitions[symbol.index]
     }
 
+    /// How deep parentheses, and names that stand for some, may be nested together.
+    static let mostDepth = 2 * SourceTree.mostNesting
+
+    /// How many expressions, and named things in them, one expression may stand for: names that
+    /// stand for others twice, and these again, double what they stand for with each step.
+    /// Attributes do not count: what one stands for is worked out once.
+    static let mostWork = 20_000
+
+    /// Counts what an expression stands for.
+    ///
+    /// - Throws: `.limit` when it is too much.
+    mutating func spend(_ list: Int) throws(SourceFailure) {
+        work += 1
+        guard work <= Lowering.mostWork else {
+            throw failure(.limit, "the names in this statement stand for too much", list)
+        }
+    }
+
     /// Does what may refer to itself; refuses when it goes on too long.
     mutating func nested<Result>(
         _ list: Int, _ body: (inout Lowering) throws(SourceFailure) -> Result
     ) throws(SourceFailure) -> Result {
+        if depth == 0 { work = 0 }
+        try spend(list)
         depth += 1
         defer { depth -= 1 }
-        guard depth <= SourceTree.mostNesting else {
+        guard depth <= Lowering.mostDepth else {
             throw failure(.limit, "what is named here refers to itself, or nests too deeply", list)
         }
         return try body(&self)

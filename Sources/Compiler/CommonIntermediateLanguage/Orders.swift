@@ -119,14 +119,16 @@ extension Lowering {
         let byName = Dictionary(classes.map { ($0.name, $0) }) { first, _ in first }
         for common in commons {
             policy.commons.append(
-                PermissionHolder(name: common.name, own: common.permissions, isComplete: true))
+                PermissionHolder(
+                    name: common.name, own: common.permissions, isComplete: true, offset: 0))
         }
         for name in order {
             guard let found = byName[name] else { continue }
             policy.classNumbers.declare(name)
             policy.classes.append(
                 PermissionHolder(
-                    name: name, common: found.common, own: found.own, isComplete: true))
+                    name: name, common: found.common, own: found.own, isComplete: true,
+                    offset: tree.offset(found.list)))
         }
         for name in try merged(orders.categories, categories, "category", "categoryorder") {
             policy.levels.categories.declare(name)
@@ -138,16 +140,18 @@ extension Lowering {
     }
 
     private func merged(
-        _ lists: [(names: [Name], list: Int)], _ declared: [Name], _ what: String, _ word: String
+        _ lists: [(names: [Name], list: Int)], _ declared: [Declared], _ what: String,
+        _ word: String
     ) throws(SourceFailure) -> [Name] {
         switch Orders.merge(lists) {
         case .conflict(let list):
             throw failure(.conflict, "this order does not go with the others", list)
         case .order(let order):
             let known = Set(order)
-            if let name = declared.first(where: { !known.contains($0) }) {
-                throw SourceFailure(
-                    .missing, "the \(what) `\(text(name))` stands in no `\(word)`", at: 0)
+            if let missing = declared.first(where: { !known.contains($0.name) }) {
+                throw failure(
+                    .missing, "the \(what) `\(text(missing.name))` stands in no `\(word)`",
+                    missing.list)
             }
             return order
         }

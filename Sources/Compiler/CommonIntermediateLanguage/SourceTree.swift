@@ -50,6 +50,15 @@ struct SourceTree {
         return Word.list[name.place]
     }
 
+    /// The word that a list begins with; nil for an empty list, and for another beginning.
+    func head(_ list: Int) -> Word? { first(list) < end(list) ? word(first(list)) : nil }
+
+    /// The name behind a list's first word; nil when there is none.
+    func declared(_ list: Int) -> Name? {
+        let place = first(list) + 1
+        return place < end(list) && !isList(first(list)) ? bare(place) : nil
+    }
+
     /// Where a list stands in the text.
     func offset(_ list: Int) -> Int { Int(words[list + 1]) }
 

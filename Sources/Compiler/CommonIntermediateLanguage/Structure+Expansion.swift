@@ -10,7 +10,7 @@ extension Structure {
         for item in containers[index].items {
             if item < 0 {
                 try declareContainer(~item)
-            } else if tree.word(tree.first(item)) == .tunable, !options.preservesTunables {
+            } else if tree.head(item) == .tunable, !options.preservesTunables {
                 try declareTunable(item, index)
             }
         }
@@ -19,7 +19,7 @@ extension Structure {
     private mutating func declareContainer(_ index: Int) throws(SourceFailure) {
         switch containers[index].kind {
         case .block, .macro, .optional:
-            if let name = tree.bare(tree.first(containers[index].list) + 1) {
+            if let name = tree.declared(containers[index].list) {
                 try declare(index, name)
             }
         case .tunableIf where !options.preservesTunables: return
@@ -72,7 +72,7 @@ extension Structure {
                 if containers[index].kind != .inMacroOrBlock { try declareContainer(~inner) }
             }
             for inner in containers[~branch].items where inner >= 0 {
-                if tree.word(tree.first(inner)) == .tunable { try declareTunable(inner, index) }
+                if tree.head(inner) == .tunable { try declareTunable(inner, index) }
             }
             pending += containers[~branch].items.reversed()
         }
@@ -128,7 +128,7 @@ extension Structure {
         for item in items {
             if item < 0 {
                 try duplicate(~item, into: target, isInheriting: isInheriting, depth: depth + 1)
-            } else if !isInheriting || tree.word(tree.first(item)) != .blockabstract {
+            } else if !isInheriting || tree.head(item) != .blockabstract {
                 containers[target].items.append(item)
             }
         }
@@ -146,7 +146,7 @@ extension Structure {
         let list = containers[source].list
         let named: Name? =
             switch kind {
-            case .block, .macro, .optional: tree.bare(tree.first(list) + 1)
+            case .block, .macro, .optional: tree.declared(list)
             default: nil
             }
         let old = named.flatMap { symbols.find(containers[parent].home, .blocks, $0) }
@@ -197,7 +197,7 @@ extension Structure {
     mutating func inherit(_ index: Int, depth: Int = 0) throws(SourceFailure) {
         guard
             containers[index].items.contains(where: {
-                $0 >= 0 && tree.word(tree.first($0)) == .blockinherit
+                $0 >= 0 && tree.head($0) == .blockinherit
             })
         else { return }
         guard depth <= Structure.mostNesting else {
@@ -205,7 +205,7 @@ extension Structure {
         }
         for place in containers[index].items.indices {
             let list = containers[index].items[place]
-            guard list >= 0, tree.word(tree.first(list)) == .blockinherit else { continue }
+            guard list >= 0, tree.head(list) == .blockinherit else { continue }
             let origin = try inherited(list, index)
             let copy = containers.count
             containers.append(
@@ -249,7 +249,7 @@ extension Structure {
     mutating func markAbstract() throws(SourceFailure) {
         for index in containers.indices {
             for list in containers[index].items
-            where list >= 0 && tree.word(tree.first(list)) == .blockabstract {
+            where list >= 0 && tree.head(list) == .blockabstract {
                 let items = tree.items(list)
                 guard items.count == 2, let name = tree.bare(items[1]) else {
                     throw failure(.syntax, "`blockabstract` names one block", list)

@@ -21,7 +21,7 @@ extension Structure {
                 try layOutContainer(~item, optional: optional, branch: branch, depth: depth + 1)
                 continue
             }
-            switch tree.word(tree.first(item)) {
+            switch tree.head(item) {
             case .call: try call(item, index, optional: optional, branch: branch, depth: depth)
             case .blockabstract: break
             case .tunable where !options.preservesTunables: break
@@ -39,7 +39,7 @@ extension Structure {
     private mutating func setPrefix(of index: Int) {
         let outer = containers[containers[index].parent].prefix
         guard containers[index].kind == .block,
-            let name = tree.bare(tree.first(containers[index].list) + 1)
+            let name = tree.declared(containers[index].list)
         else {
             containers[index].prefix = outer
             return

@@ -176,7 +176,7 @@ extension Structure {
         let index = add(kind, list, to: container)
         var seen: [Word] = []
         for branch in items[2...] {
-            guard tree.isList(branch), let word = tree.word(tree.first(branch)),
+            guard tree.isList(branch), let word = tree.head(branch),
                 word == .true || word == .false, tree.end(branch) > tree.first(branch),
                 !seen.contains(word)
             else {

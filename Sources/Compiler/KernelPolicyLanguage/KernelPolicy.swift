@@ -56,10 +56,16 @@ public struct KernelPolicy: Sendable {
         warnings = result.warnings
     }
 
+    /// Says when a source declares so much that its sets of types would be too large.
+    package static func excess(of source: SourcePolicy) -> SourceFailure? {
+        PolicyBuilder.excess(of: source)
+    }
+
     /// Makes the records of what a source says, in whatever language it says it.
     package static func build(
         _ source: SourcePolicy, _ options: Options
     ) -> KernelPolicyResult {
+        if let excess = PolicyBuilder.excess(of: source) { return KernelPolicyResult([excess]) }
         var builder = PolicyBuilder(source, options)
         builder.build()
         var result = KernelPolicyResult(builder.failures)

@@ -13,39 +13,43 @@ struct OperationTable {
 
     var isEmpty: Bool { sets.isEmpty }
 
-    /// Adds the operations that are marked, 65,536 of them.
-    mutating func add(_ key: AccessTable.Key, _ marked: [Bool]) {
-        for driver in 0..<256 {
-            let numbers = (0..<256).filter { marked[driver * 256 + $0] }
-            if numbers.count == 256 {
-                insert(Place(key: key, driver: 256), form: 2, driver: 0, [driver])
-            } else if !numbers.isEmpty {
-                insert(Place(key: key, driver: driver), form: 1, driver: driver, numbers)
+    /// Adds operations, as `OperationTable.sets(of:)` has them.
+    mutating func add(_ key: AccessTable.Key, _ parts: [PolicyFile.OperationSet]) {
+        for part in parts {
+            let place = Place(key: key, driver: part.form == 2 ? 256 : Int(part.driver))
+            guard let index = places[place] else {
+                places[place] = sets.count
+                sets.append((place, part))
+                continue
             }
+            sets[index].set.first |= part.first
+            sets[index].set.second |= part.second
+            sets[index].set.third |= part.third
+            sets[index].set.fourth |= part.fourth
         }
     }
 
-    private mutating func insert(_ place: Place, form: UInt8, driver: Int, _ numbers: [Int]) {
-        let index: Int
-        if let known = places[place] {
-            index = known
-        } else {
-            index = sets.count
-            places[place] = index
-            var set = PolicyFile.OperationSet()
-            set.form = form
-            set.driver = UInt8(truncatingIfNeeded: driver)
-            sets.append((place, set))
-        }
-        for number in numbers {
-            let bit = UInt64(1) << UInt64(number & 63)
-            switch number >> 6 {
-            case 0: sets[index].set.first |= bit
-            case 1: sets[index].set.second |= bit
-            case 2: sets[index].set.third |= bit
-            default: sets[index].set.fourth |= bit
+    /// The operations that are marked, of 65,536: whole drivers, then those of each other driver.
+    static func sets(of marked: [Bool]) -> [PolicyFile.OperationSet] {
+        var whole = PolicyFile.OperationSet()
+        whole.form = 2
+        var parts: [PolicyFile.OperationSet] = []
+        for driver in 0..<256 {
+            var part = PolicyFile.OperationSet()
+            part.form = 1
+            part.driver = UInt8(truncatingIfNeeded: driver)
+            var count = 0
+            for number in 0..<256 where marked[driver * 256 + number] {
+                part.insert(number)
+                count += 1
+            }
+            if count == 256 {
+                whole.insert(driver)
+            } else if count > 0 {
+                parts.append(part)
             }
         }
+        return (whole.isEmpty ? [] : [whole]) + parts
     }
 
     /// What is granted in a class: source, target and the operations.
@@ -74,33 +78,48 @@ struct OperationTable {
     }
 }
 
+extension PolicyFile.OperationSet {
+    fileprivate mutating func insert(_ number: Int) {
+        let bit = UInt64(1) << UInt64(number & 63)
+        switch number >> 6 {
+        case 0: first |= bit
+        case 1: second |= bit
+        case 2: third |= bit
+        default: fourth |= bit
+        }
+    }
+
+    fileprivate var isEmpty: Bool { first | second | third | fourth == 0 }
+}
+
 extension PolicyBuilder {
-    /// Adds an extended rule; a rule that forbids is left to the check of what is forbidden.
+    /// Adds an extended rule that forbids nothing.
     mutating func add(
         _ rule: ExtendedRule, to table: inout OperationTable
     ) throws(SourceFailure) {
-        let kind: AccessTable.Kind
-        switch rule.kind {
-        case .allow: kind = .extendedAllowed
-        case .auditAllow: kind = .extendedAuditAllowed
-        case .doNotAudit: kind = .extendedUnauditedDenied
-        case .neverAllow: return
-        }
+        let kind: AccessTable.Kind =
+            switch rule.kind {
+            case .auditAllow: .extendedAuditAllowed
+            case .doNotAudit: .extendedUnauditedDenied
+            default: .extendedAllowed
+            }
         guard rule.branch < 0 else {
             throw SourceFailure(
                 .wrongTarget, "no version has rules about operations in conditionals",
                 at: rule.offset)
         }
-        let marked = PolicyBuilder.marks(rule)
+        let parts = OperationTable.sets(of: PolicyBuilder.marks(rule))
         let target = try typeSets.resolve(rule.target, source)
         let sources =
             target.hasSelf
             ? try typeSets.expand(rule.source, source)
             : try typeSets.resolve(rule.source, source).kept
-        for objectClass in try classNumbers(rule.classes) {
+        let classes = try classNumbers(rule.classes)
+        try spend(sources, target.kept, classes.count * max(1, parts.count), rule.offset)
+        for objectClass in classes {
             for one in sources {
-                if target.hasSelf { table.add(.init(one, one, objectClass, kind), marked) }
-                for other in target.kept { table.add(.init(one, other, objectClass, kind), marked) }
+                if target.hasSelf { table.add(.init(one, one, objectClass, kind), parts) }
+                for other in target.kept { table.add(.init(one, other, objectClass, kind), parts) }
             }
         }
     }
@@ -123,7 +142,9 @@ extension PolicyBuilder {
             let classes = try classNumbers(rule.classes)
             let hasSelf = try typeSets.resolve(rule.target, source).hasSelf
             let targets = try typeSets.expand(rule.target, source)
-            for one in try typeSets.expand(rule.source, source) {
+            let sources = try typeSets.expand(rule.source, source)
+            try spend(sources, targets, 8 * classes.count, rule.offset)
+            for one in sources {
                 for other in hasSelf ? targets + [one] : targets {
                     for objectClass in classes {
                         let key = NamedKey(
@@ -143,7 +164,7 @@ extension PolicyBuilder {
             if !order.isEmpty { leaveOut("type transitions by files' names") }
             return
         }
-        for key in order { addNamedTransition(key, results[key] ?? [:]) }
+        for key in order { addNamedTransition(key, results[key, default: [:]]) }
     }
 
     private struct NamedKey: Hashable {

@@ -135,6 +135,27 @@ extension PolicyBuilder {
         }
     }
 
+    /// The most pairs of types, times classes, that all rules together may stand for.
+    private static let mostPairs = 1 << 24
+
+    /// Counts what a rule stands for, before it is written out.
+    ///
+    /// - Throws: `.limit` when all rules so far stand for too much.
+    mutating func spend(
+        _ sources: [UInt16], _ targets: [UInt16], _ classes: Int, _ offset: Int
+    ) throws(SourceFailure) {
+        try spend(sources.count * (targets.count + 1) * classes, offset)
+    }
+
+    private mutating func spend(_ count: Int, _ offset: Int) throws(SourceFailure) {
+        pairs += count
+        guard pairs <= PolicyBuilder.mostPairs else {
+            throw SourceFailure(
+                .limit, "the rules up to here stand for more than 16,777,216 pairs of types",
+                at: offset)
+        }
+    }
+
     private mutating func expand(
         _ rule: Rule, _ table: inout AccessTable
     ) throws(SourceFailure) {
@@ -154,6 +175,7 @@ extension PolicyBuilder {
             case .auditAllow: .auditAllowed
             default: .auditDenied
             }
+        try spend(source, target.kept, classes.count, offset)
         for objectClass in classes {
             var mask = try mask(rule.permissions, objectClass, at: offset)
             if rule.kind == .doNotAudit { mask = ~mask }
@@ -177,7 +199,9 @@ extension PolicyBuilder {
             }
         let hasSelf = try typeSets.resolve(rule.target, source).hasSelf
         let targets = try typeSets.expand(rule.target, source)
-        for one in try typeSets.expand(rule.source, source) {
+        let sources = try typeSets.expand(rule.source, source)
+        try spend(sources, targets, classes.count, offset)
+        for one in sources {
             for other in hasSelf ? targets + [one] : targets {
                 for objectClass in classes {
                     let key = AccessTable.Key(one, other, objectClass, kind)
@@ -254,7 +278,9 @@ extension PolicyBuilder {
             }
             let types = try typeSets.expand(rule.types, source)
             let classes = try classes(rule.classes, rule.offset)
-            for role in try roleNumbers(rule.roles) {
+            let roles = try roleNumbers(rule.roles)
+            try spend(8 * types.count * roles.count * classes.count, rule.offset)
+            for role in roles {
                 for type in types {
                     for objectClass in classes {
                         let key = [role, UInt32(type), objectClass]
@@ -272,10 +298,13 @@ extension PolicyBuilder {
                 }
             }
         }
-        var pairs: Set<[UInt32]> = []
+        var seen: Set<UInt64> = []
         for (from, to, block) in source.roleAllows where isEnabled[Int(block)] {
-            for role in try roleNumbers(from) {
-                for newRole in try roleNumbers(to) where pairs.insert([role, newRole]).inserted {
+            let (roles, newRoles) = (try roleNumbers(from), try roleNumbers(to))
+            try spend(roles.count * newRoles.count, source.sets.offset(from))
+            for role in roles {
+                for newRole in newRoles
+                where seen.insert(UInt64(role) << 32 | UInt64(newRole)).inserted {
                     var record = PolicyFile.RoleAllowRecord()
                     record.role = role
                     record.newRole = newRole
@@ -305,7 +334,9 @@ extension PolicyBuilder {
             let classes = try classes(rule.classes, rule.offset)
             let hasSelf = try typeSets.resolve(rule.target, source).hasSelf
             let targets = try typeSets.expand(rule.target, source)
-            for one in try typeSets.expand(rule.source, source) {
+            let sources = try typeSets.expand(rule.source, source)
+            try spend(sources, targets, 8 * classes.count, rule.offset)
+            for one in sources {
                 for other in hasSelf ? targets + [one] : targets {
                     for objectClass in classes {
                         let key = [UInt32(one), UInt32(other), objectClass]

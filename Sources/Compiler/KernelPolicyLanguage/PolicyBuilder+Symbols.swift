@@ -8,7 +8,9 @@ extension PolicyBuilder {
         let levels = source.levels
         var allowed: [PolicyBitmap?] = Array(repeating: nil, count: levels.sensitivities.count)
         guard levels.order.names.count == levels.sensitivities.count else {
-            throw SourceFailure(.missing, "the sensitivities have no order", at: 0)
+            let without = levels.sensitivities.first { levels.order[$0] == nil }
+            throw SourceFailure(
+                .missing, "the sensitivities have no order", at: offset(ofSensitivity: without))
         }
         for level in levels.levels {
             guard let number = levels.order[level.sensitivity] else {
@@ -24,8 +26,10 @@ extension PolicyBuilder {
         }
         for name in levels.sensitivities + levels.sensitivityAliases.map(\.alias) {
             guard let number = levels.order[name], let categories = allowed[Int(number) - 1] else {
+                let declared = levels.sensitivities.first { levels.order[$0] == levels.order[name] }
                 throw SourceFailure(
-                    .missing, "no `level` says which categories go with `\(text(name))`", at: 0)
+                    .missing, "no `level` says which categories go with `\(text(name))`",
+                    at: offset(ofSensitivity: declared))
             }
             var record = PolicyFile.SensitivityRecord()
             record.name = text(name)
@@ -43,6 +47,11 @@ extension PolicyBuilder {
             file.categories.symbols.append(record)
         }
         file.categories.primaryCount = UInt32(levels.categories.names.count)
+    }
+
+    /// Returns where a sensitivity is declared; the begin of the source for none.
+    func offset(ofSensitivity name: Name?) -> Int {
+        name.flatMap { source.levels.sensitivityOffsets[$0] } ?? 0
     }
 
     /// Returns the categories of a level; number *n* is *n* + 1 in the declarations.

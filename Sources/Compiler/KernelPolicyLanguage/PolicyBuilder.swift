@@ -12,6 +12,8 @@ struct PolicyBuilder {
     var typeSets: TypeSets
     /// The masks of sets of permissions: by the set, then the class.
     var masks: [UInt64: UInt32] = [:]
+    /// How many pairs of types, times classes, the rules so far stand for.
+    var pairs = 0
     /// For each role attribute its roles, by number.
     var roleMembers: [Set<UInt32>] = []
 
@@ -28,7 +30,7 @@ struct PolicyBuilder {
         file.isMultilevel = options.isMultilevel
         file.unknownHandling = options.unknownHandling
         attempt { (builder) throws(SourceFailure) in try builder.checkWhole() }
-        attempt { (builder) throws(SourceFailure) in try builder.addClasses() }
+        addClasses()
         attempt { (builder) throws(SourceFailure) in try builder.addLevels() }
         attempt { (builder) throws(SourceFailure) in try builder.addTypes() }
         attempt { (builder) throws(SourceFailure) in try builder.addRoles() }
@@ -104,6 +106,21 @@ struct PolicyBuilder {
 
     // MARK: What must be there
 
+    /// Whether a source declares so much that not even its sets of types can be made.
+    ///
+    /// - Returns: what is wrong; nil when nothing is.
+    static func excess(of source: SourcePolicy) -> SourceFailure? {
+        let types = source.types.isAttribute
+        guard types.count < 0xffff, source.classes.count < 0xffff else {
+            return SourceFailure(.limit, "there are more than 65,534 types or classes", at: 0)
+        }
+        guard types.count(where: \.self) * types.count <= 1 << 29 else {
+            return SourceFailure(
+                .limit, "attributes times types are more than 536,870,912", at: 0)
+        }
+        return nil
+    }
+
     private func checkWhole() throws(SourceFailure) {
         let missing: (isThere: Bool, what: String)? = [
             (!source.classes.isEmpty, "a class"), (!source.types.isAttribute.isEmpty, "a type"),
@@ -119,21 +136,19 @@ struct PolicyBuilder {
         }) {
             throw undeclared("such thing as", first.name, first.offset)
         }
-        guard source.types.isAttribute.count < 0xffff, source.classes.count < 0xffff else {
-            throw SourceFailure(.limit, "there are more than 65,534 types or classes", at: 0)
-        }
         guard options.isMultilevel != source.levels.sensitivities.isEmpty else {
             throw SourceFailure(
                 .levelsOff,
                 options.isMultilevel
                     ? "the policy declares no levels" : "the policy declares levels, which are off",
-                at: 0)
+                at: offset(ofSensitivity: source.levels.sensitivities.first))
         }
     }
 
     // MARK: Classes
 
-    private mutating func addClasses() throws(SourceFailure) {
+    /// Every class has its record, whatever is wrong with it: what follows counts on that.
+    private mutating func addClasses() {
         for (index, common) in source.commons.enumerated() {
             var record = PolicyFile.CommonRecord()
             record.name = text(common.name)
@@ -143,9 +158,11 @@ struct PolicyBuilder {
         }
         file.commons.primaryCount = UInt32(source.commons.count)
         for (index, holder) in source.classes.enumerated() {
-            guard holder.isComplete else {
-                throw SourceFailure(
-                    .missing, "the class `\(text(holder.name))` has no permissions", at: 0)
+            if !holder.isComplete, failures.count < KernelPolicyRefusal.most {
+                failures.append(
+                    SourceFailure(
+                        .missing, "the class `\(text(holder.name))` has no permissions",
+                        at: holder.offset))
             }
             var record = PolicyFile.ClassRecord()
             record.name = text(holder.name)

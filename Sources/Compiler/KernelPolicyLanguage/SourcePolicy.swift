@@ -96,14 +96,17 @@ package struct PermissionHolder {
     package var own: [Name] = []
     /// Whether permissions were given: a class gets them in a second statement.
     package var isComplete = false
+    /// Where it is declared, in bytes.
+    package var offset: Int
 
     package init(
-        name: Name, common: Int? = nil, own: [Name] = [], isComplete: Bool = false
+        name: Name, common: Int? = nil, own: [Name] = [], isComplete: Bool = false, offset: Int
     ) {
         self.name = name
         self.common = common
         self.own = own
         self.isComplete = isComplete
+        self.offset = offset
     }
 }
 
@@ -125,6 +128,8 @@ package struct LevelDeclarations {
 
     /// In the order of declaration; `dominance` says how they are ordered.
     package var sensitivities: [Name] = []
+    /// Where each of them is declared, in bytes.
+    package var sensitivityOffsets: [Name: Int] = [:]
     package var sensitivityAliases: [(alias: Name, of: Name)] = []
     /// Lowest first, once there was a `dominance` statement.
     package var order = Numbering()

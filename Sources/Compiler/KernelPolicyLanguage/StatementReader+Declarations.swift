@@ -60,7 +60,7 @@ extension StatementReader {
         guard !policy.commons.contains(where: { $0.name == name }) else {
             throw twice("the common", name, offset)
         }
-        var common = PermissionHolder(name: name)
+        var common = PermissionHolder(name: name, offset: offset)
         common.own = try permissionNames(offset)
         policy.commons.append(common)
     }
@@ -87,7 +87,7 @@ extension StatementReader {
             guard policy.classNumbers.declare(name) != nil else {
                 throw twice("the class", name, offset)
             }
-            return policy.classes.append(PermissionHolder(name: name))
+            return policy.classes.append(PermissionHolder(name: name, offset: offset))
         }
         guard let number = policy.classNumbers[name] else {
             throw SourceFailure(.undeclared, "no class `\(text(name))` is declared", at: offset)
@@ -154,6 +154,7 @@ extension StatementReader {
             throw twice("the sensitivity", name, offset)
         }
         policy.levels.sensitivities.append(name)
+        policy.levels.sensitivityOffsets[name] = offset
         for alias in try aliases() {
             policy.levels.sensitivityAliases.append((alias, name))
         }

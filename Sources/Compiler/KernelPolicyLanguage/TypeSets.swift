@@ -1,8 +1,20 @@
 /// Numbers of types, one bit each; number *n* is bit *n* - 1.
+///
+/// A set of one number, that is never changed, has no words.
 struct TypeBits: Equatable {
-    private(set) var words: [UInt64]
+    private var words: [UInt64]
+    /// The number of a set of one; 0 for other sets.
+    private let only: UInt32
 
-    init(count: Int) { words = Array(repeating: 0, count: (count + 63) / 64) }
+    init(count: Int) {
+        words = Array(repeating: 0, count: (count + 63) / 64)
+        only = 0
+    }
+
+    init(only number: UInt32) {
+        words = []
+        only = number
+    }
 
     mutating func insert(_ number: UInt32) {
         words[Int(number - 1) >> 6] |= 1 << UInt64((number - 1) & 63)
@@ -13,10 +25,12 @@ struct TypeBits: Equatable {
     }
 
     func contains(_ number: UInt32) -> Bool {
-        words[Int(number - 1) >> 6] >> UInt64((number - 1) & 63) & 1 != 0
+        guard only == 0 else { return number == only }
+        return words[Int(number - 1) >> 6] >> UInt64((number - 1) & 63) & 1 != 0
     }
 
     mutating func formUnion(_ other: TypeBits) {
+        guard other.only == 0 else { return insert(other.only) }
         for place in words.indices { words[place] |= other.words[place] }
     }
 
@@ -25,12 +39,14 @@ struct TypeBits: Equatable {
     }
 
     func intersects(_ other: TypeBits) -> Bool {
+        guard only == 0 else { return other.contains(only) }
         for place in words.indices where words[place] & other.words[place] != 0 { return true }
         return false
     }
 
     /// The numbers, in rising order.
     var numbers: [UInt16] {
+        guard only == 0 else { return [UInt16(truncatingIfNeeded: only)] }
         var found: [UInt16] = []
         for place in words.indices {
             var rest = words[place]
@@ -75,12 +91,12 @@ struct TypeSets {
     init(_ source: SourcePolicy, isEnabled: [Bool]) {
         types = source.types
         let count = types.isAttribute.count
-        var members = Array(repeating: TypeBits(count: count), count: count)
+        var members: [TypeBits] = []
         var all = TypeBits(count: count)
-        for number in 1...UInt32(max(1, count))
-        where count > 0 && !types.isAttribute[Int(number) - 1] {
-            members[Int(number) - 1].insert(number)
-            all.insert(number)
+        for isAttribute in types.isAttribute {
+            let number = UInt32(members.count) + 1
+            members.append(isAttribute ? TypeBits(count: count) : TypeBits(only: number))
+            if !isAttribute { all.insert(number) }
         }
         var outerMembers = members
         var added: [[(type: UInt32, block: UInt32)]] = Array(repeating: [], count: count)

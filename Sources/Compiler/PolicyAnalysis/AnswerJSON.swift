@@ -205,7 +205,7 @@ extension FlowGraph {
             }
         }
         if answer.paths.isEmpty { text = "no way: nothing flows\n" }
-        if answer.isCut { text += "there are more ways; --limit shows more\n" }
+        if answer.isCut { text += "there are more ways; --limit, --via and --never show others\n" }
         return text
     }
 }

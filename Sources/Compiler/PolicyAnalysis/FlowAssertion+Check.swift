@@ -30,10 +30,17 @@ package struct AssertionChecker: Sendable {
 
     /// Checks a requirement.
     ///
+    /// A requirement in a macro is not checked, and says so.
     /// - Throws: `.policyTooLarge` when a graph, or the search, would be too large.
     package func check(
         _ assertion: FlowAssertion
     ) throws(PolicyAnalysisError) -> AssertionResult {
+        if let macro = assertion.macro {
+            return AssertionResult(
+                assertion: assertion, holds: nil, path: [],
+                reason: "it stands in the macro `\(macro)`, whose parameters are no types; "
+                    + "say it of the types of each call")
+        }
         let (first, second, isWanted): (FlowKind, FlowKind?, Bool) =
             switch assertion.demand {
             case .must(let kind): (kind, nil, true)
@@ -70,6 +77,9 @@ private struct KindSearch {
         let second: [Bool]
     }
 
+    /// The most words of all graphs together: 512 MiB.
+    private static let mostWords = 1 << 26
+
     private let first: FlowKind
     private let second: FlowKind?
     private var letters: [Letter] = []
@@ -89,10 +99,16 @@ private struct KindSearch {
         for name in Set(policy.classes.flatMap { $0.permissions.compactMap(\.self) }) {
             groups[arrows.map { $0.permissions?.contains(name) ?? true }, default: []].insert(name)
         }
-        for (uses, names) in groups.sorted(by: { $0.value.count < $1.value.count })
-        where uses.contains(true) {
+        let used = groups.filter { $0.key.contains(true) }
+        for (uses, names) in used.sorted(by: { $0.value.count < $1.value.count }) {
             var options = options
             options.permissions = names
+            if let words = letters.first?.graph.matrix.count {
+                guard words * used.count <= Self.mostWords else {
+                    throw PolicyAnalysisError(
+                        .policyTooLarge, "the requirement tells too many permissions apart")
+                }
+            }
             letters.append(
                 Letter(
                     graph: try FlowGraph(policy, options),

@@ -26,6 +26,9 @@ package struct FlowAssertion: Equatable, Sendable {
     package let text: String
     /// The line of its begin, from 1.
     package let line: Int
+    /// The macro of a CIL source that it stands in: its names may be parameters, for which a
+    /// compiled policy has nothing. nil: in none.
+    package var macro: String?
 }
 
 /// A kind of ways: nodes, and what is between them.
@@ -66,8 +69,15 @@ extension FlowAssertion {
             return found
         }
         var line = 1
+        var lists = OpenLists()
         for (index, part) in text.components(separatedBy: mark).enumerated() {
-            if index % 2 == 1 { found.append(try one(part, line: line)) }
+            if index % 2 == 1 {
+                var assertion = try one(part, line: line)
+                assertion.macro = lists.macro
+                found.append(assertion)
+            } else {
+                lists.read(part)
+            }
             line += part.utf8.count { $0 == 10 }
         }
         return found
@@ -100,6 +110,46 @@ extension FlowAssertion {
         _ text: Substring, line: Int
     ) throws(PolicyAnalysisError) -> FlowAssertion {
         try one(String(text), line: line)
+    }
+}
+
+/// The lists of a CIL source that are open where a part of it ends: the first two words of each.
+private struct OpenLists {
+    private var open: [[String]] = []
+
+    /// The name of the innermost macro.
+    var macro: String? { open.last { $0.first == "macro" }.map { $0.count > 1 ? $0[1] : "" } }
+
+    /// Reads on, up to the next requirement.
+    mutating func read(_ part: Substring) {
+        var word: [UInt8] = []
+        var (isComment, isQuoted) = (false, false)
+        for byte in part.utf8 {
+            if isComment || isQuoted {
+                if byte == 10 { isComment = false }
+                if byte == UInt8(ascii: "\"") || byte == 10 { isQuoted = false }
+                continue
+            }
+            switch byte {
+            case UInt8(ascii: ";"): isComment = true
+            case UInt8(ascii: "\""): isQuoted = true
+            case UInt8(ascii: "("), UInt8(ascii: ")"), 0...32: break
+            default:
+                word.append(byte)
+                continue
+            }
+            end(&word)
+            if byte == UInt8(ascii: "(") { open.append([]) }
+            if byte == UInt8(ascii: ")") { _ = open.popLast() }
+        }
+        end(&word)
+    }
+
+    private mutating func end(_ word: inout [UInt8]) {
+        if !word.isEmpty, let last = open.indices.last, open[last].count < 2 {
+            open[last].append(String(decoding: word, as: UTF8.self))
+        }
+        word = []
     }
 }
 

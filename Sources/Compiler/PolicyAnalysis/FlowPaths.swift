@@ -92,14 +92,19 @@ extension FlowGraph {
     /// All ways without a node twice, of at most so many steps, the shorter first.
     ///
     /// - Parameter most: how many at most.
+    /// - Returns: the ways, and whether the search ended before it had looked at everything, after
+    ///   2,000,000 beginnings of ways.
     package func allPaths(
         from start: TypeSet, to end: TypeSet, longest: Int, most: Int
-    ) -> [[Int]] {
+    ) -> (paths: [[Int]], isCut: Bool) {
         let distances = distances(to: end, most: longest)
         var paths: [[Int]] = []
+        var looks = 0
         for length in stride(from: 1, through: longest, by: 1) {
             var open = start.numbers.reversed().map { [$0] }
             while let path = open.popLast(), paths.count < most {
+                looks += 1
+                guard looks <= Self.mostLooks else { return (paths, true) }
                 let last = path[path.count - 1]
                 let left = length - (path.count - 1)
                 if left == 0 {
@@ -116,8 +121,11 @@ extension FlowGraph {
             }
             guard paths.count < most else { break }
         }
-        return paths
+        return (paths, false)
     }
+
+    /// In a graph where everything is near the end, most beginnings can still lead nowhere.
+    private static let mostLooks = 2_000_000
 
     /// A shortest way that passes each of some sets in their order.
     ///

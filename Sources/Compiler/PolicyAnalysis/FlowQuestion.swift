@@ -107,7 +107,8 @@ extension FlowGraph {
         case .shortest: answer.paths = graph.shortestPaths(from: start, to: end, most: 1)
         case .allShortest: answer.paths = graph.shortestPaths(from: start, to: end, most: most)
         case .upTo(let steps):
-            answer.paths = graph.allPaths(from: start, to: end, longest: steps, most: most)
+            (answer.paths, answer.isCut) = graph.allPaths(
+                from: start, to: end, longest: steps, most: most)
         }
         if answer.paths.count > question.most {
             answer.paths.removeLast(answer.paths.count - question.most)
