@@ -354,8 +354,8 @@ let serviceTests: [Target] = [
         "StoreServiceTests",
         [
             "CompilerTestSupport", "BootArena", "GuestRuntime", "PolicyChecks", "PolicyCompiler",
-            "PolicyDatabase", "PolicySemantics", "ReferenceMonitor", "StoreCore", "StoreService",
-            "SystemManifest",
+            "PolicyDatabase", "PolicyDatabaseModel", "PolicySemantics", "ReferenceMonitor",
+            "StoreCore", "StoreService", "SystemManifest",
         ]),
     tests(
         "ConsoleServiceTests",

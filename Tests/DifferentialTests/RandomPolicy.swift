@@ -91,7 +91,7 @@ struct RandomPolicy {
         for number in 1...ObjectClass.count {
             guard let objectClass = ObjectClass(number: number) else { continue }
             let names = (0..<objectClass.permissionCount).compactMap {
-                Permission(objectClass, at: $0).map { "\($0.name)" }
+                Permission(objectClass, at: $0).map { String($0.policyName) }
             }
             let constraints = (0..<below(3)).map { _ in
                 PolicyDatabaseModel.Constraint(
@@ -100,7 +100,8 @@ struct RandomPolicy {
             }
             model.classes.append(
                 PolicyDatabaseModel.Class(
-                    name: "\(objectClass.name)", permissions: names, constraints: constraints))
+                    name: String(objectClass.policyName), permissions: names,
+                    constraints: constraints))
         }
     }
 

@@ -65,7 +65,8 @@ extension LibsepolTests {
                                     let pair = [source, target].map {
                                         model.text(monitor.context(of: labels[$0]))
                                     }
-                                    Issue.record("\(pair) \(objectClass.name): \(ours), \(theirs)")
+                                    let name = String(objectClass.policyName)
+                                    Issue.record("\(pair) \(name): \(ours), \(theirs)")
                                 }
                             }
                         }

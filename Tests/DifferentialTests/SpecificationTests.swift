@@ -1,6 +1,7 @@
 import CompilerTestSupport
 import PolicyChecks
 import PolicyDatabase
+import PolicyDatabaseModel
 import ReferenceMonitor
 import SecurityModel
 import Testing
@@ -45,7 +46,8 @@ struct SpecificationTests {
                 for source in entities.indices {
                     for target in entities.indices {
                         for permission in allPermissions {
-                            let name = "\(permission.objectClass.name) \(permission.name)"
+                            let name = [permission.objectClass.policyName, permission.policyName]
+                                .map { String($0) }.joined(separator: " ")
                             let wanted = model.permits(
                                 entities[source], name, on: entities[target])
                             let found = monitor.decide(

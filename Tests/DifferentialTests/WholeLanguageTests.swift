@@ -88,7 +88,8 @@ extension LibsepolTests {
                         if ours != theirs {
                             Issue.record(
                                 """
-                                \(lowered.database.text(labels[source])) \(objectClass.name) \
+                                \(lowered.database.text(labels[source])) \
+                                \(String(objectClass.policyName)) \
                                 \(lowered.database.text(labels[target])): \(ours) \(theirs)
                                 """)
                         }

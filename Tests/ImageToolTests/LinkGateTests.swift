@@ -61,7 +61,7 @@ import Testing
         #expect(run.output.contains("writable and executable"), "\(run.output)")
     }
 
-    @Test("an image has 288 KB when stripped, and not a byte more") func size() throws {
+    @Test("an image has 256 KB when stripped, and not a byte more") func size() throws {
         func kernel(_ size: Int) -> String {
             Self.start + ".data\n.globl table\ntable: .fill \(size), 1, 1\n"
         }
@@ -69,12 +69,12 @@ import Testing
         let fits = try check(kernel: kernel(200 * 1024))
         #expect(fits.status == 0, "\(fits.output)")
         let used = try #require(fits.output.firstMatch(of: /([0-9]+) stripped/)?.1)
-        let room = try 288 * 1024 - #require(Int(used))
+        let room = try 256 * 1024 - #require(Int(used))
         // The linker puts what follows the table on boundaries of 8 bytes.
         let last = try check(kernel: kernel(200 * 1024 + room & ~7))
         #expect(last.status == 0, "\(last.output)")
         let over = try check(kernel: kernel(200 * 1024 + room + 8))
         #expect(over.status == 1)
-        #expect(over.output.contains("the limit is 294912"), "\(over.output)")
+        #expect(over.output.contains("the limit is 262144"), "\(over.output)")
     }
 }

@@ -117,7 +117,8 @@ struct TranslationTests {
                 }
             }
             guard case .forbidden(let text) = found else {
-                Issue.record("\(source) \(permission.name): \(String(describing: found))")
+                let name = String(permission.policyName)
+                Issue.record("\(source) \(name): \(String(describing: found))")
                 continue
             }
             #expect(text.hasPrefix("`\(source)` on `\(target)`"))

@@ -8,6 +8,8 @@ struct ClassMapFile: Decodable {
     }
     let initialSIDs: [String]?
     let classes: [Class]
+    /// Of each class, the permissions that code asks for.
+    let asked: [String: Set<String>]?
 }
 
 /// Writes `ClassMap.swift` from the class maps of Xen and of Casemate.
@@ -17,6 +19,7 @@ struct ClassMapGenerator {
 
     let classes: [ClassMapFile.Class]
     let initialSIDs: [String]
+    let asked: [String: Set<String>]
 
     init(root: URL) throws {
         let files = try Self.inputs.map { path in
@@ -25,6 +28,7 @@ struct ClassMapGenerator {
         }
         classes = files.flatMap(\.classes)
         initialSIDs = files.flatMap { $0.initialSIDs ?? [] }
+        asked = files.compactMap(\.asked).first ?? [:]
     }
 
     var text: String {
@@ -47,16 +51,18 @@ struct ClassMapGenerator {
         }
         lines.append("}")
         for entry in classes { lines += permissions(of: entry) }
-        lines += names() + packedNames() + initialSIDLines()
+        lines += names() + initialSIDLines()
         return lines.joined(separator: "\n") + "\n"
     }
 
+    /// Constants for the permissions that code asks for; others stand in policies only.
     private func permissions(of entry: ClassMapFile.Class) -> [String] {
+        guard let asked = asked[entry.name] else { return [] }
         let special = ["hvm": "HVM", "mmu": "MMU"]
         let prefix = special[entry.name] ?? identifier(entry.name).capitalizedFirst
-        var lines = ["", "/// The permissions of class `\(entry.name)`."]
+        var lines = ["", "/// The permissions of class `\(entry.name)` that something asks for."]
         lines.append("public enum \(prefix)Permission {")
-        for (bit, name) in entry.permissions.enumerated() {
+        for (bit, name) in entry.permissions.enumerated() where asked.contains(name) {
             lines.append("    /// `\(name)`.")
             lines.append(
                 "    public static var \(identifier(name)): Permission"
@@ -65,54 +71,55 @@ struct ClassMapGenerator {
         return lines + ["}"]
     }
 
+    /// All names, each with a NUL behind it, as little-endian words.
     private func names() -> [String] {
-        var lines = [
-            "", "extension ObjectClass {", "    /// The name in policies.",
-            "    public var name: StaticString {", "        switch number {",
-        ]
-        for (index, entry) in classes.enumerated() {
-            lines.append("        case \(index + 1): \"\(entry.name)\"")
+        var bytes: [UInt8] = []
+        var starts = [0]
+        for entry in classes {
+            starts.append(bytes.count)
+            for name in [entry.name] + entry.permissions { bytes += Array(name.utf8) + [0] }
         }
-        lines += ["        default: \"?\"", "        }", "    }", ""]
-        lines += [
-            "    /// The number of permissions.", "    public var permissionCount: Int {",
-            "        switch number {",
-        ]
-        for (index, entry) in classes.enumerated() {
-            lines.append("        case \(index + 1): \(entry.permissions.count)")
-        }
-        lines += ["        default: 0", "        }", "    }", "}", ""]
-        lines += [
-            "extension Permission {", "    /// The name in policies.",
-            "    public var name: StaticString {", "        switch (objectClass.number, bit) {",
-        ]
-        for (index, entry) in classes.enumerated() {
-            for (bit, name) in entry.permissions.enumerated() {
-                lines.append("        case (\(index + 1), \(bit)): \"\(name)\"")
+        let words = stride(from: 0, to: bytes.count, by: 8).map { start in
+            bytes[start..<min(start + 8, bytes.count)].reversed().reduce(UInt64(0)) {
+                $0 << 8 | UInt64($1)
             }
         }
-        return lines + ["        default: \"?\"", "        }", "    }", "}"]
+        let counts = [0] + classes.map(\.permissions.count)
+        return table(
+            "classNameStarts",
+            "Where in `classMapText` the names of each class begin, by its number.",
+            "UInt16", starts.map { "\($0)" })
+            + table(
+                "classPermissionCounts", "How many permissions each class has, by its number.",
+                "UInt8", counts.map { "\($0)" })
+            + table(
+                "classMapText",
+                "Each class's name, then its permissions', with a NUL after each: 8 bytes a word,"
+                    + " the first lowest.",
+                "UInt64",
+                words.map {
+                    let digits = String($0, radix: 16)
+                    return "0x" + String(repeating: "0", count: 16 - digits.count) + digits
+                })
     }
 
-    private func packedNames() -> [String] {
+    /// A constant table, its elements in lines of at most 100 columns.
+    private func table(
+        _ name: String, _ summary: String, _ element: String, _ elements: [String]
+    ) -> [String] {
         var lines = [
-            "", "extension ObjectClass {", "    /// The name, for comparison with a database.",
-            "    var packedName: PackedName {", "        switch number {",
+            "", "/// \(summary)",
+            "let \(name): InlineArray<\(elements.count), \(element)> = [",
         ]
-        for (index, entry) in classes.enumerated() {
-            lines.append("        case \(index + 1): \(packed(entry.name))")
-        }
-        lines += ["        default: PackedName(0, 0, 0)", "        }", "    }", "}", ""]
-        lines += [
-            "extension Permission {", "    /// The name, for comparison with a database.",
-            "    var packedName: PackedName {", "        switch (objectClass.number, bit) {",
-        ]
-        for (index, entry) in classes.enumerated() {
-            for (bit, name) in entry.permissions.enumerated() {
-                lines.append("        case (\(index + 1), \(bit)): \(packed(name))")
+        var line = "   "
+        for element in elements {
+            if line.count + element.count + 2 > 100 {
+                lines.append(line)
+                line = "   "
             }
+            line += " \(element),"
         }
-        return lines + ["        default: PackedName(0, 0, 0)", "        }", "    }", "}"]
+        return lines + [line, "]"]
     }
 
     private func initialSIDLines() -> [String] {
@@ -123,15 +130,6 @@ struct ClassMapGenerator {
             lines.append("    case \(identifier(name)) = \(index + 1)")
         }
         return lines + ["}"]
-    }
-
-    private func packed(_ name: String) -> String {
-        var words: [UInt64] = [0, 0, 0]
-        for (index, byte) in name.utf8.enumerated() {
-            words[index / 8] |= UInt64(byte) << UInt64(8 * (index % 8))
-        }
-        return "PackedName(" + words.map { "0x" + String($0, radix: 16) }.joined(separator: ", ")
-            + ")"
     }
 
     private func identifier(_ name: String) -> String {

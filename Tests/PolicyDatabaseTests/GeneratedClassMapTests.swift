@@ -74,9 +74,10 @@ func ownClassMap() throws {
     let map = try #require(XenClassMap.of(version: "4.17"))
     for (index, entry) in map.classes.enumerated() {
         let own = try #require(ObjectClass(number: index + 1))
-        #expect("\(own.name)" == entry.name)
-        let names = (0..<own.permissionCount).compactMap { Permission(own, at: $0)?.name }
-        #expect(names.map { "\($0)" } == entry.permissions)
+        #expect(String(own.policyName) == entry.name)
+        let permissions = (0..<own.permissionCount).compactMap { Permission(own, at: $0) }
+        let names = permissions.map { String($0.policyName) }
+        #expect(names == entry.permissions)
     }
     #expect(ObjectClass.xenCount == map.classes.count)
 }

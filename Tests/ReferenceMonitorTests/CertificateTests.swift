@@ -202,7 +202,7 @@ struct CertificateTests {
         ] {
             let found = try failure(
                 system, policy: { $0.allow(types[1], types[0], [permission]) })
-            #expect(found == .flowNotCertified, "\(permission.name)")
+            #expect(found == .flowNotCertified, "\(String(permission.policyName))")
         }
         let found = try failure(
             system, policy: { $0.allow(types[0], types[1], [GrantPermission.mapRead]) })

@@ -171,7 +171,7 @@ struct ReferenceMonitorTests {
             } _: { monitor in
                 flows(monitor)
             }
-            #expect(observed == wanted, "\(permission.name)")
+            #expect(observed == wanted, "\(String(permission.policyName))")
             guard wanted[1] != 0 else { continue }
             let certificate = try FlowCertificate(
                 validating: system.compiled.model.certificate.span, compartmentCount: 2)
@@ -198,7 +198,7 @@ struct ReferenceMonitorTests {
         for objectClass in (1...ObjectClass.count).compactMap({ ObjectClass(number: $0) }) {
             for bit in 0..<objectClass.permissionCount {
                 let permission = try #require(Permission(objectClass, at: bit))
-                let name = "\(objectClass.name) \(permission.name)"
+                let name = "\(String(objectClass.policyName)) \(String(permission.policyName))"
                 let observed = try ask { model in
                     for index in model.classes.indices { model.classes[index].constraints = [] }
                     let (sensor, collector) = ReferenceMonitorTests.types(model)

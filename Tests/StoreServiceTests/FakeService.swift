@@ -4,6 +4,7 @@ import GuestRuntime
 import PolicyCompiler
 import PolicyChecks
 import PolicyDatabase
+import PolicyDatabaseModel
 import PolicySemantics
 import StoreCore
 import StoreService
@@ -70,7 +71,7 @@ final class FakeMachine: ServiceMachine {
     var denials: [String] = []
 
     func reportDenial(subject: Int, object: Int, _ permission: Permission) {
-        denials.append("\(subject) \(object) \(permission.name)")
+        denials.append("\(subject) \(object) \(String(permission.policyName))")
     }
 
     /// Which policy is in force.

@@ -1,4 +1,5 @@
 import PolicyDatabase
+import PolicyDatabaseModel
 import PolicySemantics
 import SecurityLattice
 import SecurityModel
@@ -193,7 +194,7 @@ enum PermissionNames {
             for permission in (0..<objectClass.permissionCount).compactMap({
                 Permission(objectClass, at: $0)
             }) {
-                places["\(objectClass.name) \(permission.name)"] = (
+                places["\(String(objectClass.policyName)) \(String(permission.policyName))"] = (
                     UInt32(objectClass.number), permission.mask
                 )
             }

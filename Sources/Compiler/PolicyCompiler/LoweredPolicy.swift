@@ -76,7 +76,8 @@ public struct LoweredPolicy: Equatable, Sendable {
             }
             database.classes.append(
                 PolicyDatabaseModel.Class(
-                    name: "\(objectClass.name)", permissions: permissions.map { "\($0.name)" },
+                    name: String(objectClass.policyName),
+                    permissions: permissions.map { String($0.policyName) },
                     constraints: constraints.of(objectClass)))
         }
     }

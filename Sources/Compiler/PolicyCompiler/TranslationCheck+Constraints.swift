@@ -14,7 +14,7 @@ extension TranslationCheck {
         let nodes = typeSet("store_node", and: "unlabeled_t")
         for record in file.classes.symbols {
             guard let objectClass = ObjectClass(number: Int(record.number)),
-                record.name == "\(objectClass.name)",
+                record.name == String(objectClass.policyName),
                 record.permissions.symbols.count == objectClass.permissionCount,
                 record.transitionConstraints.isEmpty
             else { throw .constraint("class `\(record.name)`") }
@@ -22,7 +22,7 @@ extension TranslationCheck {
             for permission in (0..<objectClass.permissionCount).compactMap({
                 Permission(objectClass, at: $0)
             }) {
-                let name = "\(objectClass.name) \(permission.name)"
+                let name = "\(record.name) \(String(permission.policyName))"
                 let roles = ConstraintText.roles(name, channels: channels, ends: ends, nodes: nodes)
                 let wanted = [roles] + (levels(name).map { [$0] } ?? [])
                 let found = texts.filter { $0.mask & permission.mask != 0 }.map(\.text)

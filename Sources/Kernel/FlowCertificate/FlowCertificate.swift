@@ -89,12 +89,12 @@ extension FlowCertificate {
     }
 
     /// The first edge that leaves a compartment; for the number of compartments, the end.
-    private func firstEdge(of compartment: Int) -> Int {
+    @inline(never) private func firstEdge(of compartment: Int) -> Int {
         guard compartment < compartmentCount else { return edgeCount }
         return Int(word(layout.compartments.offset(of: compartment)))
     }
 
-    private func edges(leaving compartment: Int) -> Range<Int> {
+    @inline(never) private func edges(leaving compartment: Int) -> Range<Int> {
         let first = firstEdge(of: compartment)
         return first..<max(first, firstEdge(of: compartment + 1))
     }
@@ -102,7 +102,7 @@ extension FlowCertificate {
     /// Returns an edge.
     ///
     /// - Precondition: `index` is below `edgeCount`.
-    public func edge(at index: Int) -> Edge {
+    @inline(never) public func edge(at index: Int) -> Edge {
         let offset = layout.edges.offset(of: index)
         return Edge(
             from: Int(half(offset)), to: Int(half(offset + 2)), link: Int(half(offset + 4)),
@@ -113,7 +113,7 @@ extension FlowCertificate {
     /// Returns an exemption.
     ///
     /// - Precondition: `index` is below `exemptionCount`.
-    public func exemption(at index: Int) -> Exemption {
+    @inline(never) public func exemption(at index: Int) -> Exemption {
         let offset = layout.exemptions.offset(of: index)
         return Exemption(
             subject: Int(half(offset)), from: Int(half(offset + 2)), to: Int(half(offset + 4)))
@@ -122,7 +122,7 @@ extension FlowCertificate {
     /// Returns a claim.
     ///
     /// - Precondition: `index` is below `claimCount`.
-    public func claim(at index: Int) -> Claim {
+    @inline(never) public func claim(at index: Int) -> Claim {
         let offset = layout.claims.offset(of: index)
         let (n, e) = (layout.compartmentWords, layout.edgeWords)
         func set(_ words: Int, _ count: Int, _ members: Int) -> ClaimSet {
@@ -153,18 +153,19 @@ extension FlowCertificate {
         let start: Int, wordCount: Int, memberCount: Int
     }
 
+    @inline(never)
     private func half(_ at: Int) -> UInt16 { UInt16(bytes[at]) | UInt16(bytes[at + 1]) << 8 }
 
-    private func word(_ offset: Int) -> UInt32 { littleEndian32(bytes, at: offset) }
+    @inline(never) private func word(_ offset: Int) -> UInt32 { littleEndian32(bytes, at: offset) }
 
     private func passing(_ index: Int) -> UInt32 { word(layout.passing.offset(of: index)) }
 
     /// Returns word `index` of a set; 0 beyond its end.
-    private func word(_ index: Int, of set: ClaimSet) -> UInt32 {
+    @inline(never) private func word(_ index: Int, of set: ClaimSet) -> UInt32 {
         index < set.wordCount ? word(set.start + 4 * index) : 0
     }
 
-    private func contains(_ set: ClaimSet, _ member: Int) -> Bool {
+    @inline(never) private func contains(_ set: ClaimSet, _ member: Int) -> Bool {
         word(member >> 5, of: set) >> UInt32(member & 31) & 1 != 0
     }
 

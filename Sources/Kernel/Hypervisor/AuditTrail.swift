@@ -19,12 +19,7 @@
         /// Shows a record, with its number.
         mutating func show(_ line: AuditLine, _ console: inout ConsoleLog) {
             sequence += 1
-            console.begin()
-            console.text("audit ")
-            console.number(sequence)
-            console.text(": ")
-            console.text(line.bytes)
-            console.end()
+            console.say("audit \(sequence): \(line.bytes)")
         }
 
         /// A denial as a sentence; nil when its source has had its share, and it was counted.
@@ -38,19 +33,14 @@
                 return nil
             }
             shown[index] += 1
-            var line = AuditLine()
-            line.text("denied ")
-            line.text(denial.permission.objectClass.name)
-            line.text(" { ")
-            line.text(denial.permission.name)
-            line.text(" } from ")
+            let permission = denial.permission
+            var line: AuditLine =
+                "denied \(permission.objectClass.policyName) { \(permission.policyName) } from "
             write(denial.source, manifest, &line)
-            line.text(" to ")
+            line.add(" to ")
             let object = StoreObject(denial, manifest)
             write(object.domain, manifest, &line)
-            line.text(" by ")
-            line.text(denial.operation)
-            line.text("; ")
+            line.add(" by \(denial.operation); ")
             explain(denial.source, object, manifest, &line)
             return line
         }
@@ -104,9 +94,7 @@
             guard now >= periodEnd else { return nil }
             for index in 0..<32 where dropped[index] > 0 {
                 let domain = DomainID(number: UInt16(index + 1))
-                var line = AuditLine()
-                line.number(dropped[index])
-                line.text(" more denials of ")
+                var line: AuditLine = "\(dropped[index]) more denials of "
                 write(domain, manifest, &line)
                 dropped[index] = 0
                 return (line, domain)
@@ -121,12 +109,11 @@
             _ domain: DomainID, _ manifest: borrowing SystemManifest, _ line: inout AuditLine
         ) {
             if domain == .hypervisor {
-                line.text("the hypervisor")
+                line.add("the hypervisor")
             } else if let index = index(domain, manifest) {
                 line.text(manifest.compartment(at: index).name)
             } else {
-                line.text("no domain ")
-                line.number(UInt64(domain.number))
+                line.add("no domain \(domain.number)")
             }
         }
 
@@ -147,33 +134,24 @@
             guard let source = index(asking, manifest) else { return }
             if let number = object.subtree {
                 let subtree = manifest.subtree(at: number)
+                let owner = manifest.compartment(at: subtree.owner).name
                 write(subtree.source, manifest, &line)
-                line.text(": the store's ")
-                line.text(subtree.name)
-                line.text(" is owned by ")
-                line.text(manifest.compartment(at: subtree.owner).name)
-                return
+                return line.add(": the store's \(subtree.name) is owned by \(owner)")
             }
             guard let target = index(object.domain, manifest), target != source else {
-                write(manifest.compartment(at: source).source, manifest, &line)
-                line.text(": compartment ")
-                line.text(manifest.compartment(at: source).name)
-                line.text(" is not given this")
-                return
+                let compartment = manifest.compartment(at: source)
+                write(compartment.source, manifest, &line)
+                return line.add(": compartment \(compartment.name) is not given this")
             }
             if let number = object.channel ?? channel(joining: source, target, manifest) {
                 let channel = manifest.channel(at: number)
+                let from = manifest.compartment(at: channel.from).name
+                let to = manifest.compartment(at: channel.to).name
                 write(channel.source, manifest, &line)
-                line.text(": channel ")
-                line.text(channel.name)
-                line.text(" goes from ")
-                line.text(manifest.compartment(at: channel.from).name)
-                line.text(" to ")
-                line.text(manifest.compartment(at: channel.to).name)
-                return
+                return line.add(": channel \(channel.name) goes from \(from) to \(to)")
             }
             write(manifest.compartment(at: source).source, manifest, &line)
-            line.text(": no channel joins the two")
+            line.add(": no channel joins the two")
         }
 
         private func channel(
@@ -194,17 +172,7 @@
             _ place: SourceReference, _ manifest: borrowing SystemManifest,
             _ line: inout AuditLine
         ) {
-            line.text(manifest.source(at: place.source).name)
-            line.text(":")
-            line.number(UInt64(place.line))
-        }
-    }
-
-    extension AuditLine {
-        /// Adds text that is part of the image.
-        @inline(never)
-        mutating func text(_ text: StaticString) {
-            for index in 0..<text.byteCount { add(text.byte(at: index)) }
+            line.add("\(manifest.source(at: place.source).name):\(place.line)")
         }
     }
 

@@ -31,35 +31,24 @@
     ///
     /// - Throws: `.machine`, `.arena`.
     private func makePlatform(_ startInfo: UInt64) throws(StopReason) -> Platform {
-        var memory = try findMemory(startInfo)
-        let processor = try startProcessor(&memory)
+        var memory = try onMachine { () throws(BootFailure) in try StartInfo.memory(startInfo) }
+        let processor = try onMachine { () throws(BootFailure) in try Processor(&memory) }
         let lines = try reserveTable(count: 32, repeating: ConsoleLog.Line(), &memory)
         let clock = Clock()
         let processors = try findProcessors(processor, startInfo, &memory)
-        startFirst(processors, processor)
         return Platform(
             memory: memory, processor: processor, processors: processors, clock: clock,
             console: ConsoleLog(port: .first, lines: lines), line: ControlLine(),
             bundle: StartInfo.module(startInfo))
     }
 
-    /// The processor that runs already is one of them.
-    private func startFirst(
-        _ processors: borrowing ArenaTable<PhysicalProcessor>, _ processor: Processor
-    ) {
-        processors[0].start(processor)
-    }
-
-    private func findMemory(_ startInfo: UInt64) throws(StopReason) -> BootMemory {
-        do throws(BootFailure) {
-            return try StartInfo.memory(startInfo)
-        } catch { throw .machine(error) }
-    }
-
-    private func startProcessor(_ memory: inout BootMemory) throws(StopReason) -> Processor {
-        do throws(BootFailure) {
-            return try Processor(&memory)
-        } catch { throw .machine(error) }
+    /// Does a part of the start; what the machine lacks for it is a reason to stop.
+    ///
+    /// - Throws: `.machine`.
+    func onMachine<Value: ~Copyable>(
+        _ part: () throws(BootFailure) -> Value
+    ) throws(StopReason) -> Value {
+        do throws(BootFailure) { return try part() } catch { throw .machine(error) }
     }
 
     /// One table in an arena of its own, for what is needed before the system is known.
@@ -68,11 +57,10 @@
     func reserveTable<Element: BitwiseCopyable>(
         count: Int, repeating element: Element, _ memory: inout BootMemory
     ) throws(StopReason) -> ArenaTable<Element> {
-        var arena: BootArena
-        do throws(BootFailure) {
-            let size = UInt64(MemoryLayout<Element>.stride * count + 64)
-            arena = try memory.reserveArena(size: size)
-        } catch { throw .machine(error) }
+        let size = UInt64(MemoryLayout<Element>.stride * count + 64)
+        var arena = try onMachine { () throws(BootFailure) in
+            try memory.reserveArena(size: size)
+        }
         return try reserveTable(count: count, repeating: element, in: &arena)
     }
 
@@ -119,25 +107,18 @@
     private func stopBusMasters(_ console: inout ConsoleLog) throws(StopReason) {
         let (count, unstopped) = PCIFunctions.stopBusMasters()
         guard unstopped == 0 else { throw .busMaster }
-        console.begin()
-        console.text("PCI: no bus master among functions: ")
-        console.number(UInt64(count))
-        console.end()
+        console.say("PCI: no bus master among functions: \(count)")
     }
 
     /// Says how the last run ended, if it ended in a panic.
     private func reportCrash(_ console: inout ConsoleLog) {
         guard let (record, text, length) = CrashRecord.take() else { return }
-        console.begin()
-        console.text("the last run ended in a panic: ")
-        console.text(text.span.extracting(first: length))
+        var line: AuditLine =
+            "the last run ended in a panic: \(text.span.extracting(first: length))"
         for index in record.numbers.indices {
-            console.text(", ")
-            console.text(CrashRecord.names[index])
-            console.text(" ")
-            console.hexadecimal(record.numbers[index])
+            line.add(", \(CrashRecord.names[index]) \(hexadecimal: record.numbers[index])")
         }
-        console.end()
+        console.say(line)
     }
 
     private func startRecorder(
@@ -163,10 +144,7 @@
         }
         platform.line.send(.eventLog, recorder.log)
         platform.line.send(.stopped, text)
-        platform.console.begin()
-        platform.console.text("stopped: ")
-        platform.console.text(text)
-        platform.console.end()
+        platform.console.say("stopped: \(text)")
     }
 
     /// Measures, validates, builds and runs the system of the boot bundle.
@@ -241,9 +219,9 @@
             + HypervisorCore.boundsSizeInBytes(domainCount: count)
             // What the certificate is checked with.
             + count * (MemoryLayout<SecurityRange>.stride + (count + 31) / 32 * 4)
-        do throws(BootFailure) {
-            return try memory.reserveArena(size: UInt64(size))
-        } catch { throw .machine(error) }
+        return try onMachine { () throws(BootFailure) in
+            try memory.reserveArena(size: UInt64(size))
+        }
     }
 
     /// - Throws: `.monitor`, `.noCertificate`, `.certificate`.

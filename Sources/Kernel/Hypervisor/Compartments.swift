@@ -45,10 +45,8 @@
         }
         platform.console.line("measurement: PCR 12 and 13 extended")
         if let differing {
-            platform.console.begin()
-            platform.console.text("module differs from the manifest: ")
-            platform.console.text(manifest.module(at: differing).name)
-            platform.console.end()
+            let name = manifest.module(at: differing).name
+            platform.console.say("module differs from the manifest: \(name)")
             throw .moduleDiffers
         }
     }
@@ -97,68 +95,38 @@
                 place += 1
             }
         }
-        let grants = try makeGrants(count, &arena)
-        var frames = try makeLedger(manifest, &arena)
-        let budgets = try makeBudgets(count, &arena)
-        for index in 0..<count { frames.adopt(spaces[index].memory, by: index) }
-        let records = try makeRecords(&arena)
-        var core = HypervisorCore(
-            domains: domains, monitor: monitor, grants: grants, frames: frames,
-            budgets: budgets, records: records)
-        do throws(BootArenaError) {
-            try core.setBounds(of: manifest, arena: &arena)
-        } catch { throw .arena(error) }
+        var core = try makeCore(domains, monitor, spaces, manifest, &arena)
         arena.seal()
         let reload = try reserveReload(
             &core, policy, manifest, policySize: policySize, &platform.memory)
         return System(core: core, spaces: spaces, guests: guests, reload: reload)
     }
 
-    /// The tables of the compartments' grants.
+    /// The core with its tables, and with the bounds that the manifest sets.
     ///
     /// - Throws: `.arena`.
-    private func makeGrants(
-        _ count: Int, _ arena: inout BootArena
-    ) throws(StopReason) -> GrantTables {
+    private func makeCore(
+        _ domains: consuming ArenaTable<Domain>, _ monitor: consuming ReferenceMonitor,
+        _ spaces: borrowing ArenaTable<GuestSpace>, _ manifest: borrowing SystemManifest,
+        _ arena: inout BootArena
+    ) throws(StopReason) -> HypervisorCore {
+        let count = manifest.compartmentCount
         do throws(BootArenaError) {
-            return try GrantTables(
+            let grants = try GrantTables(
                 domainCount: count, handleCount: grantHandleCount, arena: &arena)
-        } catch { throw .arena(error) }
-    }
-
-    /// Budgets for the compartments' events.
-    ///
-    /// - Throws: `.arena`.
-    private func makeBudgets(
-        _ count: Int, _ arena: inout BootArena
-    ) throws(StopReason) -> EventBudgets {
-        do throws(BootArenaError) {
-            return try EventBudgets(domainCount: count, arena: &arena)
-        } catch { throw .arena(error) }
-    }
-
-    /// A ledger in which nobody owns anything.
-    ///
-    /// - Throws: `.arena`.
-    private func makeLedger(
-        _ manifest: borrowing SystemManifest, _ arena: inout BootArena
-    ) throws(StopReason) -> FrameLedger {
-        do throws(BootArenaError) {
-            return try FrameLedger(domainCount: manifest.compartmentCount, arena: &arena)
+            var frames = try FrameLedger(domainCount: count, arena: &arena)
+            for index in 0..<count { frames.adopt(spaces[index].memory, by: index) }
+            var core = HypervisorCore(
+                domains: domains, monitor: monitor, grants: grants, frames: frames,
+                budgets: try EventBudgets(domainCount: count, arena: &arena),
+                records: try AuditRing(arena: &arena))
+            try core.setBounds(of: manifest, arena: &arena)
+            return core
         } catch { throw .arena(error) }
     }
 
     /// How many foreign pages a compartment can have mapped.
     var grantHandleCount: Int { 1024 }
-
-    /// An empty ring for the audit service.
-    ///
-    /// - Throws: `.arena`.
-    private func makeRecords(_ arena: inout BootArena) throws(StopReason) -> AuditRing {
-        do throws(BootArenaError) {
-            return try AuditRing(arena: &arena)
-        } catch { throw .arena(error) }
-    }
 
     /// A compartment that is not loaded, and whose processors are still to be reserved.
     private struct ReservedCompartment {
@@ -169,10 +137,10 @@
     private func reserveProcessor(
         _ number: Int, _ space: GuestSpace, _ platform: inout Platform
     ) throws(StopReason) -> Guest {
-        do throws(BootFailure) {
-            return try GuestBuilder.reserveProcessor(
+        try onMachine { () throws(BootFailure) in
+            try GuestBuilder.reserveProcessor(
                 number, in: space, processor: platform.processor, &platform.memory)
-        } catch { throw .machine(error) }
+        }
     }
 
     private func reserveCompartment(

@@ -27,10 +27,7 @@
                 }
                 if byte == 0x1d {
                     index = (index + 1) % core.domains.count
-                    machine.console.begin()
-                    machine.console.text("input goes to ")
-                    machine.console.text(manifest.compartment(at: index).name)
-                    machine.console.end()
+                    machine.console.say("input goes to \(manifest.compartment(at: index).name)")
                     continue
                 }
                 let domain = core.domains[index].id

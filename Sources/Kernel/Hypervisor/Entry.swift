@@ -42,7 +42,7 @@
         if number == 2, Panic.hasBegun { Processor.halt() }
         var record = CrashRecord()
         record.numbers = [
-            Panic.processor, number, code, instruction, stack, address, Emergency.now(),
+            Panic.processor, number, code, instruction, stack, address, Panic.ticks,
         ]
         Emergency.panic(exceptionName(number), record)
     }
@@ -96,9 +96,6 @@
             }
             stop()
         }
-
-        /// The time-stamp counter: how far the machine came.
-        static func now() -> UInt64 { Panic.ticks }
 
         /// Ends the emulator, or stops for ever.
         static func stop() -> Never {

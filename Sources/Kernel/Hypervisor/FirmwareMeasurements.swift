@@ -1,6 +1,7 @@
 #if hasFeature(Embedded)
 
     import EventLog
+    import HypervisorCore
     import MachineX86
     import TPMDevice
 
@@ -12,17 +13,13 @@
     ) {
         guard FirmwareLog.isExpected else { return }
         let bytes = FirmwareLog.bytes(StartInfo.firmwareTables(startInfo))
-        console.begin()
-        console.text("firmware: ")
         do throws(EventLogError) {
             guard bytes.count > 0 else { throw .truncated }
             let count = try recorder.takeOver(try FirmwareEventLog(bytes))
-            console.number(UInt64(count))
-            console.text(" events of its log taken")
+            console.say("firmware: \(count) events of its log taken")
         } catch {
-            console.text(bytes.count > 0 ? error.reason : "it has no event log")
+            console.say("firmware: \(bytes.count > 0 ? error.reason : "it has no event log")")
         }
-        console.end()
     }
 
 #endif

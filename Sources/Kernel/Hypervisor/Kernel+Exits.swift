@@ -37,7 +37,8 @@
                     core.interrupt(VirtualCPUID(domain: runs.domain, number: number))
                 }
             case .startup(let number, let page):
-                start(VirtualCPUID(domain: runs.domain, number: number), page)
+                let started = VirtualCPUID(domain: runs.domain, number: number)
+                if core.bringUp(started) { machine.startUp(started, page: page) }
             case .resumable, .interrupted:
                 break
             case .machineCheck:
@@ -45,12 +46,6 @@
             case .failed(let reason, let number):
                 crash(runs, reason, number)
             }
-        }
-
-        /// A startup interrupt: the processor starts, unless it is up already.
-        private mutating func start(_ started: VirtualCPUID, _ page: UInt8) {
-            guard core.bringUp(started) else { return }
-            machine.startUp(started, page: page)
         }
 
         private mutating func reportDenials() {
@@ -65,16 +60,10 @@
             _ runs: VirtualCPUID, _ reason: StaticString, _ number: UInt64
         ) {
             machine.console.showUnfinished()
-            machine.console.begin()
-            machine.console.text("domain ")
-            machine.console.number(UInt64(runs.domain.number))
-            machine.console.text(" crashed: ")
-            machine.console.text(reason)
-            machine.console.text(" ")
-            machine.console.hexadecimal(number)
-            machine.console.text(" at ")
-            machine.console.hexadecimal(machine.instructionPointer(runs))
-            machine.console.end()
+            var line: AuditLine = "domain \(runs.domain.number) crashed: \(reason) "
+            line.add("\(hexadecimal: number) at ")
+            line.add("\(hexadecimal: machine.instructionPointer(runs))")
+            machine.console.say(line)
             core.crash(runs.domain)
         }
 
@@ -82,12 +71,7 @@
             let index = Int(domain.number) - 1
             guard case .shutDown(let reason) = core.domains[index].life else { return }
             machine.console.showUnfinished()
-            machine.console.begin()
-            machine.console.text("domain ")
-            machine.console.number(UInt64(domain.number))
-            machine.console.text(" shut down, reason ")
-            machine.console.number(UInt64(reason))
-            machine.console.end()
+            machine.console.say("domain \(domain.number) shut down, reason \(reason)")
             reportExits(domain)
         }
 
@@ -102,17 +86,11 @@
         /// What the domain's life cost, for whoever compares hypervisors.
         private mutating func reportExits(_ domain: DomainID) {
             let counts = machine.exitCounts(domain)
-            machine.console.begin()
-            machine.console.text("domain ")
-            machine.console.number(UInt64(domain.number))
-            machine.console.text(" exits:")
+            var line: AuditLine = "domain \(domain.number) exits:"
             for index in ExitCounts.names.indices {
-                machine.console.text(index == 0 ? " " : ", ")
-                machine.console.number(counts[index])
-                machine.console.text(" ")
-                machine.console.text(ExitCounts.names[index])
+                line.add("\(index == 0 ? " " : ", ")\(counts[index]) \(ExitCounts.names[index])")
             }
-            machine.console.end()
+            machine.console.say(line)
             reportTime(domain)
         }
 
@@ -123,15 +101,9 @@
             for number in 0..<core.domains[index].cpuCount {
                 ran += core.domains[index].cpus[number].runstateTimes[0]
             }
-            machine.console.begin()
-            machine.console.text("domain ")
-            machine.console.number(UInt64(domain.number))
-            machine.console.text(" ran ")
-            machine.console.number(ran / 1_000)
-            machine.console.text(" us of ")
-            machine.console.number((machine.clock.now() - startedAt) / 1_000)
-            machine.console.text(" us since the start")
-            machine.console.end()
+            let since = (machine.clock.now() - startedAt) / 1_000
+            machine.console.say(
+                "domain \(domain.number) ran \(ran / 1_000) us of \(since) us since the start")
         }
     }
 

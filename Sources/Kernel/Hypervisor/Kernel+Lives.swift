@@ -53,10 +53,8 @@
             for _ in 0..<32 {
                 guard let domain = core.takeStartable() else { return }
                 core.launch(domain, &machine)
-                machine.console.begin()
-                machine.console.text("started ")
-                machine.console.text(manifest.compartment(at: Int(domain.number) - 1).name)
-                machine.console.end()
+                let name = manifest.compartment(at: Int(domain.number) - 1).name
+                machine.console.say("started \(name)")
             }
         }
 
@@ -76,30 +74,19 @@
             }
             guard core.hasFailed(domain), core.domains[index].plan.restartLimit > 0 else { return }
             let left = core.restartsLeft(domain)
-            var line = AuditLine()
-            line.text(manifest.compartment(at: index).name)
-            line.text(" failed")
-            describeFailure(index, &line)
-            guard left > 0, core.beginAnew(domain, .restart, &machine) else {
-                line.text("; it stays down: its limit of ")
-                line.number(UInt64(core.domains[index].plan.restartLimit))
-                line.text(" restarts is used up")
-                return say(line, about: domain)
-            }
-            line.text("; it is started again, ")
-            line.number(UInt64(left - 1))
-            line.text(" restarts are left")
-            say(line, about: domain)
-        }
-
-        private func describeFailure(_ index: Int, _ line: inout AuditLine) {
+            var line: AuditLine = "\(manifest.compartment(at: index).name) failed"
             switch core.domains[index].life {
-            case .crashed: line.text(": crashed")
-            case .shutDown(let reason):
-                line.text(": shutdown reason ")
-                line.number(UInt64(reason))
+            case .crashed: line.add(": crashed")
+            case .shutDown(let reason): line.add(": shutdown reason \(reason)")
             default: break
             }
+            let limit = core.domains[index].plan.restartLimit
+            if left > 0, core.beginAnew(domain, .restart, &machine) {
+                line.add("; it is started again, \(left - 1) restarts are left")
+            } else {
+                line.add("; it stays down: its limit of \(limit) restarts is used up")
+            }
+            say(line, about: domain)
         }
 
         /// Does the next bounded part of making a domain anew, in its own time.
@@ -180,11 +167,7 @@
             attachServices(of: index, &core, machine, manifest)
             core.start(domain, wallClockSeconds: records.wallClockAtStart, machine)
             core.launch(domain, &machine)
-            var line = AuditLine()
-            line.text(record.name)
-            line.text(" was loaded, life ")
-            line.number(UInt64(generation))
-            say(line, about: domain)
+            say("\(record.name) was loaded, life \(generation)", about: domain)
         }
 
         /// Leaves a domain down that was to be made anew.
@@ -211,11 +194,9 @@
                     generation: core.domains[index].generation, kernel: nil, initrd: nil)
                 guard measure(event) else { return false }
             }
-            var line = AuditLine()
-            line.text(manifest.compartment(at: index).name)
-            line.text(isEnd ? " is ended by " : " is deployed by ")
-            line.text(manifest.compartment(at: Int(order.giver.number) - 1).name)
-            say(line, about: order.giver)
+            let name = manifest.compartment(at: index).name
+            let giver = manifest.compartment(at: Int(order.giver.number) - 1).name
+            say("\(name) is \(isEnd ? "ended" : "deployed") by \(giver)", about: order.giver)
             core.commit(order, &machine)
             return true
         }
@@ -238,10 +219,8 @@
         private mutating func say(
             _ text: StaticString, about domain: DomainID, _ manifest: borrowing SystemManifest
         ) {
-            var line = AuditLine()
-            line.text(manifest.compartment(at: Int(domain.number) - 1).name)
-            line.text(text)
-            say(line, about: domain)
+            let name = manifest.compartment(at: Int(domain.number) - 1).name
+            say("\(name)\(text)", about: domain)
         }
 
         /// Says something about a domain: on the console, and to the audit service.
@@ -255,10 +234,7 @@
             let now = machine.clock.now()
             for _ in 0..<32 {
                 guard let (line, domain) = audit.takeDropped(manifest, now: now) else { break }
-                machine.console.begin()
-                machine.console.text("audit: ")
-                machine.console.text(line.bytes)
-                machine.console.end()
+                machine.console.say("audit: \(line.bytes)")
                 core.recordLine(line.bytes, about: domain, &machine)
             }
             guard let line = audit.describe(denial, manifest) else { return }

@@ -124,23 +124,16 @@
             }
             core.continueReload(&machine)
             guard let report = core.takeReloadReport() else { return }
-            var line = AuditLine()
             switch report {
             case .refused(let refusal):
-                line.text("reload refused: ")
-                line.text(refusal.reason)
-                say(line, about: core.reload.caller)
+                say("reload refused: \(refusal.reason)", about: core.reload.caller)
             case .done:
                 takeManifest()
                 let manifest = manifestPlace.view()
-                line.text("policy ")
-                line.number(UInt64(core.policySequence))
-                line.text(" in force, system version ")
-                line.number(manifest.systemVersion)
-                line.text(", revoked: ")
-                line.number(UInt64(core.reload.revokedCount))
-                line.text(" in steps: ")
-                line.number(UInt64(core.reload.steps.count))
+                var line: AuditLine = "policy \(core.policySequence) in force, "
+                line.add("system version \(manifest.systemVersion), ")
+                line.add("revoked: \(core.reload.revokedCount) ")
+                line.add("in steps: \(core.reload.steps.count)")
                 say(line, about: core.reload.caller)
                 reportRevocations(manifest)
             }
@@ -164,14 +157,9 @@
         private mutating func reportRevocations(_ manifest: borrowing SystemManifest) {
             for index in 0..<Kernel.shownRevocations {
                 guard let revocation = core.reload.revocation(at: index) else { return }
-                var line = AuditLine()
-                line.text("revoked ")
-                line.text(revocation.name)
-                line.text(" ")
-                line.number(UInt64(revocation.number))
-                line.text(" of ")
+                var line: AuditLine = "revoked \(revocation.name) \(revocation.number) of "
                 audit.write(revocation.holder, manifest, &line)
-                line.text(" with ")
+                line.add(" with ")
                 audit.write(revocation.other, manifest, &line)
                 say(line, about: revocation.holder)
             }

@@ -6,7 +6,7 @@
     import SystemManifest
 
     /// Finds the processors that the system runs on: the one that boots, and of every other core
-    /// one. What they need is reserved; none is started.
+    /// one. What they need is reserved; none is started but the one that runs already.
     ///
     /// - Throws: `.machine`, `.arena`.
     func findProcessors(
@@ -25,15 +25,17 @@
             processors[next] = try makeProcessor(next, tables.identifiers[index], &memory)
             next += 1
         }
+        // The processor that runs already is one of them.
+        processors[0].start(common)
         return processors
     }
 
     private func makeProcessor(
         _ number: Int, _ identifier: UInt32, _ memory: inout BootMemory
     ) throws(StopReason) -> PhysicalProcessor {
-        do throws(BootFailure) {
-            return try PhysicalProcessor(number: number, identifier: identifier, &memory)
-        } catch { throw .machine(error) }
+        try onMachine { () throws(BootFailure) in
+            try PhysicalProcessor(number: number, identifier: identifier, &memory)
+        }
     }
 
     /// What a processor is given when it comes up.
@@ -57,10 +59,7 @@
             platform.processors[number] = starting.record
         }
         Trampoline.remove()
-        platform.console.begin()
-        platform.console.text("processors: ")
-        platform.console.number(UInt64(platform.processors.count))
-        platform.console.end()
+        platform.console.say("processors: \(platform.processors.count)")
     }
 
     /// Where a processor comes up: long mode, a stack of its own, interrupts off.

@@ -74,15 +74,11 @@
             case .goOn: break
             case .examine(let computation): hasExamined = computation.goOn()
             case .wait: Processor.waitForInterrupt()
-            case .end: finish(processor)
+            case .end:
+                SharedKernel.with { kernel in kernel.reportEnd() }
+                Processor.halt()
             }
         }
-    }
-
-    /// The first processor that finds nothing left to run says so; nothing happens after that.
-    private func finish(_ processor: Int) -> Never {
-        SharedKernel.with { kernel in kernel.reportEnd() }
-        Processor.halt()
     }
 
 #endif

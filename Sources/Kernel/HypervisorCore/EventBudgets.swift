@@ -40,6 +40,7 @@ public struct EventBudgets: ~Copyable {
 
     /// Sets a pair's budget from a rate, at least 1 and at most 1,000,000 events in a second; any
     /// other becomes the next of these.
+    @inline(never)
     public mutating func setRate(from sender: Int, to receiver: Int, perSecond rate: UInt64) {
         intervals[sender * domainCount + receiver] = 1_000_000_000 / min(max(rate, 1), 1_000_000)
     }

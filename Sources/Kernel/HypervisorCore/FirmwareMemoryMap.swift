@@ -37,7 +37,7 @@ public struct FirmwareMemoryMap: ~Escapable {
     /// none.
     ///
     /// - Complexity: the square of the number of descriptors, at most.
-    public func end(from start: UInt64, withLoader: Bool = false) -> UInt64 {
+    @inline(never) public func end(from start: UInt64, withLoader: Bool = false) -> UInt64 {
         var end = start
         for _ in 0..<max(1, bytes.count / descriptorSize) {
             let before = end

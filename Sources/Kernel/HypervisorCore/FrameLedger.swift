@@ -70,9 +70,7 @@ public struct FrameLedger: ~Copyable {
     ///
     /// - Returns: whether all are clear: nothing of what was in them is left.
     /// - Precondition: nobody uses them.
-    mutating func clear<M: Machine & ~Copyable>(
-        _ index: Int, limit: UInt64, _ machine: inout M
-    ) -> Bool {
+    mutating func clear(_ index: Int, limit: UInt64, _ machine: inout some Hardware) -> Bool {
         let entry = entries[index]
         // INVARIANT (in use): what others use is not cleared under their hands.
         precondition(entry.uses == 0, "memory is cleared that somebody uses")

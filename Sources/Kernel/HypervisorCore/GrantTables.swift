@@ -72,35 +72,6 @@ public struct GrantTables: ~Copyable {
     /// with, then that of those that write; `.max`: none.
     private var firstOfPair: ArenaTable<UInt32>
 
-    /// Reserves tables for `domainCount` domains, each of which can hold `handleCount` mappings. No
-    /// pair may map anything yet.
-    ///
-    /// - Throws: as `BootArena.reserve`.
-    public init(
-        domainCount: Int, handleCount: Int, arena: inout BootArena
-    ) throws(BootArenaError) {
-        let active = try arena.reserve(
-            count: domainCount * GrantTables.referenceCount, repeating: ActiveGrant())
-        var mappings = try arena.reserve(
-            count: domainCount * handleCount, repeating: GrantMapping())
-        let firstFree = try arena.reserve(count: domainCount, repeating: UInt32(0))
-        let used = try arena.reserve(count: domainCount * domainCount, repeating: UInt32(0))
-        let quotas = try arena.reserve(count: domainCount * domainCount, repeating: UInt32(0))
-        let firstOfPair = try arena.reserve(
-            count: 2 * domainCount * domainCount, repeating: UInt32.max)
-        for index in mappings.indices {
-            mappings[index].nextFree = UInt32(index % max(handleCount, 1) + 1)
-        }
-        self.domainCount = domainCount
-        self.handleCount = handleCount
-        self.active = active
-        self.mappings = mappings
-        self.firstFree = firstFree
-        self.used = used
-        self.quotas = quotas
-        self.firstOfPair = firstOfPair
-    }
-
     /// The arena that the tables take at most, in bytes.
     public static func arenaSizeInBytes(domainCount: Int, handleCount: Int) -> Int {
         domainCount * referenceCount * MemoryLayout<ActiveGrant>.stride
@@ -169,7 +140,7 @@ public struct GrantTables: ~Copyable {
     }
 
     /// A mapping is no longer one of `grantor`'s frame.
-    mutating func uncount(_ grantee: Int, _ handle: UInt32, grantor: Int) {
+    @inline(never) mutating func uncount(_ grantee: Int, _ handle: UInt32, grantor: Int) {
         let index = pair(grantee, grantor)
         if used[index] > 0 { used[index] -= 1 }
         unlink(grantee, handle, grantor: grantor)
@@ -216,5 +187,28 @@ public struct GrantTables: ~Copyable {
         }
         mappings[index].next = .max
         mappings[index].previous = .max
+    }
+}
+
+extension GrantTables {
+    /// Reserves tables for `domainCount` domains, each of which can hold `handleCount` mappings. No
+    /// pair may map anything yet.
+    ///
+    /// - Throws: as `BootArena.reserve`.
+    public init(
+        domainCount count: Int, handleCount: Int, arena: inout BootArena
+    ) throws(BootArenaError) {
+        let active = count * GrantTables.referenceCount
+        self.init(
+            domainCount: count, handleCount: handleCount,
+            active: try arena.reserve(count: active, repeating: ActiveGrant()),
+            mappings: try arena.reserve(count: count * handleCount, repeating: GrantMapping()),
+            firstFree: try arena.reserve(count: count, repeating: 0),
+            used: try arena.reserve(count: count * count, repeating: 0),
+            quotas: try arena.reserve(count: count * count, repeating: 0),
+            firstOfPair: try arena.reserve(count: 2 * count * count, repeating: .max))
+        for index in mappings.indices {
+            mappings[index].nextFree = UInt32(index % max(handleCount, 1) + 1)
+        }
     }
 }

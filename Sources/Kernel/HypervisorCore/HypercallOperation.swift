@@ -2,23 +2,28 @@ public import PolicyDatabase
 
 /// Every operation that the hypervisor knows. What is not here does not exist for a guest.
 ///
-/// The rows are those of `docs/abi/hypercalls.md`, in its order.
-public enum HypercallOperation: Equatable {
-    case version, features, extraVersion
-    case addToPhysmap, memoryMap
-    case setParameter, getParameter
-    case registerVCPUInfo, registerRunstateArea, isUp, vmAssist
-    case setSingleshotTimer, stopSingleshotTimer, stopPeriodicTimer, setTimer
-    case yield, block, poll, shutdown
-    case consoleWrite, consoleRead
-    case bindVIRQ, bindIPI, close, unmask, bindVCPU
-    case allocUnbound, bindInterdomain, send, status
-    case initControl, expandArray, setPriority
-    case mapGrant, unmapGrant, copyGrant
-    case setUpGrantTable, queryGrantSize, setGrantVersion
-    case domainControl, accessQuery, readRecords, loadPolicy, listRevoked, readManifest
+/// The value is the call's number, as Xen's public `xen.h` has it (`__HYPERVISOR_…`), and in the
+/// low byte the sub-operation's, as the call's own header has it; of `xsm_op`, whose structure
+/// begins with the command, Casemate's own commands (`0x43534d…`) have bit 7.
+public enum HypercallOperation: UInt16 {
+    case addToPhysmap = 0x0c07, memoryMap = 0x0c09
+    case setTimer = 0x0f00
+    case version = 0x1100, extraVersion = 0x1101, features = 0x1106
+    case consoleWrite = 0x1200, consoleRead = 0x1201
+    case mapGrant = 0x1400, unmapGrant = 0x1401, setUpGrantTable = 0x1402, copyGrant = 0x1405
+    case queryGrantSize = 0x1406, setGrantVersion = 0x1408
+    case vmAssist = 0x1500
+    case isUp = 0x1803, registerRunstateArea = 0x1805, stopPeriodicTimer = 0x1807
+    case setSingleshotTimer = 0x1808, stopSingleshotTimer = 0x1809, registerVCPUInfo = 0x180a
+    case loadPolicy = 0x1b01, accessQuery = 0x1b06, listRevoked = 0x1b81, readManifest = 0x1b82
+    case yield = 0x1d00, block = 0x1d01, shutdown = 0x1d02, poll = 0x1d03
+    case bindInterdomain = 0x2000, bindVIRQ = 0x2001, close = 0x2003, send = 0x2004
+    case status = 0x2005, allocUnbound = 0x2006, bindIPI = 0x2007, bindVCPU = 0x2008
+    case unmask = 0x2009, initControl = 0x200b, expandArray = 0x200c, setPriority = 0x200d
+    case setParameter = 0x2200, getParameter = 0x2201
+    case readRecords = 0x2300, domainControl = 0x2400
 
-    /// The numbers of Xen's public `xen.h` (`__HYPERVISOR_…`) and of each call's own header.
+    /// Finds the operation of a call.
     ///
     /// - Parameters:
     ///   - call: the hypercall's number, from RAX.
@@ -26,101 +31,17 @@ public enum HypercallOperation: Equatable {
     ///     `xsm_op` the command that the structure begins with.
     /// - Returns: nil for every operation that the hypervisor does not know.
     public static func decode(call: UInt64, subOperation: UInt64) -> HypercallOperation? {
+        guard call < 64 else { return nil }
+        var number = subOperation
         switch call {
-        case 12: subOperation == 7 ? .addToPhysmap : subOperation == 9 ? .memoryMap : nil
-        case 15: .setTimer
-        case 17: versionOperation(subOperation)
-        case 18: subOperation == 0 ? .consoleWrite : subOperation == 1 ? .consoleRead : nil
-        case 20: grantOperation(subOperation)
-        case 21: .vmAssist
-        case 24: vcpuOperation(subOperation)
-        case 27: securityOperation(subOperation)
-        case 29: scheduleOperation(subOperation)
-        case 32: eventChannelOperation(subOperation)
-        case 34: hvmOperation(subOperation)
-        case 35: .readRecords
-        case 36: .domainControl
-        default: nil
+        // `set_timer_op`, `vm_assist`, `sysctl` and `domctl` name none here.
+        case 15, 21, 35, 36: number = 0
+        case 27 where number >> 7 == 0x4353_4d00 >> 7: number = number & 0x7f | 0x80
+        case 27 where number >= 0x80: return nil
+        default: break
         }
-    }
-
-    private static func securityOperation(_ number: UInt64) -> HypercallOperation? {
-        switch number {
-        case 1: .loadPolicy
-        case 6: .accessQuery
-        case 0x4353_4d01: .listRevoked
-        case 0x4353_4d02: .readManifest
-        default: nil
-        }
-    }
-
-    private static func versionOperation(_ number: UInt64) -> HypercallOperation? {
-        switch number {
-        case 0: .version
-        case 1: .extraVersion
-        case 6: .features
-        default: nil
-        }
-    }
-
-    private static func grantOperation(_ number: UInt64) -> HypercallOperation? {
-        switch number {
-        case 0: .mapGrant
-        case 1: .unmapGrant
-        case 2: .setUpGrantTable
-        case 5: .copyGrant
-        case 6: .queryGrantSize
-        case 8: .setGrantVersion
-        default: nil
-        }
-    }
-
-    private static func vcpuOperation(_ number: UInt64) -> HypercallOperation? {
-        switch number {
-        case 3: .isUp
-        case 5: .registerRunstateArea
-        case 7: .stopPeriodicTimer
-        case 8: .setSingleshotTimer
-        case 9: .stopSingleshotTimer
-        case 10: .registerVCPUInfo
-        default: nil
-        }
-    }
-
-    private static func scheduleOperation(_ number: UInt64) -> HypercallOperation? {
-        switch number {
-        case 0: .yield
-        case 1: .block
-        case 2: .shutdown
-        case 3: .poll
-        default: nil
-        }
-    }
-
-    private static func eventChannelOperation(_ number: UInt64) -> HypercallOperation? {
-        switch number {
-        case 0: .bindInterdomain
-        case 1: .bindVIRQ
-        case 3: .close
-        case 4: .send
-        case 5: .status
-        case 6: .allocUnbound
-        case 7: .bindIPI
-        case 8: .bindVCPU
-        case 9: .unmask
-        case 11: .initControl
-        case 12: .expandArray
-        case 13: .setPriority
-        default: nil
-        }
-    }
-
-    private static func hvmOperation(_ number: UInt64) -> HypercallOperation? {
-        switch number {
-        case 0: .setParameter
-        case 1: .getParameter
-        default: nil
-        }
+        guard number < 256 else { return nil }
+        return HypercallOperation(rawValue: UInt16(call << 8 | number))
     }
 
     /// Whether 32-bit code can ask for it: its structures have the same layout there, or one that

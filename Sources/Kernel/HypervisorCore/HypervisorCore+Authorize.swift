@@ -7,8 +7,8 @@ extension HypervisorCore {
     /// and grants pass here and are decided when their arguments are known.
     ///
     /// - Throws: `.notPermitted`; a record of the denial was made.
-    func authorize<M: Machine & ~Copyable>(
-        _ operation: HypercallOperation, caller: DomainID, machine: inout M
+    func authorize(
+        _ operation: HypercallOperation, caller: DomainID, machine: inout some Hardware
     ) throws(XenError) {
         let label = domains[callerIndex(caller)].label
         switch operation.requirement {
@@ -32,17 +32,13 @@ extension HypervisorCore {
     /// tells the caller which it was.
     ///
     /// - Throws: `.notPermitted`; a record of the denial was made.
-    func authorizeEnd<M: Machine & ~Copyable>(
+    func authorizeEnd(
         of caller: DomainID, to remote: DomainID, _ operation: HypercallOperation,
-        _ machine: inout M
+        _ machine: inout some Hardware
     ) throws(XenError) {
         let label = domains[callerIndex(caller)].label
         guard let remoteIndex = index(of: remote) else {
-            machine.audit(
-                Denial(
-                    source: caller, target: remote, permission: EventPermission.create,
-                    operation: operation.name))
-            throw .notPermitted
+            throw refuse(EventPermission.create, caller, remote, operation, &machine)
         }
         let remoteLabel = domains[remoteIndex].label
         let end = monitor.eventLabel(source: label, target: remoteLabel)
@@ -58,9 +54,9 @@ extension HypervisorCore {
     /// - Parameter remote: the other domain, or the hypervisor.
     /// - Throws: `.notPermitted`; a record of the denial was made.
     @inline(never)
-    func authorizeUse<M: Machine & ~Copyable>(
+    func authorizeUse(
         of remote: DomainID, _ permission: Permission, _ caller: DomainID,
-        _ operation: HypercallOperation, _ machine: inout M
+        _ operation: HypercallOperation, _ machine: inout some Hardware
     ) throws(XenError) {
         let label = domains[callerIndex(caller)].label
         let remoteLabel: SecurityID
@@ -76,9 +72,9 @@ extension HypervisorCore {
 
     /// Refuses something whatever the policy says, and makes the record of a denial.
     @inline(never)
-    func refuse<M: Machine & ~Copyable>(
+    func refuse(
         _ permission: Permission, _ caller: DomainID, _ reached: DomainID,
-        _ operation: HypercallOperation, _ machine: inout M
+        _ operation: HypercallOperation, _ machine: inout some Hardware
     ) -> XenError {
         machine.audit(
             Denial(
@@ -88,20 +84,11 @@ extension HypervisorCore {
     }
 
     /// One decision, with its audit record when it is a denial.
-    func authorize<M: Machine & ~Copyable>(
-        _ source: SecurityID, _ target: SecurityID, _ permission: Permission,
-        _ caller: DomainID, _ reached: DomainID, _ operation: HypercallOperation,
-        _ machine: inout M
+    func authorize(
+        _ source: SecurityID, _ target: SecurityID, _ permission: Permission, _ caller: DomainID,
+        _ reached: DomainID, _ operation: HypercallOperation, _ machine: inout some Hardware
     ) throws(XenError) {
-        switch monitor.decide(source: source, target: target, permission: permission) {
-        case .allowed:
-            return
-        case .denied:
-            machine.audit(
-                Denial(
-                    source: caller, target: reached, permission: permission,
-                    operation: operation.name))
-            throw .notPermitted
-        }
+        guard monitor.decide(source: source, target: target, permission: permission) == .allowed
+        else { throw refuse(permission, caller, reached, operation, &machine) }
     }
 }

@@ -8,9 +8,7 @@ import ReferenceMonitor
 /// - Trust: every index in it is the guest's allegation, used modulo the ring's size.
 extension HypervisorCore {
     /// Passes on what the guest has written to its ring, at most one ring full.
-    mutating func drainConsole<M: Machine & ~Copyable>(
-        _ domain: DomainID, _ machine: inout M
-    ) {
+    mutating func drainConsole(_ domain: DomainID, _ machine: inout some Hardware) {
         guard let index = index(of: domain) else { return }
         let ring = domains[index].consoleRing
         let producer = machine.load32(ring, offset: 3084)
@@ -34,8 +32,8 @@ extension HypervisorCore {
     /// Offers one byte of input to the domain's console.
     ///
     /// - Returns: false when its ring is full, or the domain does not run; the byte was not taken.
-    public mutating func consoleInput<M: Machine & ~Copyable>(
-        _ byte: UInt8, to domain: DomainID, machine: inout M
+    public mutating func consoleInput(
+        _ byte: UInt8, to domain: DomainID, machine: inout some Hardware
     ) -> Bool {
         guard let index = index(of: domain), domains[index].life == .running,
             domains[index].plan.hasConsole
@@ -55,20 +53,17 @@ extension HypervisorCore {
     /// `CONSOLEIO_write`: writes to the console without the ring.
     ///
     /// - Throws: `.badAddress`; what came before the bad address was written.
-    /// - Returns: 0.
-    func consoleWrite<M: Machine & ~Copyable>(
-        count: UInt64, _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: inout M
-    ) throws(XenError) -> Int64 {
-        var remaining = Int(truncatingIfNeeded: min(count, 4096))
-        var position = address.value
+    func consoleWrite(_ call: Call, _ machine: inout some Hardware) throws(XenError) {
+        var remaining = Int(truncatingIfNeeded: min(call.second, 4096))
+        var position = call.address.value
         while remaining > 0 {
             let size = min(remaining, GuestBytes.capacity)
-            let bytes = try arguments(GuestVirtualAddress(position), size, caller, machine)
-            for index in 0..<size { machine.consoleOutput(caller, bytes[index]) }
+            let place = GuestVirtualAddress(position)
+            let bytes = try machine.arguments(of: call.caller, at: place, count: size)
+            for index in 0..<size { machine.consoleOutput(call.caller, bytes[index]) }
             remaining -= size
             // WRAPS: an address past the end is not mapped, and refused by the next copy.
             position &+= UInt64(size)
         }
-        return 0
     }
 }

@@ -35,29 +35,26 @@ extension HypervisorCore {
     /// Offers one typed byte to the console service.
     ///
     /// - Returns: false when it has not asked for the last 256 yet; the byte was not taken.
-    public mutating func offerTyped<M: Machine & ~Copyable>(
-        _ byte: UInt8, _ machine: inout M
-    ) -> Bool {
+    public mutating func offerTyped(_ byte: UInt8, _ machine: inout some Hardware) -> Bool {
         guard let service = consoleService, typedInput.append(byte) else { return false }
         let port = virtualInterruptPort(VirtualInterrupt.console, of: service, cpu: 0)
         if let port { setPending(service, port, &machine) }
         return true
     }
 
-    /// `CONSOLEIO_read`: takes what was typed, at most `count` bytes of it.
+    /// `CONSOLEIO_read`: takes what was typed, at most as many bytes of it as it says.
     ///
     /// - Throws: `.badAddress`; what was typed is then kept.
     /// - Returns: how many bytes it was.
-    mutating func consoleRead<M: Machine & ~Copyable>(
-        count: UInt64, _ address: GuestVirtualAddress, _ caller: DomainID,
-        _ machine: borrowing M
+    mutating func consoleRead(
+        _ call: Call, _ machine: borrowing some Hardware
     ) throws(XenError) -> Int64 {
         var rest = typedInput
-        let wanted = min(UInt64(GuestBytes.capacity), min(count, UInt64(rest.waiting)))
+        let wanted = min(UInt64(GuestBytes.capacity), min(call.second, UInt64(rest.waiting)))
         var bytes = GuestBytes(count: Int(wanted))
         for index in 0..<Int(wanted) { bytes[index] = rest.take() ?? 0 }
         guard wanted > 0 else { return 0 }
-        try answer(bytes, address, caller, machine)
+        try call.answer(bytes, machine)
         typedInput = rest
         return Int64(wanted)
     }
@@ -68,8 +65,8 @@ extension HypervisorCore {
     ///
     /// - Throws: `.invalidArgument` for another interrupt than those of `VirtualInterrupt`, or
     ///   another processor than the first; `.notPermitted`.
-    func authorizeVirtualInterrupt<M: Machine & ~Copyable>(
-        _ number: UInt32, cpu: Int, _ caller: DomainID, _ machine: inout M
+    func authorizeVirtualInterrupt(
+        _ number: UInt32, cpu: Int, _ caller: DomainID, _ machine: inout some Hardware
     ) throws(XenError) {
         let permission: Permission
         switch number {

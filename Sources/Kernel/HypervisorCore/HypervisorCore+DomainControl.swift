@@ -21,28 +21,24 @@ extension HypervisorCore {
     ///   command.
     /// - Throws: `.badAddress`; `.unknownOperation` for another command or version;
     ///   `.notPermitted` when the policy refuses, or there is no such domain; else as the command.
-    mutating func domainControl<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: inout M
-    ) throws(XenError) -> Int64 {
-        let request = try arguments(address, 16, caller, machine)
+    mutating func domainControl(_ call: Call, _ machine: inout some Hardware) throws(XenError) {
+        let request = try call.arguments(16, machine)
         guard request.u32(at: 4) == 0x15 else { throw .unknownOperation }
-        let subject = resolve(request.u16(at: 8), caller)
+        let subject = resolve(request.u16(at: 8), call.caller)
         switch request.u32(at: 0) {
         case 2:
             let found = try authorizeControl(
-                of: subject, DomainPermission.destroy, "XEN_DOMCTL_destroydomain", caller,
-                &machine)
-            return try order(.nothing, found, caller)
+                of: subject, DomainPermission.destroy, "XEN_DOMCTL_destroydomain", call, &machine)
+            try order(.nothing, found, call)
         case 4:
             let found = try authorizeControl(
-                of: subject, DomainPermission.unpause, "XEN_DOMCTL_unpausedomain", caller,
-                &machine)
-            return try order(.deploy, found, caller)
+                of: subject, DomainPermission.unpause, "XEN_DOMCTL_unpausedomain", call, &machine)
+            try order(.deploy, found, call)
         case 5:
+            let name = HypercallOperation.domainControl.name
             let found = try authorizeControl(
-                of: subject, DomainPermission.getdomaininfo, HypercallOperation.domainControl.name,
-                caller, &machine)
-            return try answerDomainInfo(found, address, caller, machine)
+                of: subject, DomainPermission.getdomaininfo, name, call, &machine)
+            try answerDomainInfo(found, call, machine)
         default: throw .unknownOperation
         }
     }
@@ -50,11 +46,11 @@ extension HypervisorCore {
     /// A domain that does not exist is refused as one that the policy forbids.
     ///
     /// - Returns: the domain's index.
-    private func authorizeControl<M: Machine & ~Copyable>(
-        of subject: DomainID, _ permission: Permission, _ name: StaticString, _ caller: DomainID,
-        _ machine: inout M
+    private func authorizeControl(
+        of subject: DomainID, _ permission: Permission, _ name: StaticString, _ call: Call,
+        _ machine: inout some Hardware
     ) throws(XenError) -> Int {
-        let source = domains[callerIndex(caller)].label
+        let source = domains[callerIndex(call.caller)].label
         if let found = index(of: subject),
             monitor.decide(
                 source: source, target: domains[found].label, permission: permission) == .allowed
@@ -62,7 +58,7 @@ extension HypervisorCore {
             return found
         }
         machine.audit(
-            Denial(source: caller, target: subject, permission: permission, operation: name))
+            Denial(source: call.caller, target: subject, permission: permission, operation: name))
         throw .notPermitted
     }
 
@@ -71,15 +67,14 @@ extension HypervisorCore {
     ///
     /// - Throws: `.invalidArgument` when the order does not fit what the domain is.
     private mutating func order(
-        _ sequel: Domain.Sequel, _ index: Int, _ caller: DomainID
-    ) throws(XenError) -> Int64 {
+        _ sequel: Domain.Sequel, _ index: Int, _ call: Call
+    ) throws(XenError) {
         let life = domains[index].life
         let fits =
             sequel == .deploy
             ? life == .absent : life == .running || life.hasStopped && life != .destroyed
         guard fits else { throw .invalidArgument }
-        orders = LifeOrder(domain: domains[index].id, giver: caller, sequel: sequel)
-        return 0
+        orders = LifeOrder(domain: domains[index].id, giver: call.caller, sequel: sequel)
     }
 
     /// Takes the order that the last call gave.
@@ -91,7 +86,7 @@ extension HypervisorCore {
 
     /// Does what was ordered: a domain that is to end stops now, one that is to start begins to be
     /// made anew.
-    public mutating func commit<M: Machine & ~Copyable>(_ order: LifeOrder, _ machine: inout M) {
+    public mutating func commit(_ order: LifeOrder, _ machine: inout some Hardware) {
         guard let index = index(of: order.domain) else { return }
         if order.sequel == .nothing {
             stop(index, .destroyed)
@@ -106,10 +101,10 @@ extension HypervisorCore {
     ///   bytes, `u32 nr_online_vcpus` at 80, `u32 max_vcpu_id`, `u32 ssidref`, `u8[16] handle` at
     ///   92, whose first four bytes are the domain's generation.
     /// - Throws: `.badAddress`.
-    private func answerDomainInfo<M: Machine & ~Copyable>(
-        _ found: Int, _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        var request = try arguments(address, 108, caller, machine)
+    private func answerDomainInfo(
+        _ found: Int, _ call: Call, _ machine: borrowing some Hardware
+    ) throws(XenError) {
+        var request = try call.arguments(108, machine)
         for offset in 16..<108 { request[offset] = 0 }
         request.set(u16: domains[found].id.number, at: 16)
         request.set(u32: informationFlags(domains[found].life), at: 20)
@@ -117,8 +112,7 @@ extension HypervisorCore {
         request.set(u32: UInt32(domains[found].cpuCount - 1), at: 84)
         request.set(u32: UInt32(domains[found].label.index) + 1, at: 88)
         request.set(u32: domains[found].generation, at: 92)
-        try answer(request, address, caller, machine)
-        return 0
+        try call.answer(request, machine)
     }
 
     /// `XEN_DOMINF_hvm_guest` (bit 1), `_dying` (0), `_shutdown` (2) with its reason from bit 16,

@@ -13,33 +13,30 @@ extension HypervisorCore {
     /// - Throws: `.badAddress`; `.notFound` for a processor that does not exist; `.invalidArgument`
     ///   when it has a block already, or the block leaves its frame, is not aligned to 8 bytes, or
     ///   is not the caller's memory. Nothing changed then.
-    mutating func initializeControl<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        var request = try arguments(address, 24, caller, machine)
-        let index = callerIndex(caller)
+    mutating func initializeControl(
+        _ call: Call, _ machine: borrowing some Hardware
+    ) throws(XenError) {
+        var request = try call.arguments(24, machine)
+        let index = callerIndex(call.caller)
         let (offset, cpu) = (request.u32(at: 8), request.u32(at: 12))
         guard cpu < UInt32(domains[index].cpuCount) else { throw .notFound }
         guard offset <= 4096 - EventQueues.controlBlockSize, offset % 8 == 0,
             domains[index].queues.processors[Int(cpu)].control == nil,
             let frame = machine.ownedFrame(
-                of: caller, at: GuestFrame(number: request.u64(at: 0)))
+                of: call.caller, at: GuestFrame(number: request.u64(at: 0)))
         else { throw .invalidArgument }
         request.set(u32: UInt32(EventQueues.linkBits), at: 16)
         if machine.omits(.controlBlockLast) {
             domains[index].queues.processors[Int(cpu)].control = frame
         }
-        try answer(request, address, caller, machine)
+        try call.answer(request, machine)
         if !domains[index].queues.isActive { changeToQueues(index, machine) }
         domains[index].queues.processors[Int(cpu)].control = frame
         domains[index].queues.processors[Int(cpu)].offset = Int(offset)
-        return 0
     }
 
     /// Changes a domain over; what is pending at its ports is rung when they have words.
-    private mutating func changeToQueues<M: Machine & ~Copyable>(
-        _ index: Int, _ machine: borrowing M
-    ) {
+    private mutating func changeToQueues(_ index: Int, _ machine: borrowing some Hardware) {
         domains[index].queues.early = machine.load64(domains[index].sharedInfo, offset: 2048)
         domains[index].queues.isActive = true
         guard machine.omits(.keepPortsValid) else { return }
@@ -52,26 +49,23 @@ extension HypervisorCore {
     /// - Layout: `u64 array_gfn`.
     /// - Throws: `.badAddress`; `.notSupported` before `init_control`; `.noSpace` for a second
     ///   frame; `.invalidArgument` when it is not the caller's memory. Nothing changed then.
-    mutating func expandArray<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: inout M
-    ) throws(XenError) -> Int64 {
-        let request = try arguments(address, 8, caller, machine)
-        let index = callerIndex(caller)
+    mutating func expandArray(_ call: Call, _ machine: inout some Hardware) throws(XenError) {
+        let request = try call.arguments(8, machine)
+        let index = callerIndex(call.caller)
         guard domains[index].queues.isActive || machine.omits(.requireQueues) else {
             throw .notSupported
         }
         guard domains[index].queues.words == nil else { throw .noSpace }
         let place = GuestFrame(number: request.u64(at: 0))
-        guard let frame = machine.ownedFrame(of: caller, at: place) else {
+        guard let frame = machine.ownedFrame(of: call.caller, at: place) else {
             throw .invalidArgument
         }
         domains[index].queues.words = frame
         let early = domains[index].queues.early
         domains[index].queues.early = 0
         for number in 1..<UInt32(Domain.portCount) where early >> UInt64(number) & 1 == 1 {
-            setPending(caller, EventChannelPort(number: number), &machine)
+            setPending(call.caller, EventChannelPort(number: number), &machine)
         }
-        return 0
     }
 
     /// `EVTCHNOP_set_priority`: the port joins another queue of its processor from now on.
@@ -79,24 +73,21 @@ extension HypervisorCore {
     /// - Layout: `u32 port`, `u32 priority`, 0 highest to 15.
     /// - Throws: `.badAddress`; `.notSupported` before `init_control`; `.invalidArgument` for a
     ///   port not in use or another priority. Nothing changed then.
-    mutating func setPriority<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        let request = try arguments(address, 8, caller, machine)
-        let index = callerIndex(caller)
+    mutating func setPriority(_ call: Call, _ machine: borrowing some Hardware) throws(XenError) {
+        let request = try call.arguments(8, machine)
+        let index = callerIndex(call.caller)
         guard domains[index].queues.isActive else { throw .notSupported }
         let (number, priority) = (request.u32(at: 0), request.u32(at: 4))
-        _ = try usedChannel(caller, number)
+        _ = try usedChannel(call.caller, number)
         guard priority < UInt32(EventQueues.priorityCount) else { throw .invalidArgument }
         domains[index].queues.priorities[Int(number)] = UInt8(truncatingIfNeeded: priority)
-        return 0
     }
 
     // MARK: Words
 
     /// Where a port's word is; nil: the guest has given none.
-    private func wordPlace<M: Machine & ~Copyable>(
-        _ index: Int, _ port: Int, _ machine: borrowing M
+    private func wordPlace(
+        _ index: Int, _ port: Int, _ machine: borrowing some Hardware
     ) -> (frame: MachineFrame, offset: Int)? {
         guard let frame = domains[index].queues.words else {
             return machine.omits(.requireEventWord) ? (domains[index].sharedInfo, port * 4) : nil
@@ -107,9 +98,9 @@ extension HypervisorCore {
     /// Sets or clears a bit of a word, atomically.
     ///
     /// - Returns: what it was.
-    private func setBit<M: Machine & ~Copyable>(
+    private func setBit(
         _ place: (frame: MachineFrame, offset: Int), _ bit: Int, to value: Bool,
-        _ machine: borrowing M
+        _ machine: borrowing some Hardware
     ) -> Bool {
         // Two words of 32 bits lie in one of 64.
         let (offset, bit) = (place.offset & ~7, bit + (place.offset & 4) * 8)
@@ -118,16 +109,14 @@ extension HypervisorCore {
             : machine.testAndClearBit(place.frame, offset: offset, bit: bit)
     }
 
-    private func hasBit<M: Machine & ~Copyable>(
-        _ place: (frame: MachineFrame, offset: Int), _ bit: Int, _ machine: borrowing M
+    private func hasBit(
+        _ place: (frame: MachineFrame, offset: Int), _ bit: Int, _ machine: borrowing some Hardware
     ) -> Bool {
         machine.load32(place.frame, offset: place.offset) >> UInt32(bit) & 1 == 1
     }
 
     /// Whether a port's word says that it is pending.
-    func isQueuedPending<M: Machine & ~Copyable>(
-        _ index: Int, _ port: Int, _ machine: borrowing M
-    ) -> Bool {
+    func isQueuedPending(_ index: Int, _ port: Int, _ machine: borrowing some Hardware) -> Bool {
         guard let place = wordPlace(index, port, machine) else {
             return domains[index].queues.early >> UInt64(port) & 1 == 1
         }
@@ -135,9 +124,7 @@ extension HypervisorCore {
     }
 
     /// Forgets that a port was rung. A word that is linked stays so: the guest takes it out.
-    mutating func clearQueued<M: Machine & ~Copyable>(
-        _ index: Int, _ port: Int, _ machine: borrowing M
-    ) {
+    mutating func clearQueued(_ index: Int, _ port: Int, _ machine: borrowing some Hardware) {
         domains[index].queues.early &= ~(1 << UInt64(port))
         domains[index].queues.priorities[port] = EventQueues.usualPriority
         guard let place = wordPlace(index, port, machine) else { return }
@@ -147,8 +134,8 @@ extension HypervisorCore {
     /// Marks a port as pending and, unless it is masked, links it into its queue.
     ///
     /// - Returns: whether it was pending before.
-    mutating func ringQueued<M: Machine & ~Copyable>(
-        _ index: Int, _ port: Int, _ machine: borrowing M
+    mutating func ringQueued(
+        _ index: Int, _ port: Int, _ machine: borrowing some Hardware
     ) -> Bool {
         guard let place = wordPlace(index, port, machine) else {
             let was = domains[index].queues.early >> UInt64(port) & 1 == 1
@@ -162,9 +149,7 @@ extension HypervisorCore {
     }
 
     /// Takes the mask off a port and, if it is pending, links it into its queue.
-    mutating func unmaskQueued<M: Machine & ~Copyable>(
-        _ index: Int, _ port: Int, _ machine: borrowing M
-    ) {
+    mutating func unmaskQueued(_ index: Int, _ port: Int, _ machine: borrowing some Hardware) {
         guard let place = wordPlace(index, port, machine) else { return }
         _ = setBit(place, EventWord.masked, to: false, machine)
         if hasBit(place, EventWord.pending, machine) { linkQueued(index, port, place, machine) }
@@ -172,9 +157,9 @@ extension HypervisorCore {
 
     /// Links a word at the end of its queue, unless it is masked or linked, and tells the processor
     /// when its queue was empty.
-    private mutating func linkQueued<M: Machine & ~Copyable>(
+    private mutating func linkQueued(
         _ index: Int, _ port: Int, _ place: (frame: MachineFrame, offset: Int),
-        _ machine: borrowing M
+        _ machine: borrowing some Hardware
     ) {
         let cpu = domains[index].channels[port].cpu
         let isMasked = hasBit(place, EventWord.masked, machine) && !machine.omits(.respectMask)
@@ -216,8 +201,9 @@ extension HypervisorCore {
     ///
     /// - Returns: false when it is not, or the guest does not leave it alone: then the queue starts
     ///   anew.
-    private func setLink<M: Machine & ~Copyable>(
-        _ place: (frame: MachineFrame, offset: Int), to port: UInt32, _ machine: borrowing M
+    private func setLink(
+        _ place: (frame: MachineFrame, offset: Int), to port: UInt32,
+        _ machine: borrowing some Hardware
     ) -> Bool {
         var word = machine.load32(place.frame, offset: place.offset)
         for _ in 0..<EventQueues.retryLimit {

@@ -10,13 +10,13 @@ extension HypervisorCore {
     ///   `u16 offset`; `u16 len` at 32, `u16 flags` at 34 (bit 0: source is a reference, bit 1:
     ///   dest is), then [hypervisor] `s16 status` at 36.
     /// - Throws: `.badAddress`; the requests before it are done, and perhaps its own.
-    mutating func copyGrants<M: Machine & ~Copyable>(
-        _ batch: GrantBatch, _ caller: DomainID, _ machine: inout M
+    mutating func copyGrants(
+        _ batch: GrantBatch, _ caller: DomainID, _ machine: inout some Hardware
     ) throws(XenError) -> HypercallResult {
         let share = batch.share(machine)
         for number in 0..<share {
             let place = batch.place(number, size: 40)
-            let request = try arguments(place, 40, caller, machine)
+            let request = try machine.arguments(of: caller, at: place, count: 40)
             var status = GrantStatus.okay
             do throws(GrantStatus) {
                 try copy(request, caller, &machine)
@@ -24,7 +24,7 @@ extension HypervisorCore {
             var bytes = GuestBytes(count: 2)
             bytes.set(u16: UInt16(bitPattern: status.rawValue), at: 0)
             // WRAPS: as in `place`.
-            try answer(bytes, GuestVirtualAddress(place.value &+ 36), caller, machine)
+            try machine.answer(caller, at: GuestVirtualAddress(place.value &+ 36), bytes)
         }
         return batch.result(done: share, size: 40, machine)
     }
@@ -42,8 +42,8 @@ extension HypervisorCore {
     /// - Throws: `.badCopyArgument` when the bytes leave a page; `.generalError` for a flag that
     ///   does not exist; `.permissionDenied` for a frame of another domain, or by policy; else as
     ///   `acquire`. Nothing was copied then.
-    private mutating func copy<M: Machine & ~Copyable>(
-        _ request: GuestBytes, _ caller: DomainID, _ machine: inout M
+    private mutating func copy(
+        _ request: GuestBytes, _ caller: DomainID, _ machine: inout some Hardware
     ) throws(GrantStatus) {
         let flags = request.u16(at: 34)
         guard flags & ~3 == 0 else { throw .generalError }
@@ -87,8 +87,8 @@ extension HypervisorCore {
 
     /// Bytes go from the source to the caller, and from the caller to the target: what a third
     /// domain could do with two channels, it may do with one copy, and no more.
-    private func authorizeEnds<M: Machine & ~Copyable>(
-        _ source: CopyEnd, _ target: CopyEnd, _ caller: DomainID, _ machine: inout M
+    private func authorizeEnds(
+        _ source: CopyEnd, _ target: CopyEnd, _ caller: DomainID, _ machine: inout some Hardware
     ) throws(GrantStatus) {
         if source.isReference {
             try authorizeCopy(from: source.domain, to: caller, caller, &machine)
@@ -108,8 +108,8 @@ extension HypervisorCore {
         let use: GrantUse?
     }
 
-    private mutating func acquire<M: Machine & ~Copyable>(
-        _ end: CopyEnd, _ caller: DomainID, writing: Bool, _ machine: inout M
+    private mutating func acquire(
+        _ end: CopyEnd, _ caller: DomainID, writing: Bool, _ machine: inout some Hardware
     ) throws(GrantStatus) -> CopyFrame {
         guard end.isReference else {
             let place = GuestFrame(number: end.number)

@@ -5,41 +5,25 @@ import ReferenceMonitor
 /// there
 /// before the guest starts.
 extension HypervisorCore {
-    /// The operations of `grant_table_op` on the caller's own table.
-    ///
-    /// - Throws: `.invalidArgument` when it is not one request; else as the operation.
-    func grantTableOperation<M: Machine & ~Copyable>(
-        _ operation: HypercallOperation, _ address: GuestVirtualAddress, _ count: UInt64,
-        _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        guard count == 1 else { throw .invalidArgument }
-        switch operation {
-        case .setUpGrantTable: return try setUpGrantTable(address, caller, machine)
-        case .queryGrantSize: return try queryGrantSize(address, caller, machine)
-        default: throw .unknownOperation
-        }
-    }
-
     /// `GNTTABOP_setup_table`: where the caller sees the frames of its table. All of them exist
     /// from
     /// the beginning; `XENMEM_add_to_physmap` shows them.
     ///
     /// - Layout: `u16 dom`, 2 bytes, `u32 nr_frames`, `s16 status` at 8 [hypervisor], `u64
     ///   frame_list` at 16: where `nr_frames` guest frames go, all ones for one that is not shown.
-    /// - Throws: `.badAddress`. For another domain, or more frames than there are, the status says
-    ///   so and nothing is written to the list.
-    private func setUpGrantTable<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        var request = try arguments(address, 24, caller, machine)
+    /// - Throws: `.badAddress`; `.invalidArgument` when it is not one request. For another domain,
+    ///   or more frames than there are, the status says so and nothing is written to the list.
+    func setUpGrantTable(_ call: Call, _ machine: borrowing some Hardware) throws(XenError) {
+        guard call.request.arguments[2] == 1 else { throw .invalidArgument }
+        var request = try call.arguments(24, machine)
         let count = request.u32(at: 4)
         var status = GrantStatus.okay
-        if !isCaller(request.u16(at: 0), caller) {
+        if !isCaller(request.u16(at: 0), call.caller) {
             status = .permissionDenied
         } else if count > UInt32(Domain.grantFrameCount) {
             status = .generalError
         } else {
-            let domain = domains[callerIndex(caller)]
+            let domain = domains[callerIndex(call.caller)]
             var list = GuestBytes(count: Int(count) * 8)
             for index in 0..<Int(count) {
                 let shown =
@@ -47,42 +31,37 @@ extension HypervisorCore {
                     ? domain.grantFrames.number : domain.grantGuestFrames[index]?.number
                 list.set(u64: shown ?? .max, at: index * 8)
             }
-            try answer(list, GuestVirtualAddress(request.u64(at: 16)), caller, machine)
+            try machine.answer(call.caller, at: GuestVirtualAddress(request.u64(at: 16)), list)
         }
         request.set(u16: UInt16(bitPattern: status.rawValue), at: 8)
-        try answer(request, address, caller, machine)
-        return 0
+        try call.answer(request, machine)
     }
 
     /// `GNTTABOP_query_size`: how many frames the grant table has.
     ///
     /// - Layout: `u16 dom`, 2 bytes, then [hypervisor] `u32 nr_frames`, `u32 max_nr_frames`,
     ///   `s16 status`.
-    /// - Throws: `.badAddress`; `.notPermitted` for another domain.
-    private func queryGrantSize<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        var request = try arguments(address, 16, caller, machine)
-        guard isCaller(request.u16(at: 0), caller) else { throw .notPermitted }
+    /// - Throws: `.badAddress`; `.notPermitted` for another domain; `.invalidArgument` when it is
+    ///   not one request.
+    func queryGrantSize(_ call: Call, _ machine: borrowing some Hardware) throws(XenError) {
+        guard call.request.arguments[2] == 1 else { throw .invalidArgument }
+        var request = try call.arguments(16, machine)
+        guard isCaller(request.u16(at: 0), call.caller) else { throw .notPermitted }
         request.set(u32: UInt32(Domain.grantFrameCount), at: 4)
         request.set(u32: UInt32(Domain.grantFrameCount), at: 8)
         request.set(u16: 0, at: 12)
-        try answer(request, address, caller, machine)
-        return 0
+        try call.answer(request, machine)
     }
 
     /// `GNTTABOP_set_version`: version 1 is what there is.
     ///
     /// - Throws: `.badAddress`; `.unknownOperation` for any other version, which is absent on
     ///   purpose.
-    func setGrantVersion<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        let request = try arguments(address, 4, caller, machine)
+    func setGrantVersion(_ call: Call, _ machine: borrowing some Hardware) throws(XenError) {
+        let request = try call.arguments(4, machine)
         guard request.u32(at: 0) == 1 || machine.omits(.refuseVersion2) else {
             throw .unknownOperation
         }
-        return 0
     }
 
     // MARK: Services
@@ -92,8 +71,8 @@ extension HypervisorCore {
     /// before the domain starts.
     ///
     /// - Returns: false when there is no such service or it is the domain itself; nothing changed.
-    public mutating func attachConsole<M: Machine & ~Copyable>(
-        of domain: DomainID, to service: DomainID, _ machine: borrowing M
+    public mutating func attachConsole(
+        of domain: DomainID, to service: DomainID, _ machine: borrowing some Hardware
     ) -> Bool {
         guard isPair(domain, service) else { return false }
         let index = callerIndex(domain)
@@ -108,8 +87,8 @@ extension HypervisorCore {
     /// `HVM_PARAM_STORE_PFN` and `HVM_PARAM_STORE_EVTCHN`.
     ///
     /// - Returns: as `attachConsole`.
-    public mutating func attachStore<M: Machine & ~Copyable>(
-        of domain: DomainID, to service: DomainID, _ machine: borrowing M
+    public mutating func attachStore(
+        of domain: DomainID, to service: DomainID, _ machine: borrowing some Hardware
     ) -> Bool {
         guard isPair(domain, service) else { return false }
         let index = callerIndex(domain)
@@ -120,16 +99,16 @@ extension HypervisorCore {
     }
 
     /// Whether these are two domains, and the policy in force lets one wait for the other.
-    private func isPair(_ domain: DomainID, _ service: DomainID) -> Bool {
+    @inline(never) private func isPair(_ domain: DomainID, _ service: DomainID) -> Bool {
         guard domain != service, let first = index(of: domain), let second = index(of: service)
         else { return false }
         return permitsEnd(first, second)
     }
 
     /// Writes an entry of a domain's table on its behalf: it permits the service to map the page.
-    private mutating func seed<M: Machine & ~Copyable>(
+    private mutating func seed(
         _ reference: GrantReference, of domain: DomainID, for service: DomainID,
-        _ frame: GuestFrame, _ machine: borrowing M
+        _ frame: GuestFrame, _ machine: borrowing some Hardware
     ) {
         let page = domains[callerIndex(domain)].grantFrames
         let offset = Int(reference.number) * 8

@@ -24,9 +24,9 @@ extension HypervisorCore {
     /// - Throws: `.badReference`; `.generalError` when the entry grants something else, to somebody
     ///   else, or less, or its owner does not leave it alone; `.badPage` when it does not name the
     ///   owner's memory; `.noSpace` when it is in use 65,535 times. Nothing changed then.
-    mutating func acquire<M: Machine & ~Copyable>(
+    mutating func acquire(
         _ reference: GrantReference, of grantor: Int, for grantee: DomainID, writing: Bool,
-        _ machine: inout M
+        _ machine: inout some Hardware
     ) throws(GrantStatus) -> GrantUse {
         var reference = reference
         if machine.omits(.checkReference) {
@@ -64,7 +64,7 @@ extension HypervisorCore {
     }
 
     /// Ends a use: the last one of its kind takes the mark off the entry.
-    mutating func release<M: Machine & ~Copyable>(_ use: GrantUse, _ machine: borrowing M) {
+    mutating func release(_ use: GrantUse, _ machine: borrowing some Hardware) {
         guard let slot = grants.slot(use.grantor, use.reference) else { return }
         var entry = grants.active[slot]
         if use.isWriting {
@@ -79,8 +79,8 @@ extension HypervisorCore {
     }
 
     /// The frame that an entry names: the owner's memory, or one of its rings.
-    private func grantedFrame<M: Machine & ~Copyable>(
-        _ reference: GrantReference, of grantor: Int, _ machine: borrowing M
+    private func grantedFrame(
+        _ reference: GrantReference, of grantor: Int, _ machine: borrowing some Hardware
     ) -> MachineFrame? {
         let (page, offset) = entryPlace(reference, of: grantor)
         let named = GuestFrame(number: UInt64(machine.load32(page, offset: offset + 4)))
@@ -96,9 +96,9 @@ extension HypervisorCore {
     /// Marks an entry as being read, and written, if its owner permits that at this moment.
     ///
     /// - Throws: `.generalError`.
-    private func mark<M: Machine & ~Copyable>(
+    private func mark(
         _ reference: GrantReference, of grantor: Int, for grantee: DomainID, writing: Bool,
-        _ machine: borrowing M
+        _ machine: borrowing some Hardware
     ) throws(GrantStatus) {
         let (page, offset) = entryPlace(reference, of: grantor)
         let limit =
@@ -119,8 +119,9 @@ extension HypervisorCore {
     }
 
     /// Takes the marks off that `entry` does not need.
-    private func unmark<M: Machine & ~Copyable>(
-        _ reference: GrantReference, of grantor: Int, entry: ActiveGrant, _ machine: borrowing M
+    private func unmark(
+        _ reference: GrantReference, of grantor: Int, entry: ActiveGrant,
+        _ machine: borrowing some Hardware
     ) {
         let (page, offset) = entryPlace(reference, of: grantor)
         if entry.writers == 0 {
@@ -150,8 +151,8 @@ extension HypervisorCore {
     ///
     /// - Returns: the remote's index.
     /// - Throws: `.permissionDenied`; also when there is no such domain. A record was made.
-    func authorizeMap<M: Machine & ~Copyable>(
-        of remote: DomainID, writing: Bool, _ caller: DomainID, _ machine: inout M
+    func authorizeMap(
+        of remote: DomainID, writing: Bool, _ caller: DomainID, _ machine: inout some Hardware
     ) throws(GrantStatus) -> Int {
         try authorizeGrant(GrantPermission.mapRead, remote, caller, .mapGrant, &machine)
         if writing {
@@ -162,9 +163,7 @@ extension HypervisorCore {
     }
 
     /// Whether the caller may end a mapping of `grantor`'s: `unmap`.
-    func mayUnmap<M: Machine & ~Copyable>(
-        _ grantor: DomainID, _ caller: DomainID, _ machine: inout M
-    ) -> Bool {
+    func mayUnmap(_ grantor: DomainID, _ caller: DomainID, _ machine: inout some Hardware) -> Bool {
         do throws(GrantStatus) {
             try authorizeGrant(GrantPermission.unmap, grantor, caller, .unmapGrant, &machine)
             return true
@@ -173,15 +172,12 @@ extension HypervisorCore {
         }
     }
 
-    private func authorizeGrant<M: Machine & ~Copyable>(
+    private func authorizeGrant(
         _ permission: Permission, _ remote: DomainID, _ caller: DomainID,
-        _ operation: HypercallOperation, _ machine: inout M
+        _ operation: HypercallOperation, _ machine: inout some Hardware
     ) throws(GrantStatus) {
         guard let remoteIndex = index(of: remote) else {
-            machine.audit(
-                Denial(
-                    source: caller, target: remote, permission: permission,
-                    operation: operation.name))
+            _ = refuse(permission, caller, remote, operation, &machine)
             throw .permissionDenied
         }
         if machine.omits(.authorizeFirst) { return }
@@ -196,15 +192,13 @@ extension HypervisorCore {
     /// `copy`, from the label that is read to the label that is written.
     ///
     /// - Throws: `.permissionDenied`; also when there is no such domain. A record was made.
-    func authorizeCopy<M: Machine & ~Copyable>(
-        from source: DomainID, to target: DomainID, _ caller: DomainID, _ machine: inout M
+    func authorizeCopy(
+        from source: DomainID, to target: DomainID, _ caller: DomainID,
+        _ machine: inout some Hardware
     ) throws(GrantStatus) {
         let remote = source == caller ? target : source
         guard let from = index(of: source), let to = index(of: target) else {
-            machine.audit(
-                Denial(
-                    source: caller, target: remote, permission: GrantPermission.copy,
-                    operation: HypercallOperation.copyGrant.name))
+            _ = refuse(GrantPermission.copy, caller, remote, .copyGrant, &machine)
             throw .permissionDenied
         }
         if machine.omits(.authorizeFirst) { return }

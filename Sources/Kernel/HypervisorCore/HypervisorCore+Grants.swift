@@ -22,7 +22,7 @@ struct GrantBatch {
     static var limit: UInt64 { 64 }
 
     /// How many are done now.
-    func share<M: Machine & ~Copyable>(_ machine: borrowing M) -> Int {
+    func share(_ machine: borrowing some Hardware) -> Int {
         let limit = machine.omits(.boundBatch) ? count : GrantBatch.limit
         return Int(truncatingIfNeeded: min(count, limit))
     }
@@ -34,9 +34,7 @@ struct GrantBatch {
     }
 
     /// The answer when `done` of them are done.
-    func result<M: Machine & ~Copyable>(
-        done: Int, size: Int, _ machine: borrowing M
-    ) -> HypercallResult {
+    func result(done: Int, size: Int, _ machine: borrowing some Hardware) -> HypercallResult {
         let left = count - min(count, UInt64(done))
         if left == 0 { return .finished(0) }
         return .unfinished(
@@ -51,15 +49,14 @@ extension HypervisorCore {
     /// The operations of `grant_table_op` on what other domains granted.
     ///
     /// - Throws: `.badAddress`, `.invalidArgument`; what was done before stays done.
-    mutating func grantOperation<M: Machine & ~Copyable>(
-        _ operation: HypercallOperation, _ request: HypercallRequest, _ caller: DomainID,
-        _ machine: inout M
+    mutating func grantOperation(
+        _ operation: HypercallOperation, _ call: Call, _ machine: inout some Hardware
     ) throws(XenError) -> HypercallResult {
-        let batch = try GrantBatch(request)
+        let batch = try GrantBatch(call.request)
         switch operation {
-        case .mapGrant: return try mapGrants(batch, caller, &machine)
-        case .unmapGrant: return try unmapGrants(batch, caller, &machine)
-        case .copyGrant: return try copyGrants(batch, caller, &machine)
+        case .mapGrant: return try mapGrants(batch, call.caller, &machine)
+        case .unmapGrant: return try unmapGrants(batch, call.caller, &machine)
+        case .copyGrant: return try copyGrants(batch, call.caller, &machine)
         default: throw .unknownOperation
         }
     }
@@ -69,13 +66,13 @@ extension HypervisorCore {
     /// - Layout: 32 bytes each: `u64 host_addr`, `u32 flags`, `u32 ref`, `u16 dom`, then
     ///   [hypervisor] `s16 status` at 18, `u32 handle` at 20, `u64 dev_bus_addr` at 24, always 0.
     /// - Throws: `.badAddress`; the request whose structure it was changed nothing.
-    private mutating func mapGrants<M: Machine & ~Copyable>(
-        _ batch: GrantBatch, _ caller: DomainID, _ machine: inout M
+    private mutating func mapGrants(
+        _ batch: GrantBatch, _ caller: DomainID, _ machine: inout some Hardware
     ) throws(XenError) -> HypercallResult {
         let share = batch.share(machine)
         for number in 0..<share {
             let place = batch.place(number, size: 32)
-            var request = try arguments(place, 32, caller, machine)
+            var request = try machine.arguments(of: caller, at: place, count: 32)
             var plan: GrantPlan?
             var status = GrantStatus.okay
             do throws(GrantStatus) {
@@ -85,7 +82,7 @@ extension HypervisorCore {
             request.set(u32: plan?.handle ?? .max, at: 20)
             request.set(u64: 0, at: 24)
             do throws(XenError) {
-                try answer(request, place, caller, machine)
+                try machine.answer(caller, at: place, request)
             } catch {
                 if let plan { release(plan.use, machine) }
                 throw error
@@ -102,8 +99,8 @@ extension HypervisorCore {
     ///   where
     ///   something is mapped, or a grant that does not permit it; `.permissionDenied`, also when
     ///   there is no such domain; `.noSpace`; `.badReference`; `.badPage`. Nothing changed then.
-    private mutating func prepareMap<M: Machine & ~Copyable>(
-        _ request: GuestBytes, _ caller: DomainID, _ machine: inout M
+    private mutating func prepareMap(
+        _ request: GuestBytes, _ caller: DomainID, _ machine: inout some Hardware
     ) throws(GrantStatus) -> GrantPlan {
         let flags = request.u32(at: 8)
         let isReadOnly = flags & 1 << 2 != 0
@@ -126,9 +123,7 @@ extension HypervisorCore {
     }
 
     /// Enters a map into the page tables. Cannot fail.
-    private mutating func commit<M: Machine & ~Copyable>(
-        _ plan: GrantPlan, _ machine: inout M
-    ) {
+    private mutating func commit(_ plan: GrantPlan, _ machine: inout some Hardware) {
         let use = plan.use
         let isWritable = use.isWriting || machine.omits(.mapReadOnly)
         machine.mapForeign(
@@ -150,8 +145,8 @@ extension HypervisorCore {
     /// - Layout: 24 bytes each: `u64 host_addr`, `u64 dev_bus_addr`, `u32 handle`, then
     ///   [hypervisor] `s16 status` at 20.
     /// - Throws: `.badAddress`; the requests before it are done.
-    private mutating func unmapGrants<M: Machine & ~Copyable>(
-        _ batch: GrantBatch, _ caller: DomainID, _ machine: inout M
+    private mutating func unmapGrants(
+        _ batch: GrantBatch, _ caller: DomainID, _ machine: inout some Hardware
     ) throws(XenError) -> HypercallResult {
         let share = batch.share(machine)
         var done = 0
@@ -165,8 +160,9 @@ extension HypervisorCore {
     }
 
     /// At most `GrantBatch.limit` unmaps.
-    private mutating func unmapPart<M: Machine & ~Copyable>(
-        _ batch: GrantBatch, first: Int, count: Int, _ caller: DomainID, _ machine: inout M
+    private mutating func unmapPart(
+        _ batch: GrantBatch, first: Int, count: Int, _ caller: DomainID,
+        _ machine: inout some Hardware
     ) throws(XenError) {
         let holder = callerIndex(caller)
         var closing = GrantClosing()
@@ -175,7 +171,7 @@ extension HypervisorCore {
         for number in 0..<count {
             do throws(XenError) {
                 let place = batch.place(first + number, size: 24)
-                let request = try arguments(place, 24, caller, machine)
+                let request = try machine.arguments(of: caller, at: place, count: 24)
                 let status = beginUnmap(request, holder, &closing, &machine)
                 closing.statuses[number] = status.rawValue
                 answered = number + 1
@@ -192,14 +188,15 @@ extension HypervisorCore {
             bytes.set(u16: UInt16(bitPattern: closing.statuses[number]), at: 0)
             // WRAPS: as in `place`.
             let status = batch.place(first + number, size: 24).value &+ 20
-            try answer(bytes, GuestVirtualAddress(status), caller, machine)
+            try machine.answer(caller, at: GuestVirtualAddress(status), bytes)
         }
         if let failure { throw failure }
     }
 
     /// Takes one mapping out of the page tables.
-    private mutating func beginUnmap<M: Machine & ~Copyable>(
-        _ request: GuestBytes, _ holder: Int, _ closing: inout GrantClosing, _ machine: inout M
+    private mutating func beginUnmap(
+        _ request: GuestBytes, _ holder: Int, _ closing: inout GrantClosing,
+        _ machine: inout some Hardware
     ) -> GrantStatus {
         let address = GuestPhysicalAddress(request.u64(at: 0))
         guard request.u64(at: 8) == 0 else { return .badDeviceAddress }
@@ -232,8 +229,8 @@ extension HypervisorCore {
     }
 
     /// Has the processors forget what was unmapped, then gives frames and handles back.
-    private mutating func finish<M: Machine & ~Copyable>(
-        _ closing: GrantClosing, _ holder: Int, _ machine: inout M
+    private mutating func finish(
+        _ closing: GrantClosing, _ holder: Int, _ machine: inout some Hardware
     ) {
         guard closing.count > 0 else { return }
         if !machine.omits(.flushAfterUnmap) { machine.flushTranslations(of: domains[holder].id) }
@@ -249,8 +246,8 @@ extension HypervisorCore {
     }
 
     /// Gives back the use of a mapping that no processor can reach.
-    mutating func releaseMapping<M: Machine & ~Copyable>(
-        _ holder: Int, _ handle: UInt32, _ mapping: GrantMapping, _ machine: borrowing M
+    @inline(never) mutating func releaseMapping(
+        _ holder: Int, _ handle: UInt32, _ mapping: GrantMapping, _ machine: borrowing some Hardware
     ) {
         guard let grantor = index(of: mapping.grantor),
             let slot = grants.slot(grantor, mapping.reference)

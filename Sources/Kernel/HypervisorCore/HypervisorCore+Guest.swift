@@ -8,27 +8,21 @@ extension HypervisorCore {
     ///
     /// - Layout: `u32 submap_idx`, `u32 submap` [hypervisor].
     /// - Throws: `.badAddress`; `.invalidArgument` for a submap that does not exist.
-    func features<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        var request = try arguments(address, 8, caller, machine)
+    func features(_ call: Call, _ machine: borrowing some Hardware) throws(XenError) {
+        var request = try call.arguments(8, machine)
         guard request.u32(at: 0) == 0 else { throw .invalidArgument }
         request.set(u32: 0x305, at: 4)
-        try answer(request, address, caller, machine)
-        return 0
+        try call.answer(request, machine)
     }
 
     /// `XENVER_extraversion`: `-casemate`, in 16 bytes.
     ///
     /// - Throws: `.badAddress`.
-    func extraVersion<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
+    func extraVersion(_ call: Call, _ machine: borrowing some Hardware) throws(XenError) {
         let text: InlineArray<9, UInt8> = [0x2d, 0x63, 0x61, 0x73, 0x65, 0x6d, 0x61, 0x74, 0x65]
         var bytes = GuestBytes(count: 16)
         for index in text.indices { bytes[index] = text[index] }
-        try answer(bytes, address, caller, machine)
-        return 0
+        try call.answer(bytes, machine)
     }
 
     /// `XENMEM_add_to_physmap`: shows the guest its shared page or a frame of its grant table.
@@ -37,14 +31,11 @@ extension HypervisorCore {
     ///   last two are `u32`.
     /// - Throws: `.badAddress`; `.notPermitted` for another domain; `.invalidArgument` for another
     ///   space, an index past the grant table, or a frame where nothing may be mapped.
-    mutating func addToPhysmap<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ call: HypercallRequest, _ caller: DomainID,
-        _ machine: inout M
-    ) throws(XenError) -> Int64 {
+    mutating func addToPhysmap(_ call: Call, _ machine: inout some Hardware) throws(XenError) {
         let isNarrow = call.isNarrow
-        let request = try arguments(address, isNarrow ? 16 : 24, caller, machine)
-        guard isCaller(request.u16(at: 0), caller) else { throw .notPermitted }
-        let domain = domains[callerIndex(caller)]
+        let request = try call.arguments(isNarrow ? 16 : 24, machine)
+        guard isCaller(request.u16(at: 0), call.caller) else { throw .notPermitted }
+        let domain = domains[callerIndex(call.caller)]
         let frame: MachineFrame
         var grantFrame: Int?
         switch request.u32(at: 4) {
@@ -60,12 +51,11 @@ extension HypervisorCore {
         }
         let place = GuestFrame(
             number: isNarrow ? UInt64(request.u32(at: 12)) : request.u64(at: 16))
-        guard machine.canMap(caller, at: place) else { throw .invalidArgument }
-        machine.map(caller, frame, at: place)
+        guard machine.canMap(call.caller, at: place) else { throw .invalidArgument }
+        machine.map(call.caller, frame, at: place)
         if let grantFrame {
-            domains[callerIndex(caller)].grantGuestFrames[grantFrame] = place
+            domains[callerIndex(call.caller)].grantGuestFrames[grantFrame] = place
         }
-        return 0
     }
 
     /// `XENMEM_memory_map`: the memory map of the start info, as the BIOS would tell it.
@@ -73,13 +63,10 @@ extension HypervisorCore {
     /// - Layout: `u32 nr_entries` [guest: room; hypervisor: how many there are], 4 bytes, `u64
     ///   buffer`; of 32-bit code `u32 buffer` at 4. An entry: `u64 start`, `u64 size`, `u32 type`.
     /// - Throws: `.badAddress`; entries may have been written then.
-    func memoryMap<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ call: HypercallRequest, _ caller: DomainID,
-        _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        var request = try arguments(address, call.isNarrow ? 8 : 16, caller, machine)
+    func memoryMap(_ call: Call, _ machine: borrowing some Hardware) throws(XenError) {
+        var request = try call.arguments(call.isNarrow ? 8 : 16, machine)
         let count = min(Int(request.u32(at: 0)), GuestFirmware.regionCount)
-        let memorySize = machine.memorySize(of: caller)
+        let memorySize = machine.memorySize(of: call.caller)
         var entries = GuestBytes(count: count * 20)
         for index in 0..<count {
             let region = GuestFirmware.region(index, memorySize: memorySize)
@@ -88,10 +75,9 @@ extension HypervisorCore {
             entries.set(u32: UInt32(truncatingIfNeeded: region.type), at: index * 20 + 16)
         }
         let buffer = call.isNarrow ? UInt64(request.u32(at: 4)) : request.u64(at: 8)
-        try answer(entries, GuestVirtualAddress(buffer), caller, machine)
+        try machine.answer(call.caller, at: GuestVirtualAddress(buffer), entries)
         request.set(u32: UInt32(truncatingIfNeeded: count), at: 0)
-        try answer(request, address, caller, machine)
-        return 0
+        try call.answer(request, machine)
     }
 
     /// `HVMOP_set_param`: only `HVM_PARAM_CALLBACK_IRQ` (0) of type 2, a vector.
@@ -99,17 +85,14 @@ extension HypervisorCore {
     /// - Layout: `u16 domid`, 2 bytes, `u32 index`, `u64 value`.
     /// - Throws: `.badAddress`; `.notPermitted` for another domain; `.invalidArgument` for another
     ///   parameter, another type, or a vector below 16.
-    mutating func setParameter<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        let request = try arguments(address, 16, caller, machine)
-        guard isCaller(request.u16(at: 0), caller) else { throw .notPermitted }
+    mutating func setParameter(_ call: Call, _ machine: borrowing some Hardware) throws(XenError) {
+        let request = try call.arguments(16, machine)
+        guard isCaller(request.u16(at: 0), call.caller) else { throw .notPermitted }
         let value = request.u64(at: 8)
         guard request.u32(at: 4) == 0, value >> 56 == 2, value & 0xff >= 16 else {
             throw .invalidArgument
         }
-        domains[callerIndex(caller)].callbackVector = UInt8(truncatingIfNeeded: value)
-        return 0
+        domains[callerIndex(call.caller)].callbackVector = UInt8(truncatingIfNeeded: value)
     }
 
     /// `HVMOP_get_param`: where the console and the store are. The store's parameters read as 0,
@@ -119,12 +102,10 @@ extension HypervisorCore {
     /// - Layout: as `HVMOP_set_param`; `value` [hypervisor].
     /// - Throws: `.badAddress`; `.notPermitted` for another domain; `.invalidArgument` for another
     ///   parameter.
-    func getParameter<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        var request = try arguments(address, 16, caller, machine)
-        guard isCaller(request.u16(at: 0), caller) else { throw .notPermitted }
-        let domain = domains[callerIndex(caller)]
+    func getParameter(_ call: Call, _ machine: borrowing some Hardware) throws(XenError) {
+        var request = try call.arguments(16, machine)
+        guard isCaller(request.u16(at: 0), call.caller) else { throw .notPermitted }
+        let domain = domains[callerIndex(call.caller)]
         let value: UInt64
         switch request.u32(at: 4) {
         case 1: value = domain.storePort == nil ? 0 : domain.storeGuestFrame.number
@@ -134,15 +115,13 @@ extension HypervisorCore {
         default: throw .invalidArgument
         }
         request.set(u64: value, at: 8)
-        try answer(request, address, caller, machine)
-        return 0
+        try call.answer(request, machine)
     }
 
     /// `vm_assist`: `VMASST_TYPE_runstate_update_flag` (5) may be enabled; it is, always.
     ///
     /// - Throws: `.invalidArgument` for anything else.
-    func vmAssist(command: UInt64, type: UInt64) throws(XenError) -> Int64 {
-        guard command == 0, type == 5 else { throw .invalidArgument }
-        return 0
+    func vmAssist(_ call: Call) throws(XenError) {
+        guard call.request.arguments[0] == 0, call.second == 5 else { throw .invalidArgument }
     }
 }

@@ -56,7 +56,7 @@ extension HypervisorCore {
 
     /// Has a domain run from now on: one that waited, or whose memory was loaded after it was
     /// cleared. Who follows lives is told.
-    public mutating func launch<M: Machine & ~Copyable>(_ domain: DomainID, _ machine: inout M) {
+    public mutating func launch(_ domain: DomainID, _ machine: inout some Hardware) {
         guard let index = index(of: domain) else { return }
         switch domains[index].life {
         case .waiting: break
@@ -120,8 +120,8 @@ extension HypervisorCore {
     ///
     /// - Returns: false when it runs or waits, what was asked does not follow from what it is, or
     ///   somebody uses its memory; nothing changed then.
-    public mutating func beginAnew<M: Machine & ~Copyable>(
-        _ domain: DomainID, _ sequel: Domain.Sequel, _ machine: inout M
+    public mutating func beginAnew(
+        _ domain: DomainID, _ sequel: Domain.Sequel, _ machine: inout some Hardware
     ) -> Bool {
         guard let index = index(of: domain), frames.uses(index) == 0 else { return false }
         let old = domains[index]
@@ -148,9 +148,7 @@ extension HypervisorCore {
     /// that it shares with the hypervisor.
     ///
     /// - Returns: whether all is clear.
-    public mutating func clearSome<M: Machine & ~Copyable>(
-        _ domain: DomainID, _ machine: inout M
-    ) -> Bool {
+    public mutating func clearSome(_ domain: DomainID, _ machine: inout some Hardware) -> Bool {
         guard let index = index(of: domain), case .clearing = domains[index].life else {
             return false
         }
@@ -165,7 +163,7 @@ extension HypervisorCore {
 
     /// Ends the making anew of a domain that does not start: nothing was to follow, or what was to
     /// follow is not what it should be. Who follows lives is told.
-    public mutating func abandon<M: Machine & ~Copyable>(_ domain: DomainID, _ machine: inout M) {
+    public mutating func abandon(_ domain: DomainID, _ machine: inout some Hardware) {
         guard let index = index(of: domain), case .clearing(let sequel) = domains[index].life
         else { return }
         domains[index].life = sequel == .restart ? .crashed : .absent

@@ -76,7 +76,7 @@ extension HypervisorCore {
     }
 
     /// The port of a processor's virtual interrupt.
-    func virtualInterruptPort(
+    @inline(never) func virtualInterruptPort(
         _ number: UInt32, of domain: DomainID, cpu: Int
     ) -> EventChannelPort? {
         guard let index = index(of: domain) else { return nil }
@@ -93,8 +93,7 @@ extension HypervisorCore {
     /// Binds a port. Cannot fail.
     @inline(never)
     mutating func commit(
-        _ domain: DomainID, _ port: EventChannelPort, _ binding: EventChannel.Binding,
-        cpu: Int = 0
+        _ domain: DomainID, _ port: EventChannelPort, _ binding: EventChannel.Binding, cpu: Int = 0
     ) {
         guard let index = index(of: domain), let number = channelIndex(port) else {
             preconditionFailure("a port was reserved that does not exist")
@@ -137,8 +136,8 @@ extension HypervisorCore {
     ///   upcall pending (u8) at 0, selector (u64) at 8.
     /// - Returns: whether the event is a new one: the port was not pending.
     @discardableResult
-    mutating func setPending<M: Machine & ~Copyable>(
-        _ domain: DomainID, _ port: EventChannelPort, _ machine: inout M
+    mutating func setPending(
+        _ domain: DomainID, _ port: EventChannelPort, _ machine: inout some Hardware
     ) -> Bool {
         guard let index = index(of: domain), domains[index].life == .running,
             let number = channelIndex(port)
@@ -172,8 +171,8 @@ extension HypervisorCore {
     }
 
     /// Has a sender pay for an event; beyond its budget its processor waits, whatever comes for it.
-    mutating func charge<M: Machine & ~Copyable>(
-        _ sender: VirtualCPUID, to receiver: DomainID, _ machine: borrowing M
+    mutating func charge(
+        _ sender: VirtualCPUID, to receiver: DomainID, _ machine: borrowing some Hardware
     ) {
         let index = callerIndex(sender.domain)
         guard let receiverIndex = self.index(of: receiver), receiverIndex != index else { return }
@@ -193,8 +192,8 @@ extension HypervisorCore {
     }
 
     /// Marks word `word` of the pending bits for a processor and wakes it.
-    mutating func raiseUpcall<M: Machine & ~Copyable>(
-        _ index: Int, _ number: Int, _ word: Int, _ machine: borrowing M
+    mutating func raiseUpcall(
+        _ index: Int, _ number: Int, _ word: Int, _ machine: borrowing some Hardware
     ) {
         let cpu = cpu(index, number)
         if !machine.testAndSetBit(cpu.infoFrame, offset: cpu.infoOffset + 8, bit: word) {
@@ -204,8 +203,8 @@ extension HypervisorCore {
     }
 
     /// Tells a processor that it has events, and wakes it.
-    mutating func markEventsPending<M: Machine & ~Copyable>(
-        _ index: Int, _ number: Int, _ machine: borrowing M
+    mutating func markEventsPending(
+        _ index: Int, _ number: Int, _ machine: borrowing some Hardware
     ) {
         let cpu = cpu(index, number)
         machine.store8(cpu.infoFrame, offset: cpu.infoOffset, 1)
@@ -213,8 +212,8 @@ extension HypervisorCore {
     }
 
     /// Whether a port of a domain is pending.
-    func isPending<M: Machine & ~Copyable>(
-        _ index: Int, _ port: EventChannelPort, _ machine: borrowing M
+    func isPending(
+        _ index: Int, _ port: EventChannelPort, _ machine: borrowing some Hardware
     ) -> Bool {
         guard let number = channelIndex(port) else { return false }
         if domains[index].queues.isActive { return isQueuedPending(index, number, machine) }
@@ -224,8 +223,8 @@ extension HypervisorCore {
     }
 
     /// Clears a port's mask and, if it is pending, makes the domain see it.
-    mutating func deliverUnmasked<M: Machine & ~Copyable>(
-        _ domain: DomainID, _ port: EventChannelPort, _ machine: borrowing M
+    mutating func deliverUnmasked(
+        _ domain: DomainID, _ port: EventChannelPort, _ machine: borrowing some Hardware
     ) {
         guard let index = index(of: domain), let number = channelIndex(port) else { return }
         if domains[index].queues.isActive { return unmaskQueued(index, number, machine) }
@@ -238,8 +237,8 @@ extension HypervisorCore {
     }
 
     /// Clears a port's pending bit, so that the next owner of the port does not see it.
-    mutating func clearPending<M: Machine & ~Copyable>(
-        _ domain: DomainID, _ port: EventChannelPort, _ machine: borrowing M
+    @inline(never) mutating func clearPending(
+        _ domain: DomainID, _ port: EventChannelPort, _ machine: borrowing some Hardware
     ) {
         guard let index = index(of: domain), let number = channelIndex(port),
             !machine.omits(.forgetPending)

@@ -6,8 +6,8 @@ import ReferenceMonitor
 extension HypervisorCore {
     /// Adds a line about a domain to the audit service's records, if the domain uses the service,
     /// and rings the service. What became of anybody else is not for it to know.
-    public mutating func recordLine<M: Machine & ~Copyable>(
-        _ text: Span<UInt8>, about domain: DomainID, _ machine: inout M
+    public mutating func recordLine(
+        _ text: Span<UInt8>, about domain: DomainID, _ machine: inout some Hardware
     ) {
         guard let index = index(of: domain), domains[index].plan.isAudited else { return }
         records.append(text)
@@ -27,10 +27,8 @@ extension HypervisorCore {
     /// - Throws: `.badAddress`, when some bytes may have been written and nothing more is
     ///   forgotten; `.unknownOperation` for another command or version; `.invalidArgument` when
     ///   `clear` is set.
-    mutating func readRecords<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        var request = try arguments(address, 32, caller, machine)
+    mutating func readRecords(_ call: Call, _ machine: borrowing some Hardware) throws(XenError) {
+        var request = try call.arguments(32, machine)
         guard request.u32(at: 0) == 1, request.u32(at: 4) == 0x15 else {
             throw .unknownOperation
         }
@@ -45,13 +43,12 @@ extension HypervisorCore {
             var bytes = GuestBytes(count: size)
             for index in 0..<size { bytes[index] = records.byte(at: done + index) }
             // WRAPS: an address past the end is not mapped, and refused by the copy.
-            try answer(bytes, GuestVirtualAddress(buffer &+ UInt64(done)), caller, machine)
+            try machine.answer(call.caller, at: GuestVirtualAddress(buffer &+ UInt64(done)), bytes)
             done += size
         }
         // WRAPS: positions run freely modulo 2^32.
         request.set(u32: waiting.position &+ UInt32(truncatingIfNeeded: wanted), at: 12)
         request.set(u32: UInt32(truncatingIfNeeded: wanted), at: 24)
-        try answer(request, address, caller, machine)
-        return 0
+        try call.answer(request, machine)
     }
 }

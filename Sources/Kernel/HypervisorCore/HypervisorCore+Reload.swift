@@ -17,16 +17,6 @@ extension HypervisorCore {
     /// Which policy is in force, from 1; it rises with each reload.
     public var policySequence: UInt32 { reload.sequence }
 
-    /// The command that the structure of `xsm_op` begins with.
-    ///
-    /// - Throws: `.badAddress`.
-    func securityCommand<M: Machine & ~Copyable>(
-        _ request: HypercallRequest, _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> UInt64 {
-        let address = GuestVirtualAddress(request.arguments[0])
-        return UInt64(try arguments(address, 4, caller, machine).u32(at: 0))
-    }
-
     /// `FLASK_LOAD`: replaces policy and manifest.
     ///
     /// - Layout: `u32 cmd`, `u32 interface_version` (1), `u64 buffer`, `u32 size`, then
@@ -37,51 +27,49 @@ extension HypervisorCore {
     ///   when somebody else loads one; `.notPermitted`, when it changes a label; `.failed` when it
     ///   cannot be measured. Nothing changed then; but when `.badAddress` comes from a call that
     ///   is made again, the system may be in force already (`policySequence`).
-    mutating func loadPolicy<M: Machine & ~Copyable>(
-        _ request: HypercallRequest, _ caller: DomainID, _ machine: inout M
+    mutating func loadPolicy(
+        _ call: Call, _ machine: inout some Hardware
     ) throws(XenError) -> HypercallResult {
-        let address = GuestVirtualAddress(request.arguments[0])
-        let arguments = try arguments(address, 24, caller, machine)
+        let arguments = try call.arguments(24, machine)
         guard arguments.u32(at: 4) == 1 else { throw .invalidArgument }
-        let call = PolicyReload.Call(
-            caller: caller, generation: domains[callerIndex(caller)].generation,
-            buffer: arguments.u64(at: 8), size: Int(arguments.u32(at: 16)))
-        try join(call)
+        try join(
+            PolicyReload.Load(
+                caller: call.caller, generation: domains[callerIndex(call.caller)].generation,
+                buffer: arguments.u64(at: 8), size: Int(arguments.u32(at: 16))))
         switch reload.phase {
         case .copying: try reload.copyPart(machine)
-        case .examined: try decideReload(arguments, address, &machine)
-        case .notMeasured:
-            throw refuseReload(.notMeasured, .failed, arguments, address, machine)
+        case .examined: try decideReload(arguments, call, &machine)
+        case .notMeasured: throw refuseReload(.notMeasured, .failed, arguments, call, machine)
         case .revoking: continueReload(&machine)
         case .done:
             reload.phase = .idle
             return .finished(0)
         case .idle, .waiting, .measuring: break
         }
-        return .unfinished(second: request.arguments[1], third: request.arguments[2])
+        return .unfinished(second: call.second, third: call.request.arguments[2])
     }
 
     /// Goes on with a call, or begins it.
     ///
     /// - Throws: `.busy`, `.noSpace`; nothing changed then.
-    private mutating func join(_ call: PolicyReload.Call) throws(XenError) {
-        let present = reload.call
-        if call == present, reload.phase != .idle { return }
+    private mutating func join(_ load: PolicyReload.Load) throws(XenError) {
+        let present = reload.load
+        if load == present, reload.phase != .idle { return }
         switch reload.phase {
         case .idle, .done: break
         case .revoking: throw .busy
         case .copying, .waiting, .examined, .measuring, .notMeasured:
             // Who began it may begin anew; who has stopped will not go on.
-            let isItsOwn = call.caller == present.caller
+            let isItsOwn = load.caller == present.caller
             guard !reload.isLent, isItsOwn || !isAlive(present) else { throw .busy }
         }
-        guard reload.capacity > 0, call.size <= reload.capacity else { throw .noSpace }
-        reload.begin(call)
+        guard reload.capacity > 0, load.size <= reload.capacity else { throw .noSpace }
+        reload.begin(load)
     }
 
-    private func isAlive(_ call: PolicyReload.Call) -> Bool {
-        guard let index = index(of: call.caller) else { return false }
-        return domains[index].life == .running && domains[index].generation == call.generation
+    private func isAlive(_ load: PolicyReload.Load) -> Bool {
+        guard let index = index(of: load.caller) else { return false }
+        return domains[index].life == .running && domains[index].generation == load.generation
     }
 
     // MARK: Examination
@@ -130,16 +118,16 @@ extension HypervisorCore {
     /// Refuses the examined system, or has it measured.
     ///
     /// - Throws: as `loadPolicy`.
-    private mutating func decideReload<M: Machine & ~Copyable>(
-        _ arguments: GuestBytes, _ address: GuestVirtualAddress, _ machine: inout M
+    private mutating func decideReload(
+        _ arguments: GuestBytes, _ call: Call, _ machine: inout some Hardware
     ) throws(XenError) {
         switch reload.outcome {
         case .fits: break
         case .refused(let refusal):
-            throw refuseReload(refusal, .invalidArgument, arguments, address, machine)
+            throw refuseReload(refusal, .invalidArgument, arguments, call, machine)
         case .notExamined: return
         }
-        let caller = reload.call.caller
+        let caller = reload.load.caller
         if reload.relabels {
             let label = domains[callerIndex(caller)].label
             do throws(XenError) {
@@ -147,22 +135,22 @@ extension HypervisorCore {
                     label, monitor.policyLabel, SecurityPermission.computeRelabel, caller,
                     .hypervisor, .loadPolicy, &machine)
             } catch {
-                throw refuseReload(.relabelNotPermitted, error, arguments, address, machine)
+                throw refuseReload(.relabelNotPermitted, error, arguments, call, machine)
             }
         }
         // ORDER: measured before it takes effect; nothing after that can fail.
         if machine.omits(.measureReload) { commitReload() } else { reload.phase = .measuring }
     }
 
-    private mutating func refuseReload<M: Machine & ~Copyable>(
-        _ refusal: ReloadRefusal, _ error: XenError, _ arguments: GuestBytes,
-        _ address: GuestVirtualAddress, _ machine: borrowing M
+    private mutating func refuseReload(
+        _ refusal: ReloadRefusal, _ error: XenError, _ arguments: GuestBytes, _ call: Call,
+        _ machine: borrowing some Hardware
     ) -> XenError {
         reload.phase = .idle
         reload.report = .refused(refusal)
         var arguments = arguments
         arguments.set(u32: refusal.number, at: 20)
-        return machine.copyToGuest(reload.call.caller, at: address, arguments) ? error : .badAddress
+        return machine.copyToGuest(call.caller, at: call.address, arguments) ? error : .badAddress
     }
 
     /// Puts the measured system into force: from now on everything is decided by it.
@@ -193,7 +181,7 @@ extension HypervisorCore {
     /// The arena that `setBounds` takes, in bytes.
     public static func boundsSizeInBytes(domainCount count: Int) -> Int { count * count * 12 + 128 }
 
-    private mutating func set(_ pair: Int, _ bounds: (pages: UInt32, rate: UInt64)) {
+    @inline(never) private mutating func set(_ pair: Int, _ bounds: (pages: UInt32, rate: UInt64)) {
         let (first, second) = (pair / domains.count, pair % domains.count)
         grants.setQuota(grantee: first, grantor: second, pages: bounds.pages)
         let usual = 1_000_000_000 / EventBudgets.usualInterval
@@ -219,11 +207,10 @@ extension HypervisorCore {
     ///   manifest up to 96 bytes.
     /// - Throws: `.badAddress`; `.invalidArgument` for another version; `.busy` while more is being
     ///   taken away.
-    mutating func listPage<M: Machine & ~Copyable>(
-        _ operation: HypercallOperation, _ address: GuestVirtualAddress, _ caller: DomainID,
-        _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        var request = try arguments(address, 120, caller, machine)
+    mutating func listPage(
+        _ operation: HypercallOperation, _ call: Call, _ machine: borrowing some Hardware
+    ) throws(XenError) {
+        var request = try call.arguments(120, machine)
         guard request.u32(at: 4) == 1 else { throw .invalidArgument }
         guard reload.phase != .revoking else { throw .busy }
         for offset in 12..<120 { request[offset] = 0 }
@@ -250,7 +237,6 @@ extension HypervisorCore {
         request.set(u32: policySequence, at: 12)
         request.set(u32: UInt32(truncatingIfNeeded: total), at: 16)
         request.set(u32: UInt32(count), at: 20)
-        try answer(request, address, caller, machine)
-        return 0
+        try call.answer(request, machine)
     }
 }

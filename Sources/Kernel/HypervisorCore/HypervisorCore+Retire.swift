@@ -10,7 +10,7 @@ extension HypervisorCore {
     /// is not to blame.
     ///
     /// - Complexity: its handles and ports, and the handles of those that map its frames.
-    public mutating func retire<M: Machine & ~Copyable>(_ domain: DomainID, _ machine: inout M) {
+    public mutating func retire(_ domain: DomainID, _ machine: inout some Hardware) {
         guard let index = index(of: domain), domains[index].life.hasStopped else { return }
         if machine.omits(.retireBoth) { return }
         dropMappings(of: index, &machine)
@@ -30,9 +30,7 @@ extension HypervisorCore {
     /// in its place. The handles stay until they are unmapped.
     ///
     /// - Complexity: the mappings of the pair.
-    public mutating func sever<M: Machine & ~Copyable>(
-        grantee: Int, grantor: Int, _ machine: inout M
-    ) {
+    public mutating func sever(grantee: Int, grantor: Int, _ machine: inout some Hardware) {
         for list in 0..<2 {
             // Each turn takes all that it may, or the last.
             for _ in 0...grants.handleCount / HypervisorCore.severLimit {
@@ -53,9 +51,9 @@ extension HypervisorCore {
     /// - Returns: how many.
     /// - Complexity: as many as it returns, and one flush.
     @inline(never)
-    mutating func sever<M: Machine & ~Copyable>(
+    mutating func sever(
         grantee: Int, grantor: Int, writable: Bool, limit: Int, isRevoked: Bool,
-        _ machine: inout M
+        _ machine: inout some Hardware
     ) -> Int {
         let (holder, blank) = (domains[grantee].id, domains[grantee].blank)
         var handles = InlineArray<64, UInt32>(repeating: 0)
@@ -84,9 +82,7 @@ extension HypervisorCore {
     }
 
     /// Unmaps everything that a domain has mapped.
-    private mutating func dropMappings<M: Machine & ~Copyable>(
-        of holder: Int, _ machine: inout M
-    ) {
+    private mutating func dropMappings(of holder: Int, _ machine: inout some Hardware) {
         let domain = domains[holder].id
         for handle in 0..<UInt32(grants.handleCount) {
             guard let index = grants.index(holder, handle),
@@ -107,8 +103,8 @@ extension HypervisorCore {
     }
 
     /// Frees a port, whatever it is bound to; the far end waits for the domain again.
-    mutating func endPort<M: Machine & ~Copyable>(
-        _ domain: DomainID, _ port: EventChannelPort, _ machine: inout M
+    @inline(never) mutating func endPort(
+        _ domain: DomainID, _ port: EventChannelPort, _ machine: inout some Hardware
     ) {
         guard let index = index(of: domain), let number = channelIndex(port) else { return }
         let channel = domains[index].channels[number]

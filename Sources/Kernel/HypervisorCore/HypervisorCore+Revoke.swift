@@ -16,7 +16,7 @@ extension HypervisorCore {
     ///
     /// - Complexity: at most twice `revocationLimit` pairs, ports and mappings, and a flush for
     ///   each list that loses some.
-    public mutating func continueReload<M: Machine & ~Copyable>(_ machine: inout M) {
+    public mutating func continueReload(_ machine: inout some Hardware) {
         guard reload.phase == .revoking else { return }
         var cursor = reload.cursor
         let count = domains.count
@@ -52,6 +52,7 @@ extension HypervisorCore {
     }
 
     /// Enters something in the list of what was taken away.
+    @inline(never)
     mutating func note(_ kind: Revocation.Kind, of holder: DomainID, with other: DomainID) {
         reload.add(Revocation(kind: kind, holder: holder, other: other))
     }
@@ -66,8 +67,8 @@ extension HypervisorCore {
     /// Takes away what the first domain has of the second and may not have.
     ///
     /// - Returns: how much it looked at, and false when there may be more to take.
-    private mutating func revokePair<M: Machine & ~Copyable>(
-        _ first: Int, _ second: Int, _ machine: inout M
+    private mutating func revokePair(
+        _ first: Int, _ second: Int, _ machine: inout some Hardware
     ) -> (looks: Int, isDone: Bool) {
         let ports =
             domains[first].firstPorts[second] == 0 ? 0 : revokePorts(first, second, &machine)
@@ -78,7 +79,7 @@ extension HypervisorCore {
     // MARK: Event channels
 
     /// Whether the policy lets `first` have an end of an event channel to `second`.
-    func permitsEnd(_ first: Int, _ second: Int) -> Bool {
+    @inline(never) func permitsEnd(_ first: Int, _ second: Int) -> Bool {
         let (near, far) = (domains[first].label, domains[second].label)
         let end = monitor.eventLabel(source: near, target: far)
         return permits(near, end, EventPermission.create) && permits(end, far, EventPermission.bind)
@@ -94,8 +95,8 @@ extension HypervisorCore {
     /// Looks at the first domain's ports for the second, if some of them cannot stay as they are.
     ///
     /// - Returns: how many it looked at.
-    private mutating func revokePorts<M: Machine & ~Copyable>(
-        _ first: Int, _ second: Int, _ machine: inout M
+    private mutating func revokePorts(
+        _ first: Int, _ second: Int, _ machine: inout some Hardware
     ) -> Int {
         let mayWait = permitsEnd(first, second)
         let mayJoin = mayWait && permitsEnd(second, first)
@@ -134,8 +135,8 @@ extension HypervisorCore {
 
     /// Ends a port, and forgets what was pending. It stays its domain's until that closes it.
     @inline(never)
-    private mutating func endRevoked<M: Machine & ~Copyable>(
-        _ index: Int, _ number: Int, with other: DomainID, _ machine: borrowing M
+    private mutating func endRevoked(
+        _ index: Int, _ number: Int, with other: DomainID, _ machine: borrowing some Hardware
     ) {
         let cpu = domains[index].channels[number].cpu
         clearPending(domains[index].id, name(number), machine)
@@ -148,8 +149,8 @@ extension HypervisorCore {
     /// stay.
     ///
     /// - Returns: how many; there may be more.
-    private mutating func revokeMappings<M: Machine & ~Copyable>(
-        _ first: Int, _ second: Int, _ machine: inout M
+    private mutating func revokeMappings(
+        _ first: Int, _ second: Int, _ machine: inout some Hardware
     ) -> Int {
         let used = grants.used(grantee: first, grantor: second)
         guard used > 0 else { return 0 }
@@ -193,9 +194,7 @@ extension HypervisorCore {
     /// Looks at all ports of a domain, if it may no longer have some of its interrupts.
     ///
     /// - Returns: how many it looked at.
-    private mutating func revokeInterrupts<M: Machine & ~Copyable>(
-        of index: Int, _ machine: inout M
-    ) -> Int {
+    private mutating func revokeInterrupts(of index: Int, _ machine: inout some Hardware) -> Int {
         let all = hasLost(HypercallPermission.virq, index, onHypervisor: false)
         let own = hasLost(HypercallPermission.ipi, index, onHypervisor: false)
         let console = all || hasLost(XenPermission.readconsole, index, onHypervisor: true)
@@ -222,7 +221,7 @@ extension HypervisorCore {
     // MARK: I/O ports
 
     /// Gives a device's ports to their owner, or takes them, as the new policy says.
-    private mutating func settlePorts<M: Machine & ~Copyable>(_ index: Int, _ machine: inout M) {
+    private mutating func settlePorts(_ index: Int, _ machine: inout some Hardware) {
         guard let place = reload.ports(at: index), let ports = place.ports else { return }
         let isPermitted = DeviceRules.permits(place.owner, range: place.range, monitor)
         guard isPermitted != place.isPermitted, !machine.omits(.revokePorts) else { return }

@@ -16,8 +16,8 @@ public enum Runstate: UInt32 {
 /// How a processor's time was spent, kept here and shown to the guest on request.
 extension HypervisorCore {
     /// Accounts for the time since the last change, and shows the guest.
-    public mutating func enter<M: Machine & ~Copyable>(
-        _ state: Runstate, _ processor: VirtualCPUID, _ machine: borrowing M
+    public mutating func enter(
+        _ state: Runstate, _ processor: VirtualCPUID, _ machine: borrowing some Hardware
     ) {
         note(state, processor, machine)
         let cpu = domains[callerIndex(processor.domain)].cpus[processor.number]
@@ -27,8 +27,8 @@ extension HypervisorCore {
     }
 
     /// Accounts for the time since the last change; the guest is shown when it next runs.
-    public mutating func note<M: Machine & ~Copyable>(
-        _ state: Runstate, _ processor: VirtualCPUID, _ machine: borrowing M
+    public mutating func note(
+        _ state: Runstate, _ processor: VirtualCPUID, _ machine: borrowing some Hardware
     ) {
         let index = callerIndex(processor.domain)
         let number = processor.number
@@ -47,22 +47,20 @@ extension HypervisorCore {
     ///
     /// - Layout: `u64 address`. There: `s32 state`, 4 bytes, `u64 state_entry_time`, `u64 time[4]`.
     /// - Throws: `.badAddress` when the address itself, or what it names, is not mapped.
-    mutating func registerRunstate<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ named: VirtualCPUID, _ caller: VirtualCPUID,
-        _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
+    mutating func registerRunstate(
+        _ named: VirtualCPUID, _ call: Call, _ machine: borrowing some Hardware
+    ) throws(XenError) {
         let place = GuestVirtualAddress(
-            try arguments(address, 8, caller.domain, machine).u64(at: 0))
-        guard showRunstate(named, place, by: caller, machine) else { throw .badAddress }
+            try call.arguments(8, machine).u64(at: 0))
+        guard showRunstate(named, place, by: call.processor, machine) else { throw .badAddress }
         domains[callerIndex(named.domain)].cpus[named.number].runstateAddress = place
-        return 0
     }
 
     /// Writes a processor's times through the address space of processor `reader`.
     @discardableResult
-    private func showRunstate<M: Machine & ~Copyable>(
+    private func showRunstate(
         _ processor: VirtualCPUID, _ address: GuestVirtualAddress, by reader: VirtualCPUID,
-        _ machine: borrowing M
+        _ machine: borrowing some Hardware
     ) -> Bool {
         let cpu = domains[callerIndex(processor.domain)].cpus[processor.number]
         var record = GuestBytes(count: 48)

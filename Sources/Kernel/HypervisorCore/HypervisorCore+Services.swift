@@ -5,19 +5,6 @@ import ReferenceMonitor
 /// What a service asks about others: what the policy permits them, and whether they live. Only who
 /// is permitted to may ask.
 extension HypervisorCore {
-    /// The calls whose first argument is the address of all the others.
-    mutating func serviceOperation<M: Machine & ~Copyable>(
-        _ operation: HypercallOperation, _ request: HypercallRequest, _ caller: DomainID,
-        _ machine: inout M
-    ) throws(XenError) -> Int64 {
-        let address = GuestVirtualAddress(request.arguments[0])
-        switch operation {
-        case .domainControl: return try domainControl(address, caller, &machine)
-        case .readRecords: return try readRecords(address, caller, machine)
-        default: return try answerAccessQuery(address, caller, &machine)
-        }
-    }
-
     /// `FLASK_ACCESS` of `xsm_op` (Xen public `xsm/flask_op.h`): what a label may do to another.
     ///
     /// A label's SID is its number in the monitor and 1 more: 1 is the hypervisor's, then come the
@@ -29,10 +16,8 @@ extension HypervisorCore {
     ///   `u32 seqno`.
     /// - Throws: `.badAddress`; `.invalidArgument` for another version, or a SID or class that does
     ///   not exist.
-    func answerAccessQuery<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: inout M
-    ) throws(XenError) -> Int64 {
-        var request = try arguments(address, 40, caller, machine)
+    func answerAccessQuery(_ call: Call, _ machine: inout some Hardware) throws(XenError) {
+        var request = try call.arguments(40, machine)
         guard request.u32(at: 4) == 1,
             let source = label(ofSID: request.u32(at: 8)),
             let target = label(ofSID: request.u32(at: 12)),
@@ -47,14 +32,13 @@ extension HypervisorCore {
         request.set(u32: policySequence, at: 36)
         recordRefused(
             request.u32(at: 20) & ~vector.bits, objectClass, source, target, &machine)
-        try answer(request, address, caller, machine)
-        return 0
+        try call.answer(request, machine)
     }
 
     /// Records the first of some permissions that a service has refused to a compartment.
-    private func recordRefused<M: Machine & ~Copyable>(
-        _ missing: UInt32, _ objectClass: ObjectClass, _ source: SecurityID,
-        _ target: SecurityID, _ machine: inout M
+    private func recordRefused(
+        _ missing: UInt32, _ objectClass: ObjectClass, _ source: SecurityID, _ target: SecurityID,
+        _ machine: inout some Hardware
     ) {
         guard source.index >= 1, source.index <= monitor.compartmentCount,
             let permission = Permission(objectClass, at: missing.trailingZeroBitCount)
@@ -72,12 +56,12 @@ extension HypervisorCore {
     }
 
     /// Tells whoever bound `VIRQ_DOM_EXC` that a domain's life has changed.
-    public mutating func announceLives<M: Machine & ~Copyable>(_ machine: inout M) {
+    public mutating func announceLives(_ machine: inout some Hardware) {
         ringForEach(VirtualInterrupt.domainException, &machine)
     }
 
     /// Rings a virtual interrupt for everybody who has bound it on his first processor.
-    mutating func ringForEach<M: Machine & ~Copyable>(_ number: UInt32, _ machine: inout M) {
+    mutating func ringForEach(_ number: UInt32, _ machine: inout some Hardware) {
         for index in domains.indices {
             let domain = domains[index].id
             guard let port = virtualInterruptPort(number, of: domain, cpu: 0) else { continue }

@@ -8,29 +8,22 @@ extension HypervisorCore {
     ///
     /// - Throws: `.invalidArgument` for a processor that does not exist, or a timer of another;
     ///   else as the operation.
-    mutating func vcpuOperation<M: Machine & ~Copyable>(
-        _ operation: HypercallOperation, vcpu: UInt64, _ address: GuestVirtualAddress,
-        _ caller: VirtualCPUID, _ machine: borrowing M
+    mutating func vcpuOperation(
+        _ operation: HypercallOperation, _ call: Call, _ machine: borrowing some Hardware
     ) throws(XenError) -> Int64 {
-        let index = callerIndex(caller.domain)
-        guard vcpu < UInt64(domains[index].cpuCount) else { throw .invalidArgument }
-        let named = VirtualCPUID(domain: caller.domain, number: Int(vcpu))
+        let index = callerIndex(call.caller)
+        guard call.second < UInt64(domains[index].cpuCount) else { throw .invalidArgument }
+        let named = VirtualCPUID(domain: call.caller, number: Int(call.second))
         switch operation {
-        case .registerVCPUInfo: return try registerInfo(address, named, machine)
-        case .registerRunstateArea: return try registerRunstate(address, named, caller, machine)
+        case .registerVCPUInfo: try registerInfo(named, call, machine)
+        case .registerRunstateArea: try registerRunstate(named, call, machine)
         case .isUp: return domains[index].cpus[named.number].isUp ? 1 : 0
+        case _ where named != call.processor: throw .invalidArgument
+        case .setSingleshotTimer: try setSingleshot(call, machine)
+        case .stopSingleshotTimer: setDeadline(nil, call.processor)
         default: break
         }
-        guard named == caller else { throw .invalidArgument }
-        switch operation {
-        case .setSingleshotTimer: return try setSingleshot(address, caller, machine)
-        case .stopSingleshotTimer:
-            domains[index].cpus[caller.number].timerDeadline = nil
-            noteDeadline()
-            return 0
-        case .stopPeriodicTimer: return 0
-        default: throw .unknownOperation
-        }
+        return 0
     }
 
     /// `VCPUOP_register_vcpu_info`: moves the processor's record out of the shared page, once.
@@ -38,10 +31,10 @@ extension HypervisorCore {
     /// - Layout: `u64 mfn`, `u32 offset`, 4 bytes.
     /// - Throws: `.badAddress`; `.invalidArgument` when the record would leave its frame, is not
     ///   aligned to 8 bytes, was moved before, or the frame is not the caller's memory.
-    private mutating func registerInfo<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ named: VirtualCPUID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        let request = try arguments(address, 16, named.domain, machine)
+    private mutating func registerInfo(
+        _ named: VirtualCPUID, _ call: Call, _ machine: borrowing some Hardware
+    ) throws(XenError) {
+        let request = try call.arguments(16, machine)
         let offset = request.u32(at: 8)
         let index = callerIndex(named.domain)
         let place = GuestFrame(number: request.u64(at: 0))
@@ -56,7 +49,6 @@ extension HypervisorCore {
         machine.store64(frame, offset: Int(offset) + 8, .max)
         machine.store8(frame, offset: Int(offset), 1)
         publishTime(named, machine)
-        return 0
     }
 
     /// Makes a domain ready to run: its clocks are set before its first instruction.
@@ -65,8 +57,8 @@ extension HypervisorCore {
     ///   `u32 wc_sec_hi` at 3,084: the wall clock when system time was 0.
     /// - Parameters:
     ///   - wallClockSeconds: since 1970, when system time was 0.
-    public func start<M: Machine & ~Copyable>(
-        _ domain: DomainID, wallClockSeconds: UInt64, _ machine: borrowing M
+    public func start(
+        _ domain: DomainID, wallClockSeconds: UInt64, _ machine: borrowing some Hardware
     ) {
         guard let index = index(of: domain) else { return }
         let page = domains[index].sharedInfo
@@ -85,9 +77,7 @@ extension HypervisorCore {
     /// - Layout: `struct vcpu_info` at 32: `u32 version`, 4 bytes, `u64 tsc_timestamp`,
     ///   `u64 system_time`, `u32 tsc_to_system_mul`, `s8 tsc_shift`, `u8 flags`. The version is odd
     ///   while the record changes.
-    public func publishTime<M: Machine & ~Copyable>(
-        _ processor: VirtualCPUID, _ machine: borrowing M
-    ) {
+    public func publishTime(_ processor: VirtualCPUID, _ machine: borrowing some Hardware) {
         let cpu = domains[callerIndex(processor.domain)].cpus[processor.number]
         let frame = cpu.infoFrame
         let base = cpu.infoOffset + 32
@@ -108,25 +98,27 @@ extension HypervisorCore {
     ///
     /// - Layout: `u64 timeout_abs_ns`, `u32 flags`: bit 0 asks for an error when it has passed.
     /// - Throws: `.badAddress`; `.timeHasPassed` when so asked.
-    private mutating func setSingleshot<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: VirtualCPUID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        let request = try arguments(address, 16, caller.domain, machine)
+    private mutating func setSingleshot(
+        _ call: Call, _ machine: borrowing some Hardware
+    ) throws(XenError) {
+        let request = try call.arguments(16, machine)
         let deadline = request.u64(at: 0)
         if request.u32(at: 8) & 1 == 1, deadline < machine.systemTimeInNanoseconds() {
             throw .timeHasPassed
         }
-        domains[callerIndex(caller.domain)].cpus[caller.number].timerDeadline = deadline
-        noteDeadline()
-        return 0
+        setDeadline(deadline, call.processor)
     }
 
-    /// `set_timer_op`: as the one-shot timer; 0 stops it.
-    mutating func setTimer(deadline: UInt64, _ caller: VirtualCPUID) -> Int64 {
-        let index = callerIndex(caller.domain)
-        domains[index].cpus[caller.number].timerDeadline = deadline == 0 ? nil : deadline
+    /// `set_timer_op`: as the one-shot timer; 0 stops it. 32-bit code passes the deadline in two
+    /// halves.
+    mutating func setTimer(_ call: Call) {
+        let deadline = call.request.arguments[0] | (call.isNarrow ? call.second << 32 : 0)
+        setDeadline(deadline == 0 ? nil : deadline, call.processor)
+    }
+
+    private mutating func setDeadline(_ deadline: UInt64?, _ processor: VirtualCPUID) {
+        domains[callerIndex(processor.domain)].cpus[processor.number].timerDeadline = deadline
         noteDeadline()
-        return 0
     }
 
     /// `SCHEDOP_poll`: waits for an event on a port, or a deadline. It may end early: the guest
@@ -135,13 +127,10 @@ extension HypervisorCore {
     /// - Layout: `u64 ports`, `u32 nr_ports`, 4 bytes, `u64 timeout` (ns; 0 none); of 32-bit code
     ///   `u32 ports`, `u32 nr_ports`, `u64 timeout`.
     /// - Throws: `.badAddress`.
-    mutating func poll<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ call: HypercallRequest, _ caller: VirtualCPUID,
-        _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        let index = callerIndex(caller.domain)
+    mutating func poll(_ call: Call, _ machine: borrowing some Hardware) throws(XenError) {
+        let index = callerIndex(call.caller)
         let isNarrow = call.isNarrow
-        let request = try arguments(address, isNarrow ? 16 : 24, caller.domain, machine)
+        let request = try call.arguments(isNarrow ? 16 : 24, machine)
         let count = request.u32(at: isNarrow ? 4 : 8)
         guard count <= UInt32(Domain.portCount) else { throw .invalidArgument }
         let ports = isNarrow ? UInt64(request.u32(at: 0)) : request.u64(at: 0)
@@ -149,24 +138,21 @@ extension HypervisorCore {
         for number in 0..<UInt64(count) {
             // WRAPS: an address past the end is not mapped, and refused by the copy.
             let place = GuestVirtualAddress(ports &+ number &* 4)
-            let port = try arguments(place, 4, caller.domain, machine).u32(at: 0)
+            let port = try machine.arguments(of: call.caller, at: place, count: 4).u32(at: 0)
             guard port < UInt32(Domain.portCount) else { throw .invalidArgument }
             polled = count == 1 ? EventChannelPort(number: port) : nil
-            if isPending(index, EventChannelPort(number: port), machine) { return 0 }
+            if isPending(index, EventChannelPort(number: port), machine) { return }
         }
         let timeout = request.u64(at: isNarrow ? 8 : 16)
         noteWait(index)
-        domains[index].cpus[caller.number].isBlocked = true
-        domains[index].cpus[caller.number].polledPort = polled
-        domains[index].cpus[caller.number].pollDeadline = timeout == 0 ? .max : timeout
+        domains[index].cpus[call.processor.number].isBlocked = true
+        domains[index].cpus[call.processor.number].polledPort = polled
+        domains[index].cpus[call.processor.number].pollDeadline = timeout == 0 ? .max : timeout
         noteDeadline()
-        return 0
     }
 
     /// Blocks a processor until an event, unless one is there.
-    public mutating func block<M: Machine & ~Copyable>(
-        _ processor: VirtualCPUID, _ machine: borrowing M
-    ) {
+    public mutating func block(_ processor: VirtualCPUID, _ machine: borrowing some Hardware) {
         let index = callerIndex(processor.domain)
         let cpu = domains[index].cpus[processor.number]
         noteWait(index)
@@ -209,12 +195,9 @@ extension HypervisorCore {
     ///
     /// - Layout: `u32 reason`.
     /// - Throws: `.badAddress`.
-    mutating func shutdown<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> Int64 {
-        let reason = try arguments(address, 4, caller, machine).u32(at: 0)
-        stop(callerIndex(caller), .shutDown(reason: reason))
-        return 0
+    mutating func shutdown(_ call: Call, _ machine: borrowing some Hardware) throws(XenError) {
+        let reason = try call.arguments(4, machine).u32(at: 0)
+        stop(callerIndex(call.caller), .shutDown(reason: reason))
     }
 
     /// Stops a domain whose state cannot be used.

@@ -66,8 +66,8 @@ extension HypervisorCore {
     }
 
     /// The vector that tells a processor of an event that it has not seen; 0: there is none.
-    public mutating func upcall<M: Machine & ~Copyable>(
-        for processor: VirtualCPUID, _ machine: borrowing M
+    public mutating func upcall(
+        for processor: VirtualCPUID, _ machine: borrowing some Hardware
     ) -> UInt8 {
         let index = callerIndex(processor.domain)
         let cpu = cpu(index, processor.number)
@@ -120,16 +120,14 @@ extension HypervisorCore {
     /// Rings the timers that are due and ends the polls whose time has come.
     ///
     /// - Complexity: one step for each processor of each domain.
-    public mutating func expireTimers<M: Machine & ~Copyable>(_ machine: inout M) {
+    public mutating func expireTimers(_ machine: inout some Hardware) {
         for index in domains.indices { expireTimers(of: index, home: nil, &machine) }
     }
 
     /// As `expireTimers`, for the deadlines that one physical processor watches.
     ///
     /// - Parameter domain: the index of the one domain whose time it is; nil: all.
-    public mutating func expireTimers<M: Machine & ~Copyable>(
-        home: Int, domain: Int?, _ machine: inout M
-    ) {
+    public mutating func expireTimers(home: Int, domain: Int?, _ machine: inout some Hardware) {
         if let domain {
             expireTimers(of: domain, home: home, &machine)
         } else {
@@ -137,9 +135,7 @@ extension HypervisorCore {
         }
     }
 
-    private mutating func expireTimers<M: Machine & ~Copyable>(
-        of index: Int, home: Int?, _ machine: inout M
-    ) {
+    private mutating func expireTimers(of index: Int, home: Int?, _ machine: inout some Hardware) {
         let now = machine.systemTimeInNanoseconds()
         let domain = domains[index].id
         for number in 0..<domains[index].cpuCount {

@@ -66,13 +66,14 @@ public struct HypervisorCore: ~Copyable {
     /// Serves one hypercall: decode, authorize, and only then look at anything.
     ///
     /// - Returns: what goes to RAX, or that the call goes on.
-    public mutating func hypercall<M: Machine & ~Copyable>(
-        _ request: HypercallRequest, from caller: VirtualCPUID, machine: inout M
+    public mutating func hypercall(
+        _ request: HypercallRequest, from caller: VirtualCPUID, machine: inout some Hardware
     ) -> HypercallResult {
+        let call = Call(request: request, processor: caller)
         do throws(XenError) {
             let subOperation =
                 request.call == 27
-                ? try securityCommand(request, caller.domain, machine) : request.arguments[0]
+                ? UInt64(try call.arguments(4, machine).u32(at: 0)) : request.arguments[0]
             if machine.omits(.refuseReset), request.call == 32, subOperation == 10 {
                 return .finished(resetPorts(caller.domain))
             }
@@ -82,78 +83,63 @@ public struct HypervisorCore: ~Copyable {
                 !request.isNarrow || operation.isForNarrow
             else { throw .unknownOperation }
             try authorize(operation, caller: caller.domain, machine: &machine)
-            if operation == .loadPolicy {
-                return try loadPolicy(request, caller.domain, &machine)
-            }
+            if operation == .loadPolicy { return try loadPolicy(call, &machine) }
             if operation.requirement == .onGrant {
-                return try grantOperation(operation, request, caller.domain, &machine)
+                return try grantOperation(operation, call, &machine)
             }
-            return .finished(try perform(operation, request, caller: caller, machine: &machine))
+            return .finished(try perform(operation, call, &machine))
         } catch {
             return .finished(error.result)
         }
     }
 
-    private mutating func perform<M: Machine & ~Copyable>(
-        _ operation: HypercallOperation, _ request: HypercallRequest,
-        caller processor: VirtualCPUID,
-        machine: inout M
+    /// Does what was authorized, or is when its arguments are known.
+    ///
+    /// - Returns: what goes to RAX: 0, but for what asks for a number.
+    private mutating func perform(
+        _ operation: HypercallOperation, _ call: Call, _ machine: inout some Hardware
     ) throws(XenError) -> Int64 {
-        let caller = processor.domain
-        let second = request.arguments[1]
-        let argument = GuestVirtualAddress(second)
         switch operation {
         case .version: return 0x40011
-        case .features: return try features(argument, caller, machine)
-        case .extraVersion: return try extraVersion(argument, caller, machine)
-        case .addToPhysmap: return try addToPhysmap(argument, request, caller, &machine)
-        case .memoryMap: return try memoryMap(argument, request, caller, machine)
-        case .setParameter: return try setParameter(argument, caller, machine)
-        case .getParameter: return try getParameter(argument, caller, machine)
+        case .features: try features(call, machine)
+        case .extraVersion: try extraVersion(call, machine)
+        case .addToPhysmap: try addToPhysmap(call, &machine)
+        case .memoryMap: try memoryMap(call, machine)
+        case .setParameter: try setParameter(call, machine)
+        case .getParameter: try getParameter(call, machine)
         case .registerVCPUInfo, .registerRunstateArea, .isUp, .setSingleshotTimer,
             .stopSingleshotTimer, .stopPeriodicTimer:
-            let address = GuestVirtualAddress(request.arguments[2])
-            return try vcpuOperation(operation, vcpu: second, address, processor, machine)
-        case .vmAssist: return try vmAssist(command: request.arguments[0], type: second)
-        case .setTimer:
-            // 32-bit code passes the deadline in two halves.
-            let upper = request.isNarrow ? second << 32 : 0
-            return setTimer(deadline: request.arguments[0] | upper, processor)
-        case .yield: return 0
-        case .block:
-            block(processor, machine)
-            return 0
-        case .poll: return try poll(argument, request, processor, machine)
-        case .shutdown: return try shutdown(argument, caller, machine)
-        case .consoleWrite:
-            let address = GuestVirtualAddress(request.arguments[2])
-            return try consoleWrite(count: second, address, caller, &machine)
-        case .consoleRead:
-            let address = GuestVirtualAddress(request.arguments[2])
-            return try consoleRead(count: second, address, caller, machine)
-        case .allocUnbound: return try allocateUnbound(argument, caller, &machine)
-        case .bindInterdomain: return try bindInterdomain(argument, caller, &machine)
-        case .bindVIRQ: return try bindVirtualInterrupt(argument, caller, &machine)
-        case .bindIPI: return try bindInterprocessor(argument, caller, machine)
-        case .bindVCPU: return try bindToVCPU(argument, caller, machine)
-        case .close: return try close(argument, caller, &machine)
-        case .unmask: return try unmask(argument, caller, &machine)
-        case .send: return try send(argument, processor, &machine)
-        case .status: return try status(argument, caller, &machine)
-        case .initControl: return try initializeControl(argument, caller, machine)
-        case .expandArray: return try expandArray(argument, caller, &machine)
-        case .setPriority: return try setPriority(argument, caller, machine)
-        case .setUpGrantTable, .queryGrantSize:
-            let count = request.arguments[2]
-            return try grantTableOperation(operation, argument, count, caller, machine)
-        case .setGrantVersion: return try setGrantVersion(argument, caller, machine)
+            return try vcpuOperation(operation, call, machine)
+        case .vmAssist: try vmAssist(call)
+        case .setTimer: setTimer(call)
+        case .yield: break
+        case .block: block(call.processor, machine)
+        case .poll: try poll(call, machine)
+        case .shutdown: try shutdown(call, machine)
+        case .consoleWrite: try consoleWrite(call, &machine)
+        case .consoleRead: return try consoleRead(call, machine)
+        case .allocUnbound: try allocateUnbound(call, &machine)
+        case .bindInterdomain: try bindInterdomain(call, &machine)
+        case .bindVIRQ: try bindVirtualInterrupt(call, &machine)
+        case .bindIPI: try bindInterprocessor(call, machine)
+        case .bindVCPU: try bindToVCPU(call, machine)
+        case .close: try close(call, &machine)
+        case .unmask: try unmask(call, &machine)
+        case .send: try send(call, &machine)
+        case .status: try status(call, &machine)
+        case .initControl: try initializeControl(call, machine)
+        case .expandArray: try expandArray(call, &machine)
+        case .setPriority: try setPriority(call, machine)
+        case .setUpGrantTable: try setUpGrantTable(call, machine)
+        case .queryGrantSize: try queryGrantSize(call, machine)
+        case .setGrantVersion: try setGrantVersion(call, machine)
+        case .listRevoked, .readManifest: try listPage(operation, call, machine)
+        case .domainControl: try domainControl(call, &machine)
+        case .accessQuery: try answerAccessQuery(call, &machine)
+        case .readRecords: try readRecords(call, machine)
         case .mapGrant, .unmapGrant, .copyGrant, .loadPolicy: throw .unknownOperation
-        case .listRevoked, .readManifest:
-            return try listPage(
-                operation, GuestVirtualAddress(request.arguments[0]), caller, machine)
-        case .domainControl, .accessQuery, .readRecords:
-            return try serviceOperation(operation, request, caller, &machine)
         }
+        return 0
     }
 
     /// The index of a domain that exists.
@@ -167,26 +153,40 @@ public struct HypervisorCore: ~Copyable {
         guard let index = index(of: caller) else { preconditionFailure("the caller is no domain") }
         return index
     }
+}
 
-    /// The arguments of a call, copied once.
-    ///
-    /// - Throws: `.badAddress` when they are not all in the caller's memory.
-    func arguments<M: Machine & ~Copyable>(
-        _ address: GuestVirtualAddress, _ count: Int, _ caller: DomainID, _ machine: borrowing M
-    ) throws(XenError) -> GuestBytes {
-        guard let bytes = machine.copyFromGuest(caller, at: address, count: count) else {
-            throw .badAddress
+/// A hypercall that is being served: what is asked, and who asks.
+struct Call {
+    let request: HypercallRequest
+    let processor: VirtualCPUID
+
+    /// The domain that asks.
+    var caller: DomainID { processor.domain }
+    /// The second argument.
+    var second: UInt64 { request.arguments[1] }
+    /// Whether 32-bit code asks.
+    var isNarrow: Bool { request.isNarrow }
+
+    /// Where the arguments are that are no registers: behind the sub-operation's number, if the
+    /// call has one there, and what `console_io` and `vcpu_op` pass between.
+    var address: GuestVirtualAddress {
+        switch request.call {
+        case 27, 35, 36: GuestVirtualAddress(request.arguments[0])
+        case 18, 24: GuestVirtualAddress(request.arguments[2])
+        default: GuestVirtualAddress(second)
         }
-        return bytes
     }
 
-    /// Writes the results of a call where its arguments came from.
-    ///
-    /// - Throws: `.badAddress` when they are not in memory that the caller may write.
-    func answer<M: Machine & ~Copyable>(
-        _ bytes: GuestBytes, _ address: GuestVirtualAddress, _ caller: DomainID,
-        _ machine: borrowing M
-    ) throws(XenError) {
-        guard machine.copyToGuest(caller, at: address, bytes) else { throw .badAddress }
+    /// The arguments in the caller's memory; throws as `Machine.arguments`.
+    @inline(never)
+    func arguments(_ count: Int, _ machine: borrowing some Hardware) throws(XenError) -> GuestBytes
+    {
+        try machine.arguments(of: caller, at: address, count: count)
+    }
+
+    /// Writes results where the arguments came from; throws as `Machine.answer`.
+    @inline(never)
+    func answer(_ bytes: GuestBytes, _ machine: borrowing some Hardware) throws(XenError) {
+        try machine.answer(caller, at: address, bytes)
     }
 }

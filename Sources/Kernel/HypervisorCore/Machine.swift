@@ -132,7 +132,31 @@ extension Machine where Self: ~Copyable {
     /// No step is left out.
     @inline(__always)
     public func omits(_ point: FaultPoint) -> Bool { false }
+
+    /// Arguments in a domain's memory, copied once.
+    ///
+    /// - Throws: `.badAddress` when they are not all there.
+    func arguments(
+        of domain: DomainID, at address: GuestVirtualAddress, count: Int
+    ) throws(XenError) -> GuestBytes {
+        guard let bytes = copyFromGuest(domain, at: address, count: count) else {
+            throw .badAddress
+        }
+        return bytes
+    }
+
+    /// Writes results into a domain's memory.
+    ///
+    /// - Throws: `.badAddress` when it is not memory that the domain may write.
+    func answer(
+        _ domain: DomainID, at address: GuestVirtualAddress, _ bytes: GuestBytes
+    ) throws(XenError) {
+        guard copyToGuest(domain, at: address, bytes) else { throw .badAddress }
+    }
 }
+
+/// Any machine: what most functions of the core take.
+public typealias Hardware = Machine & ~Copyable
 
 /// The clock of a guest (`struct pvclock_vcpu_time_info` without its version): system time =
 /// `systemTime` + (((tsc − `tscTimestamp`) shifted left by `tscShift`) × `tscToSystemMultiplier`

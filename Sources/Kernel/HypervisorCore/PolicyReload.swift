@@ -30,7 +30,7 @@ public struct PolicyReload: ~Copyable {
     }
 
     /// Who loads what: the same call until it is done.
-    struct Call: Equatable {
+    struct Load: Equatable {
         var caller = DomainID(number: 0)
         var generation: UInt32 = 0
         var buffer: UInt64 = 0
@@ -46,9 +46,9 @@ public struct PolicyReload: ~Copyable {
     }
 
     var phase = Phase.idle
-    var call = Call()
+    var load = Load()
     /// Who loads, or has loaded last.
-    public var caller: DomainID { call.caller }
+    public var caller: DomainID { load.caller }
     var copied = 0
     /// nil while somebody examines it, or when nobody may load anything.
     var work: ReloadWork?
@@ -105,8 +105,8 @@ public struct PolicyReload: ~Copyable {
     /// Begins to copy.
     ///
     /// - Precondition: nobody examines the work.
-    mutating func begin(_ call: Call) {
-        self.call = call
+    mutating func begin(_ load: Load) {
+        self.load = load
         copied = 0
         phase = .copying
         work?.outcome = .notExamined
@@ -118,20 +118,20 @@ public struct PolicyReload: ~Copyable {
     /// Copies the next part of the caller's buffer, once: nobody reads it again.
     ///
     /// - Throws: `.badAddress`; the load is then at an end.
-    mutating func copyPart<M: Machine & ~Copyable>(_ machine: borrowing M) throws(XenError) {
-        let end = min(copied + PolicyReload.copyLimit, call.size)
+    mutating func copyPart(_ machine: borrowing some Hardware) throws(XenError) {
+        let end = min(copied + PolicyReload.copyLimit, load.size)
         while copied < end {
             let count = min(GuestBytes.capacity, end - copied)
             // WRAPS: an address past the end is not mapped, and refused by the copy.
-            let place = GuestVirtualAddress(call.buffer &+ UInt64(copied))
-            guard let bytes = machine.copyFromGuest(call.caller, at: place, count: count) else {
+            let place = GuestVirtualAddress(load.buffer &+ UInt64(copied))
+            guard let bytes = machine.copyFromGuest(load.caller, at: place, count: count) else {
                 phase = .idle
                 throw .badAddress
             }
             for index in 0..<count { work?.staging[copied + index] = bytes[index] }
             copied += count
         }
-        guard copied == call.size else { return }
+        guard copied == load.size else { return }
         work?.count = copied
         phase = .waiting
     }

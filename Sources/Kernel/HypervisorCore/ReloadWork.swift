@@ -84,9 +84,7 @@ public struct ReloadWork: ~Copyable {
     }
 
     /// The arena that `init` takes from, in bytes.
-    public static func arenaSizeInBytes(
-        capacity: Int, manifest: borrowing SystemManifest
-    ) -> Int {
+    public static func arenaSizeInBytes(capacity: Int, manifest: borrowing SystemManifest) -> Int {
         let count = manifest.compartmentCount
         return capacity + count * count * 12 + revocationLimit * MemoryLayout<Revocation>.stride
             + manifest.deviceRangeCount * MemoryLayout<DevicePorts>.stride + 320
@@ -208,8 +206,7 @@ private func devicePorts(
 private func examineSystem(
     _ staging: borrowing ArenaTable<UInt8>, _ count: Int, _ present: borrowing SystemFacts,
     _ next: inout SystemFacts, _ features: UInt64,
-    _ tables: inout AlternatingTables<ReferenceMonitor>,
-    _ plan: inout PairPlan
+    _ tables: inout AlternatingTables<ReferenceMonitor>, _ plan: inout PairPlan
 ) throws(ReloadRefusal) -> BootBundle.Member {
     let bytes = staging.span.extracting(first: count)
     guard let bundle = BootBundle(validating: bytes), bundle.moduleCount == 0 else {

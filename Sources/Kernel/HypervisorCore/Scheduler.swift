@@ -153,9 +153,7 @@ public struct Scheduler: BitwiseCopyable {
     /// - Parameter runnable: which of its domain's could run, itself included: one bit for each.
     /// - Returns: the processor that should choose again, if one should: one that is idle, or whose
     ///   domain is ahead.
-    public mutating func wake(
-        _ place: Place, at now: UInt64, runnable: UInt8
-    ) -> Int? {
+    public mutating func wake(_ place: Place, at now: UInt64, runnable: UInt8) -> Int? {
         let bit: UInt8 = 1 << UInt8(place.number)
         guard running[place.domain] & bit == 0 else { return nil }
         if plan.kind == .fixed {

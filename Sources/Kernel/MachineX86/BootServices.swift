@@ -64,7 +64,7 @@
         /// An address that `size` bytes can be read from.
         ///
         /// - Throws: `.badFirmware` for null, and when not all of it is below 4 GiB.
-        private static func reach(
+        @inline(never) private static func reach(
             _ address: UInt64, _ size: UInt64
         ) throws(BootFailure) -> UInt64 {
             guard address >= 16, address < PhysicalMemory.limit,

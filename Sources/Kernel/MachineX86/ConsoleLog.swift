@@ -107,7 +107,7 @@
             }
         }
 
-        private mutating func endLine(_ index: Int) {
+        @inline(never) private mutating func endLine(_ index: Int) {
             show(index)
             newLine()
             lines[index].length = 0
@@ -150,7 +150,9 @@
             let lost = port.takeLostCount()
             if lost > 0 {
                 text("(casemate) console: bytes lost, since nobody took them: ")
-                number(lost)
+                var count = AuditLine()
+                count.number(lost)
+                text(count.bytes)
                 newLine()
             }
             text("(casemate) ")
@@ -164,30 +166,6 @@
         /// Adds bytes that came from a file: printable ASCII passes.
         public mutating func text(_ bytes: Span<UInt8>) {
             for index in bytes.indices { port.write(ConsoleLog.printable(bytes[index])) }
-        }
-
-        /// Adds a number in decimal.
-        public mutating func number(_ value: UInt64) {
-            var digits = InlineArray<20, UInt8>(repeating: 0)
-            var rest = value
-            var count = 0
-            repeat {
-                digits[count] = 0x30 + UInt8(rest % 10)
-                rest /= 10
-                count += 1
-            } while rest > 0
-            for index in 0..<count { port.write(digits[count - 1 - index]) }
-        }
-
-        /// Adds a number in hexadecimal, with its prefix.
-        public mutating func hexadecimal(_ value: UInt64) {
-            text("0x")
-            var started = false
-            for position in 0..<16 {
-                let digit = UInt8(value >> UInt64(60 - 4 * position) & 15)
-                started = started || digit != 0 || position == 15
-                if started { port.write(digit < 10 ? 0x30 + digit : 0x57 + digit) }
-            }
         }
 
         /// Ends the hypervisor's line.

@@ -74,6 +74,7 @@
 
         /// Takes the area that a TCPA (client) or TPM2 table names, if it is the first with a log
         /// in it (TCG ACPI Specification 1.4, 7 and 8): emulators add empty ones.
+        @inline(never)
         private mutating func noteLog(_ table: UInt64, sizeAt: UInt64, addressAt: UInt64) {
             let size = min(UInt64(PhysicalMemory.load32(table + sizeAt)), 262_144)
             let address = PhysicalMemory.load64(table + addressAt)
@@ -128,7 +129,7 @@
         }
 
         /// Keeps an identifier that the APIC's registers in memory can name, once.
-        private mutating func add(_ identifier: UInt32) {
+        @inline(never) private mutating func add(_ identifier: UInt32) {
             guard identifier < 255, count < FirmwareTables.processorLimit else { return }
             for index in 0..<count where identifiers[index] == identifier { return }
             identifiers[count] = identifier

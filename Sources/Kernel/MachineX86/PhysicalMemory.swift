@@ -12,78 +12,54 @@
         /// The first address that is not mapped.
         static var limit: UInt64 { 1 << 32 }
 
-        /// Stops the machine when an address is outside what is mapped.
-        @inline(__always)
-        private static func check(_ address: UInt64, _ size: UInt64) {
+        /// The address; stops the machine when it is outside what is mapped.
+        @inline(__always) @discardableResult
+        private static func check(_ address: UInt64, _ size: UInt64) -> UInt64 {
             precondition(address < limit && size <= limit - address, "address not mapped")
+            return address
         }
 
-        static func load8(_ address: UInt64) -> UInt8 {
-            check(address, 1)
-            return machine_load8(address)
-        }
-
-        static func load16(_ address: UInt64) -> UInt16 {
-            check(address, 2)
-            return machine_load16(address)
-        }
-
-        static func load32(_ address: UInt64) -> UInt32 {
-            check(address, 4)
-            return machine_load32(address)
-        }
-
-        static func load64(_ address: UInt64) -> UInt64 {
-            check(address, 8)
-            return machine_load64(address)
-        }
+        static func load8(_ address: UInt64) -> UInt8 { machine_load8(check(address, 1)) }
+        static func load16(_ address: UInt64) -> UInt16 { machine_load16(check(address, 2)) }
+        static func load32(_ address: UInt64) -> UInt32 { machine_load32(check(address, 4)) }
+        static func load64(_ address: UInt64) -> UInt64 { machine_load64(check(address, 8)) }
 
         static func store8(_ address: UInt64, _ value: UInt8) {
-            check(address, 1)
-            machine_store8(address, value)
+            machine_store8(check(address, 1), value)
         }
 
         static func store16(_ address: UInt64, _ value: UInt16) {
-            check(address, 2)
-            machine_store16(address, value)
+            machine_store16(check(address, 2), value)
         }
 
         static func store32(_ address: UInt64, _ value: UInt32) {
-            check(address, 4)
-            machine_store32(address, value)
+            machine_store32(check(address, 4), value)
         }
 
         static func store64(_ address: UInt64, _ value: UInt64) {
-            check(address, 8)
-            machine_store64(address, value)
+            machine_store64(check(address, 8), value)
         }
 
         static func testAndSetBit(_ address: UInt64, _ bit: Int) -> Bool {
-            check(address, 8)
-            return machine_test_and_set_bit(address, UInt8(truncatingIfNeeded: bit)) != 0
+            machine_test_and_set_bit(check(address, 8), UInt8(truncatingIfNeeded: bit)) != 0
         }
 
         static func testAndClearBit(_ address: UInt64, _ bit: Int) -> Bool {
-            check(address, 8)
-            return machine_test_and_clear_bit(address, UInt8(truncatingIfNeeded: bit)) != 0
+            machine_test_and_clear_bit(check(address, 8), UInt8(truncatingIfNeeded: bit)) != 0
         }
 
         static func compareExchange32(
             _ address: UInt64, expected: UInt32, _ value: UInt32
         ) -> UInt32 {
-            check(address, 4)
-            return machine_compare_exchange32(address, expected, value)
+            machine_compare_exchange32(check(address, 4), expected, value)
         }
 
         static func zero(_ address: UInt64, size: UInt64) {
-            check(address, size)
-            machine_zero(address, size)
+            machine_zero(check(address, size), size)
         }
 
         static func copy(to: UInt64, from: UInt64, size: UInt64) {
-            check(to, size)
-            check(from, size)
-            machine_copy(to, from, size)
+            machine_copy(check(to, size), check(from, size), size)
         }
 
         /// The bytes of a boot module: read-only for the rest of the machine's life.

@@ -225,7 +225,7 @@
         public func timeRecord() -> TimeRecord { clock.record() }
 
         /// Adds to the domain's line on COM1.
-        public mutating func consoleOutput(_ domain: DomainID, _ byte: UInt8) {
+        @inline(never) public mutating func consoleOutput(_ domain: DomainID, _ byte: UInt8) {
             console.write(byte, of: domain)
         }
 

@@ -146,7 +146,7 @@ struct DatabaseCursor: ~Escapable {
     }
 
     /// Reads `u32 n`, n sensitivities, n sets of categories; one level stands for both.
-    mutating func readRange() throws(PolicyDatabaseError) -> SecurityRange {
+    @inline(never) mutating func readRange() throws(PolicyDatabaseError) -> SecurityRange {
         let count = try readUInt32()
         guard count == 1 || count == 2 else { throw .badRange }
         let lowSensitivity = try readSensitivity()
@@ -159,7 +159,7 @@ struct DatabaseCursor: ~Escapable {
         return range
     }
 
-    mutating func readContext() throws(PolicyDatabaseError) -> SecurityContext {
+    @inline(never) mutating func readContext() throws(PolicyDatabaseError) -> SecurityContext {
         let user = try readUInt32()
         let role = try readUInt32()
         let type = try readUInt32()

@@ -123,7 +123,7 @@ struct DatabaseLayout {
         guard count <= maximumObjectContexts else { throw .tooManyContexts }
         let table = Table(offset: cursor.offset, count: Int(count))
         for _ in 0..<count {
-            try cursor.skipObjectKey(index, version: version)
+            _ = try cursor.readObjectKey(index, version: version)
             _ = try cursor.readContext()
         }
         return table
@@ -205,14 +205,22 @@ extension DatabaseCursor {
         }
     }
 
-    /// Skips what an object context is about, of the kinds initial SID, interrupt, I/O port,
-    /// I/O memory, PCI device, device-tree path.
-    mutating func skipObjectKey(_ kind: Int, version: UInt32) throws(PolicyDatabaseError) {
-        switch kind {
-        case 0, 1, 4: try skip(4)
-        case 2: try skip(8)
-        case 3: try skip(version >= 30 ? 16 : 8)
-        default: _ = try readName(try readUInt32())
+    /// Reads which numbers an object context is about, of the kinds initial SID, interrupt, I/O
+    /// port, I/O memory, PCI device; and the name of a device-tree path, which has none.
+    @inline(never)
+    mutating func readObjectKey(
+        _ kind: Int, version: UInt32
+    ) throws(PolicyDatabaseError) -> (first: UInt64, last: UInt64) {
+        guard kind < 5 else {
+            _ = try readName(try readUInt32())
+            return (0, 0)
         }
+        if kind == 3, version >= 30 {
+            let first = try readUInt64()
+            return (first, try readUInt64())
+        }
+        let first = try readUInt32()
+        let last = kind == 2 || kind == 3 ? try readUInt32() : first
+        return (UInt64(first), UInt64(last))
     }
 }

@@ -154,6 +154,7 @@ extension DatabaseCursor {
         return ConstraintRecord(permissions: permissions, termCount: Int(try readUInt32()))
     }
 
+    @inline(never)
     mutating func readTerm(version: UInt32) throws(PolicyDatabaseError) -> ConstraintTerm {
         let kind = try readUInt32()
         let attribute = try readUInt32()
@@ -172,7 +173,7 @@ extension DatabaseCursor {
             kind: kind, attribute: attribute, comparison: comparison, names: names)
     }
 
-    mutating func readRole() throws(PolicyDatabaseError) -> RoleRecord {
+    @inline(never) mutating func readRole() throws(PolicyDatabaseError) -> RoleRecord {
         let length = try readUInt32()
         let value = try readUInt32()
         guard try readUInt32() == 0 else { throw .boundsUnsupported }
@@ -193,7 +194,7 @@ extension DatabaseCursor {
             isAttribute: properties & 2 != 0)
     }
 
-    mutating func readUser() throws(PolicyDatabaseError) -> UserRecord {
+    @inline(never) mutating func readUser() throws(PolicyDatabaseError) -> UserRecord {
         let length = try readUInt32()
         let value = try readUInt32()
         guard try readUInt32() == 0 else { throw .boundsUnsupported }
@@ -227,7 +228,7 @@ extension DatabaseCursor {
         return CategoryRecord(value: value, name: try readName(length), isAlias: isAlias == 1)
     }
 
-    mutating func readAccessRule() throws(PolicyDatabaseError) -> AccessRule {
+    @inline(never) mutating func readAccessRule() throws(PolicyDatabaseError) -> AccessRule {
         let source = UInt32(try readUInt16())
         let target = UInt32(try readUInt16())
         let objectClass = UInt32(try readUInt16())
@@ -237,6 +238,7 @@ extension DatabaseCursor {
             data: try readUInt32())
     }
 
+    @inline(never)
     mutating func readConditional() throws(PolicyDatabaseError) -> ConditionalRecord {
         let state = try readUInt32()
         let expression = try readFixedTable(recordSize: 8)

@@ -56,31 +56,56 @@ public struct AccessVector: Equatable, Sendable, BitwiseCopyable {
     public func contains(_ permission: Permission) -> Bool { bits & permission.mask != 0 }
 }
 
-/// A name of at most 24 bytes, comparable without a pointer: byte *n* of the name stands in bits
-/// 8 (n mod 8) of word n div 8; unused bytes are zero.
-struct PackedName: Equatable {
-    var word0: UInt64
-    var word1: UInt64
-    var word2: UInt64
+/// A name of the class map, as policies spell it.
+///
+/// For comparing with what a policy says, and for people.
+public struct ClassMapName {
+    /// The number of its bytes, ASCII.
+    public let count: Int
+    /// Where it begins in `classMapText`.
+    private let start: Int
 
-    init(_ word0: UInt64, _ word1: UInt64, _ word2: UInt64) {
-        self.word0 = word0
-        self.word1 = word1
-        self.word2 = word2
+    /// Finds name `number` of a class: 0 is its own, the others are its permissions'.
+    ///
+    /// - Complexity: linear in the class's names.
+    fileprivate init(_ objectClass: ObjectClass, _ number: Int) {
+        var start = Int(classNameStarts[Int(objectClass.number)])
+        for _ in 0..<number { start = ClassMapName.end(start) + 1 }
+        self.start = start
+        count = ClassMapName.end(start) - start
     }
 
-    /// Packs a name; nil when it is too long or holds a NUL, and so can equal no known name.
-    init?(_ name: Span<UInt8>) {
-        guard name.count <= 24 else { return nil }
-        self.init(0, 0, 0)
-        for index in name.indices {
-            guard name[index] != 0 else { return nil }
-            let part = UInt64(name[index]) &<< UInt64(8 * (index % 8))
-            switch index / 8 {
-            case 0: word0 |= part
-            case 1: word1 |= part
-            default: word2 |= part
-            }
-        }
+    /// Where the name that begins at `start` ends.
+    private static func end(_ start: Int) -> Int {
+        var end = start
+        while byte(end) != 0 { end += 1 }
+        return end
     }
+
+    private static func byte(_ place: Int) -> UInt8 {
+        UInt8(truncatingIfNeeded: classMapText[place / 8] >> UInt64(place % 8 * 8))
+    }
+
+    /// The byte at a place below `count`.
+    public subscript(index: Int) -> UInt8 { ClassMapName.byte(start + index) }
+
+    /// Returns whether `name` is this name.
+    func isSpelled(_ name: Span<UInt8>) -> Bool {
+        guard name.count == count else { return false }
+        for index in name.indices where name[index] != self[index] { return false }
+        return true
+    }
+}
+
+extension ObjectClass {
+    /// The name in policies.
+    public var policyName: ClassMapName { ClassMapName(self, 0) }
+
+    /// The number of permissions.
+    public var permissionCount: Int { Int(classPermissionCounts[Int(number)]) }
+}
+
+extension Permission {
+    /// The name in policies.
+    public var policyName: ClassMapName { ClassMapName(objectClass, 1 + Int(bit)) }
 }

@@ -15,12 +15,22 @@ private enum Attribute {
     static let role: UInt32 = 2
     static let type: UInt32 = 4
     static let target: UInt32 = 8
-    static let lowSourceLowTarget: UInt32 = 32
-    static let lowSourceHighTarget: UInt32 = 64
-    static let highSourceLowTarget: UInt32 = 128
-    static let highSourceHighTarget: UInt32 = 256
-    static let lowSourceHighSource: UInt32 = 512
-    static let lowTargetHighTarget: UInt32 = 1024
+
+    /// The levels that an attribute compares (`CEXPR_L1L2`, `L1H2`, `H1L2`, `H1H2`, `L1H1`,
+    /// `L2H2`); nil when it compares something else.
+    static func levels(
+        _ attribute: UInt32, _ source: SecurityRange, _ target: SecurityRange
+    ) -> (first: SecurityLevel, second: SecurityLevel)? {
+        switch attribute {
+        case 32: (source.low, target.low)
+        case 64: (source.low, target.high)
+        case 128: (source.high, target.low)
+        case 256: (source.high, target.high)
+        case 512: (source.low, source.high)
+        case 1024: (target.low, target.high)
+        default: nil
+        }
+    }
 }
 
 private enum Comparison {
@@ -83,10 +93,7 @@ extension PolicyDatabase {
         }
         switch term.attribute {
         case Attribute.user, Attribute.type: return isEquality
-        case Attribute.role, Attribute.lowSourceLowTarget, Attribute.lowSourceHighTarget,
-            Attribute.highSourceLowTarget, Attribute.highSourceHighTarget,
-            Attribute.lowSourceHighSource, Attribute.lowTargetHighTarget:
-            return isOrder
+        case Attribute.role, 32, 64, 128, 256, 512, 1024: return isOrder
         default: return false
         }
     }
@@ -135,19 +142,11 @@ extension PolicyDatabase {
         case Attribute.user: return (source.user == target.user) == equal
         case Attribute.type: return (source.type == target.type) == equal
         case Attribute.role: return try compareRoles(term.comparison, source.role, target.role)
-        case Attribute.lowSourceLowTarget:
-            return compare(term.comparison, source.range.low, target.range.low)
-        case Attribute.lowSourceHighTarget:
-            return compare(term.comparison, source.range.low, target.range.high)
-        case Attribute.highSourceLowTarget:
-            return compare(term.comparison, source.range.high, target.range.low)
-        case Attribute.highSourceHighTarget:
-            return compare(term.comparison, source.range.high, target.range.high)
-        case Attribute.lowSourceHighSource:
-            return compare(term.comparison, source.range.low, source.range.high)
-        case Attribute.lowTargetHighTarget:
-            return compare(term.comparison, target.range.low, target.range.high)
-        default: return false
+        default:
+            guard let levels = Attribute.levels(term.attribute, source.range, target.range) else {
+                return false
+            }
+            return compare(term.comparison, levels.first, levels.second)
         }
     }
 

@@ -25,44 +25,10 @@ extension PolicyDatabase {
         return PreparedContext(context: context, attributes: attributes)
     }
 
-    /// Returns the context of an initial SID; nil when the policy gives it none.
-    public func context(of sid: InitialSID) -> SecurityContext? {
-        do throws(PolicyDatabaseError) {
-            let table = layout.objectContexts[0]
-            var contexts = cursor(at: table)
-            for _ in 0..<table.count {
-                let number = try contexts.readUInt32()
-                let context = try contexts.readContext()
-                if number == sid.rawValue { return context }
-            }
-        } catch {}
-        return nil
-    }
-
     /// Whether a rule asks for granted accesses to be recorded.
     public var hasAuditAllowRules: Bool {
-        do throws(PolicyDatabaseError) {
-            var rules = cursor(at: layout.accessRules)
-            for _ in 0..<layout.accessRules.count {
-                if try rules.readAccessRule().specified == AccessRule.auditAllowed { return true }
-            }
-            var nodes = cursor(at: layout.conditionals)
-            for _ in 0..<layout.conditionals.count {
-                let node = try nodes.readConditional()
-                if try hasAuditAllow(node.whenTrue) { return true }
-                if try hasAuditAllow(node.whenFalse) { return true }
-            }
-        } catch {}
-        return false
-    }
-
-    private func hasAuditAllow(_ table: Table) throws(PolicyDatabaseError) -> Bool {
-        var rules = cursor(at: table)
-        for _ in 0..<table.count
-        where try rules.readAccessRule().specified & AccessRule.auditAllowed != 0 {
-            return true
-        }
-        return false
+        var rules = AccessRuleReader(self, AccessRule.auditAllowed, ignoring: AccessRule.enabled)
+        return rules.next() != nil
     }
 
     // MARK: What may be done
@@ -78,45 +44,19 @@ extension PolicyDatabase {
     public func computeAccessVector(
         source: SecurityContext, target: SecurityContext, class objectClass: ObjectClass
     ) -> AccessVector {
-        guard let preparedSource = prepare(source), let preparedTarget = prepare(target) else {
+        guard let source = prepare(source), let target = prepare(target) else {
             return AccessVector(bits: 0)
         }
-        let number = UInt32(objectClass.number)
-        do throws(PolicyDatabaseError) {
-            var allowed = try allowed(
-                preparedSource, preparedTarget, number, in: layout.accessRules, AccessRule.allowed)
-            var nodes = cursor(at: layout.conditionals)
-            let wanted = AccessRule.allowed | AccessRule.enabled
-            for _ in 0..<layout.conditionals.count {
-                let node = try nodes.readConditional()
-                allowed |= try self.allowed(
-                    preparedSource, preparedTarget, number, in: node.whenTrue, wanted)
-                allowed |= try self.allowed(
-                    preparedSource, preparedTarget, number, in: node.whenFalse, wanted)
-            }
-            let constrained = try constrain(allowed, number, from: source, to: target)
-            return AccessVector(bits: try limitRoles(constrained, objectClass, source, target))
-        } catch {
-            return AccessVector(bits: 0)
-        }
-    }
-
-    private func allowed(
-        _ source: PreparedContext, _ target: PreparedContext, _ objectClass: UInt32,
-        in table: Table, _ specified: UInt32
-    ) throws(PolicyDatabaseError) -> UInt32 {
         var allowed: UInt32 = 0
-        var rules = cursor(at: table)
-        for _ in 0..<table.count {
-            let rule = try rules.readAccessRule()
-            if rule.specified == specified, rule.objectClass == objectClass,
-                bytes.contains(rule.source, in: source.attributes),
-                bytes.contains(rule.target, in: target.attributes)
+        var rules = allowRules
+        while let rule = rules.next() {
+            if rule.objectClass == UInt16(objectClass.number), belongs(source, to: rule.source),
+                belongs(target, to: rule.target)
             {
-                allowed |= rule.data
+                allowed |= rule.permissions
             }
         }
-        return allowed
+        return limit(AccessVector(bits: allowed), objectClass, from: source, to: target)
     }
 
     /// Removes `domain transition` between roles that no role allow rule joins.
@@ -151,57 +91,22 @@ extension PolicyDatabase {
     ) -> Bool {
         for index in 0..<row.count { row[index] = 0 }
         guard row.count == targets.count * PolicyDatabase.rowStride else { return false }
-        do throws(PolicyDatabaseError) {
-            try accumulate(
-                source, targets, in: layout.accessRules, AccessRule.allowed, into: &row)
-            var nodes = cursor(at: layout.conditionals)
-            let wanted = AccessRule.allowed | AccessRule.enabled
-            for _ in 0..<layout.conditionals.count {
-                let node = try nodes.readConditional()
-                try accumulate(source, targets, in: node.whenTrue, wanted, into: &row)
-                try accumulate(source, targets, in: node.whenFalse, wanted, into: &row)
-            }
-            try constrainRow(source.context, targets, &row)
-            return true
-        } catch {
-            for index in 0..<row.count { row[index] = 0 }
-            return false
-        }
-    }
-
-    private func accumulate(
-        _ source: PreparedContext, _ targets: Span<PreparedContext>, in table: Table,
-        _ specified: UInt32, into row: inout MutableSpan<UInt32>
-    ) throws(PolicyDatabaseError) {
-        var rules = cursor(at: table)
-        for _ in 0..<table.count {
-            let rule = try rules.readAccessRule()
-            guard rule.specified == specified,
-                bytes.contains(rule.source, in: source.attributes)
-            else { continue }
-            for index in targets.indices
-            where bytes.contains(rule.target, in: targets[index].attributes) {
-                row[index * PolicyDatabase.rowStride + Int(rule.objectClass)] |= rule.data
+        var rules = allowRules
+        while let rule = rules.next() {
+            guard belongs(source, to: rule.source) else { continue }
+            for index in targets.indices where belongs(targets[index], to: rule.target) {
+                row[index * PolicyDatabase.rowStride + Int(rule.objectClass)] |= rule.permissions
             }
         }
-    }
-
-    private func constrainRow(
-        _ source: SecurityContext, _ targets: Span<PreparedContext>,
-        _ row: inout MutableSpan<UInt32>
-    ) throws(PolicyDatabaseError) {
-        for index in targets.indices {
-            let target = targets[index].context
-            for number in 1...ObjectClass.count {
-                let position = index * PolicyDatabase.rowStride + number
-                guard row[position] != 0, let objectClass = ObjectClass(number: number) else {
-                    continue
-                }
-                let constrained = try constrain(
-                    row[position], UInt32(number), from: source, to: target)
-                row[position] = try limitRoles(constrained, objectClass, source, target)
+        for position in 0..<row.count where row[position] != 0 {
+            guard let objectClass = ObjectClass(number: position % PolicyDatabase.rowStride) else {
+                continue
             }
+            let target = targets[position / PolicyDatabase.rowStride]
+            row[position] =
+                limit(AccessVector(bits: row[position]), objectClass, from: source, to: target).bits
         }
+        return true
     }
 
     // MARK: What new objects are labelled
@@ -221,15 +126,13 @@ extension PolicyDatabase {
     ) -> SecurityContext? {
         do throws(PolicyDatabaseError) {
             let isDomain = objectClass == .domain
-            let number = UInt32(objectClass.number)
-            let type = try transitionType(source.type, target.type, number)
-            let ranged = try transitionRange(source.type, target.type, number)
+            let type = transitionType(source.type, target.type, objectClass)
+            let range = transitionRange(source.type, target.type, objectClass)
             let context = SecurityContext(
                 user: source.user,
                 role: isDomain ? try transitionRole(source.role, target.type) : objectRole,
                 type: type ?? (isDomain ? source.type : target.type),
-                range: ranged
-                    ?? (isDomain ? source.range : SecurityRange(source.range.low)))
+                range: range ?? (isDomain ? source.range : SecurityRange(source.range.low)))
             return isValid(context) ? context : nil
         } catch {
             return nil
@@ -237,32 +140,21 @@ extension PolicyDatabase {
     }
 
     private func transitionType(
-        _ source: UInt32, _ target: UInt32, _ objectClass: UInt32
-    ) throws(PolicyDatabaseError) -> UInt32? {
-        var rules = cursor(at: layout.accessRules)
-        for _ in 0..<layout.accessRules.count {
-            let rule = try rules.readAccessRule()
-            if rule.specified == AccessRule.transition, rule.source == source,
-                rule.target == target, rule.objectClass == objectClass
-            {
-                return rule.data
-            }
+        _ source: UInt32, _ target: UInt32, _ objectClass: ObjectClass
+    ) -> UInt32? {
+        for index in 0..<accessRuleCount {
+            guard let rule = typeTransition(at: index, objectClass) else { continue }
+            if rule.source == source, rule.target == target { return rule.result }
         }
         return nil
     }
 
     private func transitionRange(
-        _ source: UInt32, _ target: UInt32, _ objectClass: UInt32
-    ) throws(PolicyDatabaseError) -> SecurityRange? {
-        var transitions = cursor(at: layout.rangeTransitions)
-        for _ in 0..<layout.rangeTransitions.count {
-            let ruleSource = try transitions.readUInt32()
-            let ruleTarget = try transitions.readUInt32()
-            let ruleClass = try transitions.readUInt32()
-            let range = try transitions.readRange()
-            if ruleSource == source, ruleTarget == target, ruleClass == objectClass {
-                return range
-            }
+        _ source: UInt32, _ target: UInt32, _ objectClass: ObjectClass
+    ) -> SecurityRange? {
+        var rules = rangeTransitions(objectClass)
+        while let rule = rules.next() {
+            if rule.source == source, rule.target == target { return rule.result }
         }
         return nil
     }

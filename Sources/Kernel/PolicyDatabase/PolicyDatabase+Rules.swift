@@ -132,22 +132,10 @@ extension PolicyDatabase {
             let table = layout.objectContexts[kind]
             var contexts = cursor(at: table)
             for _ in 0..<table.count {
-                let key = contexts.offset
-                try contexts.skipObjectKey(kind, version: version)
-                guard isOrdered(kind, key: key) else { throw .badObjectContext }
+                let (first, last) = try contexts.readObjectKey(kind, version: version)
+                guard first <= last else { throw .badObjectContext }
                 guard try isValidContext(try contexts.readContext()) else { throw .badContext }
             }
-        }
-    }
-
-    /// Returns whether a range of ports or frames, at `key`, is not reversed.
-    private func isOrdered(_ kind: Int, key: Int) -> Bool {
-        switch (kind, version >= 30) {
-        case (2, _), (3, false):
-            return bytes.littleEndian32(at: key) <= bytes.littleEndian32(at: key + 4)
-        case (3, true):
-            return bytes.littleEndian64(at: key) <= bytes.littleEndian64(at: key + 8)
-        default: return true
         }
     }
 

@@ -66,7 +66,7 @@ extension PolicyDatabase {
         for _ in 0..<layout[.classes].count {
             let record = try classes.readClass(version: version)
             guard let objectClass = ObjectClass(number: Int(record.value)),
-                PackedName(name(record.name)) == objectClass.packedName,
+                objectClass.policyName.isSpelled(name(record.name)),
                 record.permissions.count == objectClass.permissionCount,
                 record.permissions.primaryCount == objectClass.permissionCount
             else { throw .classMapMismatch }
@@ -84,7 +84,7 @@ extension PolicyDatabase {
             let record = try permissions.readPermission()
             guard record.value >= 1, record.value <= 32,
                 let permission = Permission(objectClass, at: Int(record.value) - 1),
-                PackedName(name(record.name)) == permission.packedName,
+                permission.policyName.isSpelled(name(record.name)),
                 seen & permission.mask == 0
             else { throw .classMapMismatch }
             seen |= permission.mask
@@ -98,9 +98,10 @@ extension PolicyDatabase {
             guard record.dominates.bitCount <= UInt32(roleCount),
                 record.types.bitCount <= UInt32(typeCount)
             else { throw .bitOutOfRange }
-            // `object_r`, packed as names are.
+            // `object_r`, as a little-endian number.
             if record.value == objectRole {
-                guard PackedName(name(record.name)) == PackedName(0x725f_7463_656a_626f, 0, 0)
+                guard record.name.count == 8,
+                    bytes.littleEndian64(at: record.name.offset) == 0x725f_7463_656a_626f
                 else { throw .badObjectRole }
             }
         }
@@ -158,12 +159,12 @@ extension PolicyDatabase {
         return nil
     }
 
-    func isValid(_ level: SecurityLevel) throws(PolicyDatabaseError) -> Bool {
+    @inline(never) func isValid(_ level: SecurityLevel) throws(PolicyDatabaseError) -> Bool {
         guard let allowed = try allowedCategories(with: level.sensitivity) else { return false }
         return allowed.isSuperset(of: level.categories)
     }
 
-    func isValid(_ range: SecurityRange) throws(PolicyDatabaseError) -> Bool {
+    @inline(never) func isValid(_ range: SecurityRange) throws(PolicyDatabaseError) -> Bool {
         guard try isValid(range.low) else { return false }
         return try isValid(range.high)
     }

@@ -42,17 +42,23 @@ public struct PreparedType: BitwiseCopyable, Sendable {
     }
 }
 
-/// Hands out the rules that permit something and are in force, conditional ones last.
-public struct AllowRuleReader: ~Escapable {
+/// Hands out the rules of one kind that are in force, conditional ones last.
+public struct AccessRuleReader: ~Escapable {
+    private let kind: UInt32
+    private let ignored: UInt32
     private var rules: DatabaseCursor
     private var ruleCount: Int
-    private var wanted = AccessRule.allowed
+    private var wanted: UInt32
     private var nodes: DatabaseCursor
     private var nodeCount: Int
     private var otherRules = Table()
 
+    /// - Parameter ignored: `AccessRule.enabled` for conditional rules that are not in force, too.
     @_lifetime(copy policy)
-    init(_ policy: PolicyDatabase) {
+    init(_ policy: PolicyDatabase, _ kind: UInt32, ignoring ignored: UInt32 = 0) {
+        self.kind = kind
+        self.ignored = ignored
+        wanted = kind
         rules = policy.cursor(at: policy.layout.accessRules)
         ruleCount = policy.layout.accessRules.count
         nodes = policy.cursor(at: policy.layout.conditionals)
@@ -63,13 +69,13 @@ public struct AllowRuleReader: ~Escapable {
     ///
     /// - Complexity: constant for each rule of the file, over all calls.
     @_lifetime(self: copy self)
-    public mutating func next() -> AllowRule? {
+    @inline(never) public mutating func next() -> AllowRule? {
         do throws(PolicyDatabaseError) {
             while true {
                 while ruleCount > 0 {
                     ruleCount -= 1
                     let rule = try rules.readAccessRule()
-                    guard rule.specified == wanted else { continue }
+                    guard rule.specified & ~ignored == wanted else { continue }
                     return AllowRule(
                         source: UInt16(truncatingIfNeeded: rule.source),
                         target: UInt16(truncatingIfNeeded: rule.target),
@@ -86,7 +92,7 @@ public struct AllowRuleReader: ~Escapable {
     /// Goes on to the next list of rules; returns whether there was one.
     @_lifetime(self: copy self)
     private mutating func advance() throws(PolicyDatabaseError) -> Bool {
-        wanted = AccessRule.allowed | AccessRule.enabled
+        wanted = (kind | AccessRule.enabled) & ~ignored
         var list = otherRules
         otherRules = Table()
         if list.count == 0 {
@@ -136,8 +142,8 @@ public struct RangeTransitionReader: ~Escapable {
 /// What `ReferenceMonitor` needs to tabulate all decisions in one pass over the rules.
 extension PolicyDatabase {
     /// The rules that permit something and are in force.
-    public var allowRules: AllowRuleReader {
-        @_lifetime(copy self) get { AllowRuleReader(self) }
+    public var allowRules: AccessRuleReader {
+        @_lifetime(copy self) get { AccessRuleReader(self, AccessRule.allowed) }
     }
 
     /// The rules for the levels of new objects of a class.
@@ -192,7 +198,7 @@ extension PolicyDatabase {
     /// Prepares a label with types that were read before; nil when it is not valid.
     ///
     /// - Complexity: linear in the levels; for one that acts, in roles and users too.
-    public func prepare(
+    @inline(never) public func prepare(
         _ context: SecurityContext, _ types: Span<PreparedType>
     ) -> PreparedContext? {
         guard isType(context.type), Int(context.type) < types.count,
@@ -239,7 +245,12 @@ extension PolicyDatabase {
         }
     }
 
-    // MARK: Devices
+    // MARK: Object contexts
+
+    /// Returns the context of an initial SID; nil when the policy gives it none.
+    public func context(of sid: InitialSID) -> SecurityContext? {
+        objectContext(0, UInt64(sid.rawValue), UInt64(sid.rawValue))
+    }
 
     /// Returns the label of an interrupt; nil when the policy has none for it.
     public func context(ofInterrupt number: UInt32) -> SecurityContext? {
@@ -261,6 +272,7 @@ extension PolicyDatabase {
         objectContext(4, UInt64(address), UInt64(address))
     }
 
+    @inline(never)
     private func objectContext(
         _ kind: Int, _ first: UInt64, _ last: UInt64
     ) -> SecurityContext? {
@@ -268,18 +280,9 @@ extension PolicyDatabase {
             let table = layout.objectContexts[kind]
             var contexts = cursor(at: table)
             for _ in 0..<table.count {
-                var key = cursor(at: contexts.offset)
-                try contexts.skipObjectKey(kind, version: version)
-                let isWide = kind == 3 && version >= 30
-                let low = isWide ? try key.readUInt64() : UInt64(try key.readUInt32())
-                var high = low
-                if isWide {
-                    high = try key.readUInt64()
-                } else if kind == 2 || kind == 3 {
-                    high = UInt64(try key.readUInt32())
-                }
+                let key = try contexts.readObjectKey(kind, version: version)
                 let context = try contexts.readContext()
-                if low <= first, last <= high { return context }
+                if key.first <= first, last <= key.last { return context }
             }
         } catch {}
         return nil

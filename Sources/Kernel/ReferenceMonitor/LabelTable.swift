@@ -28,19 +28,6 @@ struct LabelTable: ~Copyable {
     /// What stands instead of the next label of the same type where a label has no decisions.
     private static var outside: UInt16 { .max - 1 }
 
-    private init(
-        _ size: MonitorSize, _ labels: consuming ArenaTable<PreparedContext>,
-        _ types: consuming ArenaTable<PreparedType>, _ firstOfType: consuming ArenaTable<UInt16>,
-        _ nextOfType: consuming ArenaTable<UInt16>, _ eventLabels: consuming ArenaTable<UInt16>
-    ) {
-        self.size = size
-        self.labels = labels
-        self.types = types
-        self.firstOfType = firstOfType
-        self.nextOfType = nextOfType
-        self.eventLabels = eventLabels
-    }
-
     /// Interns the labels of a system.
     static func interned(
         _ policy: borrowing PolicyDatabase, _ manifest: borrowing SystemManifest,
@@ -54,12 +41,13 @@ struct LabelTable: ~Copyable {
             let hypervisor = policy.prepare(context, types.span)
         else { throw .missingHypervisorLabel }
         let width = size.compartments + 1
-        let labels = try table(of: size.labels, repeating: hypervisor, in: &arena)
-        let firstOfType = try table(of: size.types + 1, repeating: LabelTable.none, in: &arena)
-        let nextOfType = try table(of: size.labels, repeating: LabelTable.none, in: &arena)
-        let eventLabels = try table(of: width * width, repeating: UInt16(0), in: &arena)
+        var result = LabelTable(
+            size: size, labels: try table(of: size.labels, repeating: hypervisor, in: &arena),
+            types: types,
+            firstOfType: try table(of: size.types + 1, repeating: LabelTable.none, in: &arena),
+            nextOfType: try table(of: size.labels, repeating: LabelTable.none, in: &arena),
+            eventLabels: try table(of: width * width, repeating: 0, in: &arena))
         let named = try table(of: width * width, repeating: UInt16(0), in: &arena)
-        var result = LabelTable(size, labels, types, firstOfType, nextOfType, eventLabels)
         result.append(hypervisor)
         try result.addRecords(policy, manifest)
         try result.appendObject(policy.context(of: .security), policy)
@@ -75,7 +63,7 @@ struct LabelTable: ~Copyable {
 
     /// Returns the index of the label that the end of `source` towards `target` has; both are
     /// indices of the hypervisor or of compartments.
-    func eventLabel(source: Int, target: Int) -> UInt16 {
+    @inline(never) func eventLabel(source: Int, target: Int) -> UInt16 {
         let width = size.compartments + 1
         precondition(
             source < width && target < width,
@@ -138,7 +126,7 @@ struct LabelTable: ~Copyable {
         }
     }
 
-    private func prepare(
+    @inline(never) private func prepare(
         _ index: Int, _ policy: borrowing PolicyDatabase, _ manifest: borrowing SystemManifest
     ) -> PreparedContext? {
         let label = manifest.label(at: index)
@@ -150,7 +138,7 @@ struct LabelTable: ~Copyable {
 
     /// Adds the label of a device, or of the policy itself; to one without a label nothing is
     /// permitted.
-    private mutating func appendObject(
+    @inline(never) private mutating func appendObject(
         _ context: SecurityContext?, _ policy: borrowing PolicyDatabase
     ) throws(ReferenceMonitorError) {
         guard let context else { return appendOutsider(policy) }
@@ -160,7 +148,7 @@ struct LabelTable: ~Copyable {
 
     /// Adds a label to which, and for which, nothing is permitted. What it is called is
     /// `unlabeled`, or else the hypervisor's name: nobody sees more of it than a refusal.
-    private mutating func appendOutsider(_ policy: borrowing PolicyDatabase) {
+    @inline(never) private mutating func appendOutsider(_ policy: borrowing PolicyDatabase) {
         var label = labels[0]
         if let context = policy.context(of: .unlabeled),
             let unlabeled = policy.prepare(context, types.span)
@@ -171,7 +159,7 @@ struct LabelTable: ~Copyable {
     }
 
     /// Adds a label; one that is no member of its type has no decisions.
-    private mutating func append(_ label: PreparedContext, isMember: Bool = true) {
+    @inline(never) private mutating func append(_ label: PreparedContext, isMember: Bool = true) {
         let type = Int(label.context.type)
         labels[count] = label
         nextOfType[count] = isMember ? firstOfType[type] : LabelTable.outside

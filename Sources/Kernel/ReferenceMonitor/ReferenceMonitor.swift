@@ -160,7 +160,7 @@ public struct ReferenceMonitor: ~Copyable, Sendable {
     /// Returns everything that `source` may do to objects of a class labelled `target`.
     ///
     /// - Complexity: a decision for each permission of the class.
-    public func accessVector(
+    @inline(never) public func accessVector(
         source: SecurityID, target: SecurityID, class objectClass: ObjectClass
     ) -> AccessVector {
         var bits: UInt32 = 0

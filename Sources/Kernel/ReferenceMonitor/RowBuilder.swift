@@ -32,36 +32,6 @@ struct RowBuilder: ~Copyable {
     /// The bytes of the tables here that each label takes.
     static var bytesForLabel: Int { 16 * 4 + 2 + 8 + 2 * 4 + 4 + 16 }
 
-    init(
-        _ policy: borrowing PolicyDatabase, _ labels: borrowing LabelTable,
-        arena: inout BootArena
-    ) throws(ReferenceMonitorError) {
-        let (count, size) = (labels.count, labels.size)
-        let none = AllowRule(source: 0, target: 0, objectClass: 0, permissions: 0)
-        let rules = try table(of: size.rules, repeating: none, in: &arena)
-        let ruleStarts = try table(of: size.types + 2, repeating: UInt32(0), in: &arena)
-        let vectors = try table(of: count * 16, repeating: UInt32(0), in: &arena)
-        let touched = try table(of: count, repeating: UInt16(0), in: &arena)
-        let digests = try table(of: count, repeating: UInt64(0), in: &arena)
-        let rows = try table(of: count, repeating: UInt16(0), in: &arena)
-        let firsts = try table(of: count + 1, repeating: UInt16(0), in: &arena)
-        let members = try table(of: count + 1, repeating: UInt16(0), in: &arena)
-        let seen = try table(of: count + 1, repeating: UInt16(0), in: &arena)
-        let weights = try table(of: count, repeating: UInt32(0), in: &arena)
-        self.rules = rules
-        self.ruleStarts = ruleStarts
-        self.vectors = vectors
-        self.touched = touched
-        self.digests = digests
-        self.rows = rows
-        self.firsts = firsts
-        self.members = members
-        self.seen = seen
-        self.weights = weights
-        sortRules(policy)
-        numberRows(policy, labels)
-    }
-
     /// Sorts the rules by target, by counting.
     private mutating func sortRules(_ policy: borrowing PolicyDatabase) {
         var counted = policy.allowRules
@@ -295,5 +265,31 @@ struct RowBuilder: ~Copyable {
                 }
             }
         }
+    }
+}
+
+extension RowBuilder {
+    /// Reserves the tables, and numbers the rows.
+    ///
+    /// - Throws: `.arenaExhausted`.
+    init(
+        _ policy: borrowing PolicyDatabase, _ labels: borrowing LabelTable,
+        arena: inout BootArena
+    ) throws(ReferenceMonitorError) {
+        let (count, size) = (labels.count, labels.size)
+        let none = AllowRule(source: 0, target: 0, objectClass: 0, permissions: 0)
+        self.init(
+            rules: try table(of: size.rules, repeating: none, in: &arena),
+            ruleStarts: try table(of: size.types + 2, repeating: 0, in: &arena),
+            vectors: try table(of: count * 16, repeating: 0, in: &arena),
+            touched: try table(of: count, repeating: 0, in: &arena),
+            digests: try table(of: count, repeating: 0, in: &arena),
+            rows: try table(of: count, repeating: 0, in: &arena),
+            firsts: try table(of: count + 1, repeating: 0, in: &arena),
+            members: try table(of: count + 1, repeating: 0, in: &arena),
+            seen: try table(of: count + 1, repeating: 0, in: &arena),
+            weights: try table(of: count, repeating: 0, in: &arena))
+        sortRules(policy)
+        numberRows(policy, labels)
     }
 }

@@ -107,14 +107,14 @@ extension SystemManifest {
     ///
     /// - Precondition: `index` is below `deviceCount`.
     @_lifetime(copy self)
-    public func device(at index: Int) -> DeviceRecord {
+    @inline(never) public func device(at index: Int) -> DeviceRecord {
         DeviceRecord(self, at: offset(of: index, in: sections.devices))
     }
 
     /// Returns a range of a device; they stand in rising order of kind and first number.
     ///
     /// - Precondition: `index` is below `deviceRangeCount`.
-    public func deviceRange(at index: Int) -> DeviceRangeRecord {
+    @inline(never) public func deviceRange(at index: Int) -> DeviceRangeRecord {
         let offset = offset(of: index, in: sections.deviceRanges)
         return DeviceRangeRecord(
             device: Int(bytes.littleEndian32(at: offset)),

@@ -25,10 +25,10 @@ public struct SourceRecord: ~Escapable {
     /// SHA-384 of the file.
     public let digest: Digest384
 
-    @_lifetime(copy name)
-    init(name: Span<UInt8>, digest: Digest384) {
-        self.name = name
-        self.digest = digest
+    @_lifetime(copy manifest)
+    init(_ manifest: SystemManifest, at offset: Int) {
+        name = manifest.string(at: offset)
+        digest = manifest.digest(at: offset + 8)
     }
 }
 
@@ -63,12 +63,12 @@ public struct ModuleRecord: ~Escapable {
     /// What the module is.
     public let kind: ModuleKind
 
-    @_lifetime(copy name)
-    init(name: Span<UInt8>, sizeInBytes: UInt64, digest: Digest384, kind: ModuleKind) {
-        self.name = name
-        self.sizeInBytes = sizeInBytes
-        self.digest = digest
-        self.kind = kind
+    @_lifetime(copy manifest)
+    init(_ manifest: SystemManifest, at offset: Int) {
+        name = manifest.string(at: offset)
+        sizeInBytes = manifest.bytes.littleEndian64(at: offset + 8)
+        digest = manifest.digest(at: offset + 16)
+        kind = ModuleKind(rawValue: manifest.bytes.littleEndian32(at: offset + 64)) ?? .kernel
     }
 }
 

@@ -17,8 +17,7 @@ extension SystemManifest {
     /// - Precondition: `index` is below `sourceCount`.
     @_lifetime(copy self)
     public func source(at index: Int) -> SourceRecord {
-        let offset = offset(of: index, in: sections.sources)
-        return SourceRecord(name: string(at: offset), digest: digest(at: offset + 8))
+        SourceRecord(self, at: offset(of: index, in: sections.sources))
     }
 
     /// Returns a label.
@@ -37,11 +36,7 @@ extension SystemManifest {
     @_lifetime(copy self)
     @inline(never)
     public func module(at index: Int) -> ModuleRecord {
-        let offset = offset(of: index, in: sections.modules)
-        return ModuleRecord(
-            name: string(at: offset), sizeInBytes: bytes.littleEndian64(at: offset + 8),
-            digest: digest(at: offset + 16),
-            kind: ModuleKind(rawValue: bytes.littleEndian32(at: offset + 64)) ?? .kernel)
+        ModuleRecord(self, at: offset(of: index, in: sections.modules))
     }
 
     /// Returns the 88 bytes of a label's record, which a compartment's measurement repeats.
@@ -109,7 +104,7 @@ extension SystemManifest {
         return LabelRecord(user: user, role: role, type: type, range: range)
     }
 
-    private func level(sensitivityAt: Int, categoriesAt: Int) -> SecurityLevel? {
+    @inline(never) private func level(sensitivityAt: Int, categoriesAt: Int) -> SecurityLevel? {
         guard
             let sensitivity = Sensitivity(databaseValue: bytes.littleEndian32(at: sensitivityAt))
         else { return nil }

@@ -36,7 +36,7 @@ struct CommandBuilder: ~Copyable, ~Escapable {
 
     /// Appends a `TPMT_HA`: an algorithm and its digest.
     @_lifetime(self: copy self)
-    mutating func append(_ algorithm: UInt16, _ digest: Span<UInt8>) {
+    @inline(never) mutating func append(_ algorithm: UInt16, _ digest: Span<UInt8>) {
         append16(algorithm)
         for index in digest.indices { append8(digest[index]) }
     }

@@ -103,19 +103,19 @@ struct LogReader: ~Escapable {
     var isAtEnd: Bool { position == bytes.count }
 
     @_lifetime(copy self)
-    mutating func take(_ count: Int) throws(EventLogError) -> Span<UInt8> {
+    @inline(never) mutating func take(_ count: Int) throws(EventLogError) -> Span<UInt8> {
         guard count >= 0, count <= bytes.count - position else { throw .truncated }
         let start = position
         position = start + count
         return bytes.extracting(start..<start + count)
     }
 
-    mutating func number16() throws(EventLogError) -> UInt16 {
+    @inline(never) mutating func number16() throws(EventLogError) -> UInt16 {
         let field = try take(2)
         return UInt16(field[0]) | UInt16(field[1]) << 8
     }
 
-    mutating func number32() throws(EventLogError) -> UInt32 {
+    @inline(never) mutating func number32() throws(EventLogError) -> UInt32 {
         let field = try take(4)
         return UInt32(field[0]) | UInt32(field[1]) << 8 | UInt32(field[2]) << 16
             | UInt32(field[3]) << 24

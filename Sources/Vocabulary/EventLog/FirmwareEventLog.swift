@@ -64,7 +64,7 @@ public struct FirmwareEventLog: ~Escapable {
     ///
     /// - Throws: `.truncated`, `.registerOutOfRange`, `.digestsMalformed`.
     @_lifetime(copy self)
-    public mutating func next() throws(EventLogError) -> FirmwareEvent? {
+    @inline(never) public mutating func next() throws(EventLogError) -> FirmwareEvent? {
         var reader = self.reader
         guard !reader.isAtEnd else { return nil }
         let pcr = try reader.number32()

@@ -63,7 +63,7 @@ public struct CategorySet: Equatable, Sendable, BitwiseCopyable {
     }
 
     /// Returns whether every category of `other` is in this set.
-    public func isSuperset(of other: CategorySet) -> Bool {
+    @inline(never) public func isSuperset(of other: CategorySet) -> Bool {
         (other.word0 & ~word0) | (other.word1 & ~word1) | (other.word2 & ~word2)
             | (other.word3 & ~word3) == 0
     }

@@ -19,7 +19,7 @@ public struct SecurityLevel: Equatable, Sendable, BitwiseCopyable {
     }
 
     /// Returns whether who is cleared for this level may know everything at `other`.
-    public func dominates(_ other: SecurityLevel) -> Bool {
+    @inline(never) public func dominates(_ other: SecurityLevel) -> Bool {
         sensitivity.dominates(other.sensitivity)
             && categories.isSuperset(of: other.categories)
     }

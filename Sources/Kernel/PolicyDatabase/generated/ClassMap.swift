@@ -39,239 +39,43 @@ extension ObjectClass {
     public static var hypercall: ObjectClass { ObjectClass(knownNumber: 15) }
 }
 
-/// The permissions of class `xen`.
+/// The permissions of class `xen` that something asks for.
 public enum XenPermission {
-    /// `settime`.
-    public static var settime: Permission { Permission(.xen, bit: 0) }
-    /// `tbufcontrol`.
-    public static var tbufcontrol: Permission { Permission(.xen, bit: 1) }
     /// `readconsole`.
     public static var readconsole: Permission { Permission(.xen, bit: 2) }
     /// `clearconsole`.
     public static var clearconsole: Permission { Permission(.xen, bit: 3) }
-    /// `perfcontrol`.
-    public static var perfcontrol: Permission { Permission(.xen, bit: 4) }
-    /// `mtrr_add`.
-    public static var mtrrAdd: Permission { Permission(.xen, bit: 5) }
-    /// `mtrr_del`.
-    public static var mtrrDel: Permission { Permission(.xen, bit: 6) }
-    /// `mtrr_read`.
-    public static var mtrrRead: Permission { Permission(.xen, bit: 7) }
-    /// `microcode`.
-    public static var microcode: Permission { Permission(.xen, bit: 8) }
-    /// `physinfo`.
-    public static var physinfo: Permission { Permission(.xen, bit: 9) }
-    /// `quirk`.
-    public static var quirk: Permission { Permission(.xen, bit: 10) }
     /// `writeconsole`.
     public static var writeconsole: Permission { Permission(.xen, bit: 11) }
-    /// `readapic`.
-    public static var readapic: Permission { Permission(.xen, bit: 12) }
-    /// `writeapic`.
-    public static var writeapic: Permission { Permission(.xen, bit: 13) }
-    /// `privprofile`.
-    public static var privprofile: Permission { Permission(.xen, bit: 14) }
-    /// `nonprivprofile`.
-    public static var nonprivprofile: Permission { Permission(.xen, bit: 15) }
-    /// `kexec`.
-    public static var kexec: Permission { Permission(.xen, bit: 16) }
-    /// `firmware`.
-    public static var firmware: Permission { Permission(.xen, bit: 17) }
-    /// `sleep`.
-    public static var sleep: Permission { Permission(.xen, bit: 18) }
-    /// `frequency`.
-    public static var frequency: Permission { Permission(.xen, bit: 19) }
-    /// `getidle`.
-    public static var getidle: Permission { Permission(.xen, bit: 20) }
     /// `debug`.
     public static var debug: Permission { Permission(.xen, bit: 21) }
-    /// `getcpuinfo`.
-    public static var getcpuinfo: Permission { Permission(.xen, bit: 22) }
-    /// `heap`.
-    public static var heap: Permission { Permission(.xen, bit: 23) }
-    /// `pm_op`.
-    public static var pmOp: Permission { Permission(.xen, bit: 24) }
-    /// `mca_op`.
-    public static var mcaOp: Permission { Permission(.xen, bit: 25) }
-    /// `lockprof`.
-    public static var lockprof: Permission { Permission(.xen, bit: 26) }
-    /// `cpupool_op`.
-    public static var cpupoolOp: Permission { Permission(.xen, bit: 27) }
-    /// `hypfs_op`.
-    public static var hypfsOp: Permission { Permission(.xen, bit: 28) }
-    /// `getscheduler`.
-    public static var getscheduler: Permission { Permission(.xen, bit: 29) }
-    /// `setscheduler`.
-    public static var setscheduler: Permission { Permission(.xen, bit: 30) }
 }
 
-/// The permissions of class `xen2`.
-public enum Xen2Permission {
-    /// `resource_op`.
-    public static var resourceOp: Permission { Permission(.xen2, bit: 0) }
-    /// `psr_cmt_op`.
-    public static var psrCmtOp: Permission { Permission(.xen2, bit: 1) }
-    /// `psr_alloc`.
-    public static var psrAlloc: Permission { Permission(.xen2, bit: 2) }
-    /// `get_symbol`.
-    public static var getSymbol: Permission { Permission(.xen2, bit: 3) }
-    /// `pmu_ctrl`.
-    public static var pmuCtrl: Permission { Permission(.xen2, bit: 4) }
-    /// `pmu_use`.
-    public static var pmuUse: Permission { Permission(.xen2, bit: 5) }
-    /// `get_cpu_levelling_caps`.
-    public static var getCpuLevellingCaps: Permission { Permission(.xen2, bit: 6) }
-    /// `get_cpu_featureset`.
-    public static var getCpuFeatureset: Permission { Permission(.xen2, bit: 7) }
-    /// `livepatch_op`.
-    public static var livepatchOp: Permission { Permission(.xen2, bit: 8) }
-    /// `coverage_op`.
-    public static var coverageOp: Permission { Permission(.xen2, bit: 9) }
-}
-
-/// The permissions of class `domain`.
+/// The permissions of class `domain` that something asks for.
 public enum DomainPermission {
-    /// `setvcpucontext`.
-    public static var setvcpucontext: Permission { Permission(.domain, bit: 0) }
     /// `pause`.
     public static var pause: Permission { Permission(.domain, bit: 1) }
     /// `unpause`.
     public static var unpause: Permission { Permission(.domain, bit: 2) }
-    /// `resume`.
-    public static var resume: Permission { Permission(.domain, bit: 3) }
-    /// `create`.
-    public static var create: Permission { Permission(.domain, bit: 4) }
     /// `transition`.
     public static var transition: Permission { Permission(.domain, bit: 5) }
-    /// `max_vcpus`.
-    public static var maxVcpus: Permission { Permission(.domain, bit: 6) }
     /// `destroy`.
     public static var destroy: Permission { Permission(.domain, bit: 7) }
-    /// `setaffinity`.
-    public static var setaffinity: Permission { Permission(.domain, bit: 8) }
-    /// `getaffinity`.
-    public static var getaffinity: Permission { Permission(.domain, bit: 9) }
-    /// `getscheduler`.
-    public static var getscheduler: Permission { Permission(.domain, bit: 10) }
     /// `getdomaininfo`.
     public static var getdomaininfo: Permission { Permission(.domain, bit: 11) }
-    /// `getvcpuinfo`.
-    public static var getvcpuinfo: Permission { Permission(.domain, bit: 12) }
-    /// `getvcpucontext`.
-    public static var getvcpucontext: Permission { Permission(.domain, bit: 13) }
-    /// `setdomainmaxmem`.
-    public static var setdomainmaxmem: Permission { Permission(.domain, bit: 14) }
-    /// `setdomainhandle`.
-    public static var setdomainhandle: Permission { Permission(.domain, bit: 15) }
-    /// `setdebugging`.
-    public static var setdebugging: Permission { Permission(.domain, bit: 16) }
-    /// `hypercall`.
-    public static var hypercall: Permission { Permission(.domain, bit: 17) }
-    /// `settime`.
-    public static var settime: Permission { Permission(.domain, bit: 18) }
-    /// `set_target`.
-    public static var setTarget: Permission { Permission(.domain, bit: 19) }
     /// `shutdown`.
     public static var shutdown: Permission { Permission(.domain, bit: 20) }
-    /// `setaddrsize`.
-    public static var setaddrsize: Permission { Permission(.domain, bit: 21) }
-    /// `getaddrsize`.
-    public static var getaddrsize: Permission { Permission(.domain, bit: 22) }
-    /// `trigger`.
-    public static var trigger: Permission { Permission(.domain, bit: 23) }
-    /// `getpodtarget`.
-    public static var getpodtarget: Permission { Permission(.domain, bit: 24) }
-    /// `setpodtarget`.
-    public static var setpodtarget: Permission { Permission(.domain, bit: 25) }
-    /// `set_misc_info`.
-    public static var setMiscInfo: Permission { Permission(.domain, bit: 26) }
-    /// `set_virq_handler`.
-    public static var setVirqHandler: Permission { Permission(.domain, bit: 27) }
-    /// `getpagingmempool`.
-    public static var getpagingmempool: Permission { Permission(.domain, bit: 28) }
-    /// `setpagingmempool`.
-    public static var setpagingmempool: Permission { Permission(.domain, bit: 29) }
 }
 
-/// The permissions of class `domain2`.
-public enum Domain2Permission {
-    /// `relabelfrom`.
-    public static var relabelfrom: Permission { Permission(.domain2, bit: 0) }
-    /// `relabelto`.
-    public static var relabelto: Permission { Permission(.domain2, bit: 1) }
-    /// `relabelself`.
-    public static var relabelself: Permission { Permission(.domain2, bit: 2) }
-    /// `make_priv_for`.
-    public static var makePrivFor: Permission { Permission(.domain2, bit: 3) }
-    /// `set_as_target`.
-    public static var setAsTarget: Permission { Permission(.domain2, bit: 4) }
-    /// `set_cpu_policy`.
-    public static var setCpuPolicy: Permission { Permission(.domain2, bit: 5) }
-    /// `gettsc`.
-    public static var gettsc: Permission { Permission(.domain2, bit: 6) }
-    /// `settsc`.
-    public static var settsc: Permission { Permission(.domain2, bit: 7) }
-    /// `setscheduler`.
-    public static var setscheduler: Permission { Permission(.domain2, bit: 8) }
-    /// `setclaim`.
-    public static var setclaim: Permission { Permission(.domain2, bit: 9) }
-    /// `cacheflush`.
-    public static var cacheflush: Permission { Permission(.domain2, bit: 10) }
-    /// `create_hardware_domain`.
-    public static var createHardwareDomain: Permission { Permission(.domain2, bit: 11) }
-    /// `set_vnumainfo`.
-    public static var setVnumainfo: Permission { Permission(.domain2, bit: 12) }
-    /// `get_vnumainfo`.
-    public static var getVnumainfo: Permission { Permission(.domain2, bit: 13) }
-    /// `psr_cmt_op`.
-    public static var psrCmtOp: Permission { Permission(.domain2, bit: 14) }
-    /// `vm_event`.
-    public static var vmEvent: Permission { Permission(.domain2, bit: 15) }
-    /// `soft_reset`.
-    public static var softReset: Permission { Permission(.domain2, bit: 16) }
-    /// `mem_access`.
-    public static var memAccess: Permission { Permission(.domain2, bit: 17) }
-    /// `mem_paging`.
-    public static var memPaging: Permission { Permission(.domain2, bit: 18) }
-    /// `mem_sharing`.
-    public static var memSharing: Permission { Permission(.domain2, bit: 19) }
-    /// `psr_alloc`.
-    public static var psrAlloc: Permission { Permission(.domain2, bit: 20) }
-    /// `resource_map`.
-    public static var resourceMap: Permission { Permission(.domain2, bit: 21) }
-    /// `get_cpu_policy`.
-    public static var getCpuPolicy: Permission { Permission(.domain2, bit: 22) }
-}
-
-/// The permissions of class `hvm`.
+/// The permissions of class `hvm` that something asks for.
 public enum HVMPermission {
-    /// `sethvmc`.
-    public static var sethvmc: Permission { Permission(.hvm, bit: 0) }
-    /// `gethvmc`.
-    public static var gethvmc: Permission { Permission(.hvm, bit: 1) }
     /// `setparam`.
     public static var setparam: Permission { Permission(.hvm, bit: 2) }
     /// `getparam`.
     public static var getparam: Permission { Permission(.hvm, bit: 3) }
-    /// `bind_irq`.
-    public static var bindIrq: Permission { Permission(.hvm, bit: 4) }
-    /// `hvmctl`.
-    public static var hvmctl: Permission { Permission(.hvm, bit: 5) }
-    /// `mem_sharing`.
-    public static var memSharing: Permission { Permission(.hvm, bit: 6) }
-    /// `audit_p2m`.
-    public static var auditP2m: Permission { Permission(.hvm, bit: 7) }
-    /// `share_mem`.
-    public static var shareMem: Permission { Permission(.hvm, bit: 8) }
-    /// `altp2mhvm`.
-    public static var altp2mhvm: Permission { Permission(.hvm, bit: 9) }
-    /// `altp2mhvm_op`.
-    public static var altp2mhvmOp: Permission { Permission(.hvm, bit: 10) }
-    /// `dm`.
-    public static var dm: Permission { Permission(.hvm, bit: 11) }
 }
 
-/// The permissions of class `mmu`.
+/// The permissions of class `mmu` that something asks for.
 public enum MMUPermission {
     /// `map_read`.
     public static var mapRead: Permission { Permission(.mmu, bit: 0) }
@@ -279,79 +83,25 @@ public enum MMUPermission {
     public static var mapWrite: Permission { Permission(.mmu, bit: 1) }
     /// `pageinfo`.
     public static var pageinfo: Permission { Permission(.mmu, bit: 2) }
-    /// `adjust`.
-    public static var adjust: Permission { Permission(.mmu, bit: 3) }
     /// `stat`.
     public static var stat: Permission { Permission(.mmu, bit: 4) }
-    /// `updatemp`.
-    public static var updatemp: Permission { Permission(.mmu, bit: 5) }
     /// `physmap`.
     public static var physmap: Permission { Permission(.mmu, bit: 6) }
-    /// `pinpage`.
-    public static var pinpage: Permission { Permission(.mmu, bit: 7) }
     /// `memorymap`.
     public static var memorymap: Permission { Permission(.mmu, bit: 8) }
-    /// `remote_remap`.
-    public static var remoteRemap: Permission { Permission(.mmu, bit: 9) }
-    /// `mmuext_op`.
-    public static var mmuextOp: Permission { Permission(.mmu, bit: 10) }
-    /// `exchange`.
-    public static var exchange: Permission { Permission(.mmu, bit: 11) }
-    /// `target_hack`.
-    public static var targetHack: Permission { Permission(.mmu, bit: 12) }
 }
 
-/// The permissions of class `resource`.
+/// The permissions of class `resource` that something asks for.
 public enum ResourcePermission {
-    /// `add`.
-    public static var add: Permission { Permission(.resource, bit: 0) }
-    /// `remove`.
-    public static var remove: Permission { Permission(.resource, bit: 1) }
     /// `use`.
     public static var use: Permission { Permission(.resource, bit: 2) }
     /// `use_iommu`.
     public static var useIommu: Permission { Permission(.resource, bit: 3) }
-    /// `use_iommu_nointremap`.
-    public static var useIommuNointremap: Permission { Permission(.resource, bit: 4) }
     /// `use_noiommu`.
     public static var useNoiommu: Permission { Permission(.resource, bit: 5) }
-    /// `add_irq`.
-    public static var addIrq: Permission { Permission(.resource, bit: 6) }
-    /// `remove_irq`.
-    public static var removeIrq: Permission { Permission(.resource, bit: 7) }
-    /// `add_ioport`.
-    public static var addIoport: Permission { Permission(.resource, bit: 8) }
-    /// `remove_ioport`.
-    public static var removeIoport: Permission { Permission(.resource, bit: 9) }
-    /// `add_iomem`.
-    public static var addIomem: Permission { Permission(.resource, bit: 10) }
-    /// `remove_iomem`.
-    public static var removeIomem: Permission { Permission(.resource, bit: 11) }
-    /// `stat_device`.
-    public static var statDevice: Permission { Permission(.resource, bit: 12) }
-    /// `add_device`.
-    public static var addDevice: Permission { Permission(.resource, bit: 13) }
-    /// `remove_device`.
-    public static var removeDevice: Permission { Permission(.resource, bit: 14) }
-    /// `plug`.
-    public static var plug: Permission { Permission(.resource, bit: 15) }
-    /// `unplug`.
-    public static var unplug: Permission { Permission(.resource, bit: 16) }
-    /// `setup`.
-    public static var setup: Permission { Permission(.resource, bit: 17) }
 }
 
-/// The permissions of class `shadow`.
-public enum ShadowPermission {
-    /// `disable`.
-    public static var disable: Permission { Permission(.shadow, bit: 0) }
-    /// `enable`.
-    public static var enable: Permission { Permission(.shadow, bit: 1) }
-    /// `logdirty`.
-    public static var logdirty: Permission { Permission(.shadow, bit: 2) }
-}
-
-/// The permissions of class `event`.
+/// The permissions of class `event` that something asks for.
 public enum EventPermission {
     /// `bind`.
     public static var bind: Permission { Permission(.event, bit: 0) }
@@ -361,11 +111,9 @@ public enum EventPermission {
     public static var status: Permission { Permission(.event, bit: 2) }
     /// `create`.
     public static var create: Permission { Permission(.event, bit: 3) }
-    /// `reset`.
-    public static var reset: Permission { Permission(.event, bit: 4) }
 }
 
-/// The permissions of class `grant`.
+/// The permissions of class `grant` that something asks for.
 public enum GrantPermission {
     /// `map_read`.
     public static var mapRead: Permission { Permission(.grant, bit: 0) }
@@ -383,16 +131,10 @@ public enum GrantPermission {
     public static var query: Permission { Permission(.grant, bit: 6) }
 }
 
-/// The permissions of class `security`.
+/// The permissions of class `security` that something asks for.
 public enum SecurityPermission {
     /// `compute_av`.
     public static var computeAv: Permission { Permission(.security, bit: 0) }
-    /// `compute_create`.
-    public static var computeCreate: Permission { Permission(.security, bit: 1) }
-    /// `compute_member`.
-    public static var computeMember: Permission { Permission(.security, bit: 2) }
-    /// `check_context`.
-    public static var checkContext: Permission { Permission(.security, bit: 3) }
     /// `load_policy`.
     public static var loadPolicy: Permission { Permission(.security, bit: 4) }
     /// `compute_relabel`.
@@ -409,27 +151,13 @@ public enum SecurityPermission {
     public static var delOcontext: Permission { Permission(.security, bit: 10) }
 }
 
-/// The permissions of class `version`.
+/// The permissions of class `version` that something asks for.
 public enum VersionPermission {
     /// `xen_extraversion`.
     public static var xenExtraversion: Permission { Permission(.version, bit: 0) }
-    /// `xen_compile_info`.
-    public static var xenCompileInfo: Permission { Permission(.version, bit: 1) }
-    /// `xen_capabilities`.
-    public static var xenCapabilities: Permission { Permission(.version, bit: 2) }
-    /// `xen_changeset`.
-    public static var xenChangeset: Permission { Permission(.version, bit: 3) }
-    /// `xen_pagesize`.
-    public static var xenPagesize: Permission { Permission(.version, bit: 4) }
-    /// `xen_guest_handle`.
-    public static var xenGuestHandle: Permission { Permission(.version, bit: 5) }
-    /// `xen_commandline`.
-    public static var xenCommandline: Permission { Permission(.version, bit: 6) }
-    /// `xen_build_id`.
-    public static var xenBuildId: Permission { Permission(.version, bit: 7) }
 }
 
-/// The permissions of class `argo`.
+/// The permissions of class `argo` that something asks for.
 public enum ArgoPermission {
     /// `enable`.
     public static var enable: Permission { Permission(.argo, bit: 0) }
@@ -441,7 +169,7 @@ public enum ArgoPermission {
     public static var send: Permission { Permission(.argo, bit: 3) }
 }
 
-/// The permissions of class `xenstore`.
+/// The permissions of class `xenstore` that something asks for.
 public enum XenstorePermission {
     /// `read`.
     public static var read: Permission { Permission(.xenstore, bit: 0) }
@@ -463,7 +191,7 @@ public enum XenstorePermission {
     public static var relabelto: Permission { Permission(.xenstore, bit: 8) }
 }
 
-/// The permissions of class `hypercall`.
+/// The permissions of class `hypercall` that something asks for.
 public enum HypercallPermission {
     /// `version`.
     public static var version: Permission { Permission(.hypercall, bit: 0) }
@@ -481,475 +209,85 @@ public enum HypercallPermission {
     public static var port: Permission { Permission(.hypercall, bit: 6) }
 }
 
-extension ObjectClass {
-    /// The name in policies.
-    public var name: StaticString {
-        switch number {
-        case 1: "xen"
-        case 2: "xen2"
-        case 3: "domain"
-        case 4: "domain2"
-        case 5: "hvm"
-        case 6: "mmu"
-        case 7: "resource"
-        case 8: "shadow"
-        case 9: "event"
-        case 10: "grant"
-        case 11: "security"
-        case 12: "version"
-        case 13: "argo"
-        case 14: "xenstore"
-        case 15: "hypercall"
-        default: "?"
-        }
-    }
+/// Where in `classMapText` the names of each class begin, by its number.
+let classNameStarts: InlineArray<16, UInt16> = [
+    0, 0, 302, 435, 798, 1084, 1196, 1319, 1508, 1539, 1575, 1632, 1781, 1913, 1973, 2049,
+]
 
-    /// The number of permissions.
-    public var permissionCount: Int {
-        switch number {
-        case 1: 31
-        case 2: 10
-        case 3: 30
-        case 4: 23
-        case 5: 12
-        case 6: 13
-        case 7: 18
-        case 8: 3
-        case 9: 5
-        case 10: 7
-        case 11: 11
-        case 12: 8
-        case 13: 4
-        case 14: 9
-        case 15: 7
-        default: 0
-        }
-    }
-}
+/// How many permissions each class has, by its number.
+let classPermissionCounts: InlineArray<16, UInt8> = [
+    0, 31, 10, 30, 23, 12, 13, 18, 3, 5, 7, 11, 8, 4, 9, 7,
+]
 
-extension Permission {
-    /// The name in policies.
-    public var name: StaticString {
-        switch (objectClass.number, bit) {
-        case (1, 0): "settime"
-        case (1, 1): "tbufcontrol"
-        case (1, 2): "readconsole"
-        case (1, 3): "clearconsole"
-        case (1, 4): "perfcontrol"
-        case (1, 5): "mtrr_add"
-        case (1, 6): "mtrr_del"
-        case (1, 7): "mtrr_read"
-        case (1, 8): "microcode"
-        case (1, 9): "physinfo"
-        case (1, 10): "quirk"
-        case (1, 11): "writeconsole"
-        case (1, 12): "readapic"
-        case (1, 13): "writeapic"
-        case (1, 14): "privprofile"
-        case (1, 15): "nonprivprofile"
-        case (1, 16): "kexec"
-        case (1, 17): "firmware"
-        case (1, 18): "sleep"
-        case (1, 19): "frequency"
-        case (1, 20): "getidle"
-        case (1, 21): "debug"
-        case (1, 22): "getcpuinfo"
-        case (1, 23): "heap"
-        case (1, 24): "pm_op"
-        case (1, 25): "mca_op"
-        case (1, 26): "lockprof"
-        case (1, 27): "cpupool_op"
-        case (1, 28): "hypfs_op"
-        case (1, 29): "getscheduler"
-        case (1, 30): "setscheduler"
-        case (2, 0): "resource_op"
-        case (2, 1): "psr_cmt_op"
-        case (2, 2): "psr_alloc"
-        case (2, 3): "get_symbol"
-        case (2, 4): "pmu_ctrl"
-        case (2, 5): "pmu_use"
-        case (2, 6): "get_cpu_levelling_caps"
-        case (2, 7): "get_cpu_featureset"
-        case (2, 8): "livepatch_op"
-        case (2, 9): "coverage_op"
-        case (3, 0): "setvcpucontext"
-        case (3, 1): "pause"
-        case (3, 2): "unpause"
-        case (3, 3): "resume"
-        case (3, 4): "create"
-        case (3, 5): "transition"
-        case (3, 6): "max_vcpus"
-        case (3, 7): "destroy"
-        case (3, 8): "setaffinity"
-        case (3, 9): "getaffinity"
-        case (3, 10): "getscheduler"
-        case (3, 11): "getdomaininfo"
-        case (3, 12): "getvcpuinfo"
-        case (3, 13): "getvcpucontext"
-        case (3, 14): "setdomainmaxmem"
-        case (3, 15): "setdomainhandle"
-        case (3, 16): "setdebugging"
-        case (3, 17): "hypercall"
-        case (3, 18): "settime"
-        case (3, 19): "set_target"
-        case (3, 20): "shutdown"
-        case (3, 21): "setaddrsize"
-        case (3, 22): "getaddrsize"
-        case (3, 23): "trigger"
-        case (3, 24): "getpodtarget"
-        case (3, 25): "setpodtarget"
-        case (3, 26): "set_misc_info"
-        case (3, 27): "set_virq_handler"
-        case (3, 28): "getpagingmempool"
-        case (3, 29): "setpagingmempool"
-        case (4, 0): "relabelfrom"
-        case (4, 1): "relabelto"
-        case (4, 2): "relabelself"
-        case (4, 3): "make_priv_for"
-        case (4, 4): "set_as_target"
-        case (4, 5): "set_cpu_policy"
-        case (4, 6): "gettsc"
-        case (4, 7): "settsc"
-        case (4, 8): "setscheduler"
-        case (4, 9): "setclaim"
-        case (4, 10): "cacheflush"
-        case (4, 11): "create_hardware_domain"
-        case (4, 12): "set_vnumainfo"
-        case (4, 13): "get_vnumainfo"
-        case (4, 14): "psr_cmt_op"
-        case (4, 15): "vm_event"
-        case (4, 16): "soft_reset"
-        case (4, 17): "mem_access"
-        case (4, 18): "mem_paging"
-        case (4, 19): "mem_sharing"
-        case (4, 20): "psr_alloc"
-        case (4, 21): "resource_map"
-        case (4, 22): "get_cpu_policy"
-        case (5, 0): "sethvmc"
-        case (5, 1): "gethvmc"
-        case (5, 2): "setparam"
-        case (5, 3): "getparam"
-        case (5, 4): "bind_irq"
-        case (5, 5): "hvmctl"
-        case (5, 6): "mem_sharing"
-        case (5, 7): "audit_p2m"
-        case (5, 8): "share_mem"
-        case (5, 9): "altp2mhvm"
-        case (5, 10): "altp2mhvm_op"
-        case (5, 11): "dm"
-        case (6, 0): "map_read"
-        case (6, 1): "map_write"
-        case (6, 2): "pageinfo"
-        case (6, 3): "adjust"
-        case (6, 4): "stat"
-        case (6, 5): "updatemp"
-        case (6, 6): "physmap"
-        case (6, 7): "pinpage"
-        case (6, 8): "memorymap"
-        case (6, 9): "remote_remap"
-        case (6, 10): "mmuext_op"
-        case (6, 11): "exchange"
-        case (6, 12): "target_hack"
-        case (7, 0): "add"
-        case (7, 1): "remove"
-        case (7, 2): "use"
-        case (7, 3): "use_iommu"
-        case (7, 4): "use_iommu_nointremap"
-        case (7, 5): "use_noiommu"
-        case (7, 6): "add_irq"
-        case (7, 7): "remove_irq"
-        case (7, 8): "add_ioport"
-        case (7, 9): "remove_ioport"
-        case (7, 10): "add_iomem"
-        case (7, 11): "remove_iomem"
-        case (7, 12): "stat_device"
-        case (7, 13): "add_device"
-        case (7, 14): "remove_device"
-        case (7, 15): "plug"
-        case (7, 16): "unplug"
-        case (7, 17): "setup"
-        case (8, 0): "disable"
-        case (8, 1): "enable"
-        case (8, 2): "logdirty"
-        case (9, 0): "bind"
-        case (9, 1): "send"
-        case (9, 2): "status"
-        case (9, 3): "create"
-        case (9, 4): "reset"
-        case (10, 0): "map_read"
-        case (10, 1): "map_write"
-        case (10, 2): "unmap"
-        case (10, 3): "transfer"
-        case (10, 4): "setup"
-        case (10, 5): "copy"
-        case (10, 6): "query"
-        case (11, 0): "compute_av"
-        case (11, 1): "compute_create"
-        case (11, 2): "compute_member"
-        case (11, 3): "check_context"
-        case (11, 4): "load_policy"
-        case (11, 5): "compute_relabel"
-        case (11, 6): "setenforce"
-        case (11, 7): "setbool"
-        case (11, 8): "setsecparam"
-        case (11, 9): "add_ocontext"
-        case (11, 10): "del_ocontext"
-        case (12, 0): "xen_extraversion"
-        case (12, 1): "xen_compile_info"
-        case (12, 2): "xen_capabilities"
-        case (12, 3): "xen_changeset"
-        case (12, 4): "xen_pagesize"
-        case (12, 5): "xen_guest_handle"
-        case (12, 6): "xen_commandline"
-        case (12, 7): "xen_build_id"
-        case (13, 0): "enable"
-        case (13, 1): "register_single_source"
-        case (13, 2): "register_any_source"
-        case (13, 3): "send"
-        case (14, 0): "read"
-        case (14, 1): "write"
-        case (14, 2): "create"
-        case (14, 3): "remove"
-        case (14, 4): "list"
-        case (14, 5): "watch"
-        case (14, 6): "setperms"
-        case (14, 7): "relabelfrom"
-        case (14, 8): "relabelto"
-        case (15, 0): "version"
-        case (15, 1): "vcpu"
-        case (15, 2): "timer"
-        case (15, 3): "schedule"
-        case (15, 4): "virq"
-        case (15, 5): "ipi"
-        case (15, 6): "port"
-        default: "?"
-        }
-    }
-}
-
-extension ObjectClass {
-    /// The name, for comparison with a database.
-    var packedName: PackedName {
-        switch number {
-        case 1: PackedName(0x6e6578, 0x0, 0x0)
-        case 2: PackedName(0x326e6578, 0x0, 0x0)
-        case 3: PackedName(0x6e69616d6f64, 0x0, 0x0)
-        case 4: PackedName(0x326e69616d6f64, 0x0, 0x0)
-        case 5: PackedName(0x6d7668, 0x0, 0x0)
-        case 6: PackedName(0x756d6d, 0x0, 0x0)
-        case 7: PackedName(0x656372756f736572, 0x0, 0x0)
-        case 8: PackedName(0x776f64616873, 0x0, 0x0)
-        case 9: PackedName(0x746e657665, 0x0, 0x0)
-        case 10: PackedName(0x746e617267, 0x0, 0x0)
-        case 11: PackedName(0x7974697275636573, 0x0, 0x0)
-        case 12: PackedName(0x6e6f6973726576, 0x0, 0x0)
-        case 13: PackedName(0x6f677261, 0x0, 0x0)
-        case 14: PackedName(0x65726f74736e6578, 0x0, 0x0)
-        case 15: PackedName(0x6c61637265707968, 0x6c, 0x0)
-        default: PackedName(0, 0, 0)
-        }
-    }
-}
-
-extension Permission {
-    /// The name, for comparison with a database.
-    var packedName: PackedName {
-        switch (objectClass.number, bit) {
-        case (1, 0): PackedName(0x656d6974746573, 0x0, 0x0)
-        case (1, 1): PackedName(0x746e6f6366756274, 0x6c6f72, 0x0)
-        case (1, 2): PackedName(0x736e6f6364616572, 0x656c6f, 0x0)
-        case (1, 3): PackedName(0x6e6f637261656c63, 0x656c6f73, 0x0)
-        case (1, 4): PackedName(0x746e6f6366726570, 0x6c6f72, 0x0)
-        case (1, 5): PackedName(0x6464615f7272746d, 0x0, 0x0)
-        case (1, 6): PackedName(0x6c65645f7272746d, 0x0, 0x0)
-        case (1, 7): PackedName(0x6165725f7272746d, 0x64, 0x0)
-        case (1, 8): PackedName(0x646f636f7263696d, 0x65, 0x0)
-        case (1, 9): PackedName(0x6f666e6973796870, 0x0, 0x0)
-        case (1, 10): PackedName(0x6b72697571, 0x0, 0x0)
-        case (1, 11): PackedName(0x6e6f636574697277, 0x656c6f73, 0x0)
-        case (1, 12): PackedName(0x6369706164616572, 0x0, 0x0)
-        case (1, 13): PackedName(0x6970616574697277, 0x63, 0x0)
-        case (1, 14): PackedName(0x666f727076697270, 0x656c69, 0x0)
-        case (1, 15): PackedName(0x70766972706e6f6e, 0x656c69666f72, 0x0)
-        case (1, 16): PackedName(0x636578656b, 0x0, 0x0)
-        case (1, 17): PackedName(0x657261776d726966, 0x0, 0x0)
-        case (1, 18): PackedName(0x7065656c73, 0x0, 0x0)
-        case (1, 19): PackedName(0x636e657571657266, 0x79, 0x0)
-        case (1, 20): PackedName(0x656c6469746567, 0x0, 0x0)
-        case (1, 21): PackedName(0x6775626564, 0x0, 0x0)
-        case (1, 22): PackedName(0x6e69757063746567, 0x6f66, 0x0)
-        case (1, 23): PackedName(0x70616568, 0x0, 0x0)
-        case (1, 24): PackedName(0x706f5f6d70, 0x0, 0x0)
-        case (1, 25): PackedName(0x706f5f61636d, 0x0, 0x0)
-        case (1, 26): PackedName(0x666f72706b636f6c, 0x0, 0x0)
-        case (1, 27): PackedName(0x5f6c6f6f70757063, 0x706f, 0x0)
-        case (1, 28): PackedName(0x706f5f7366707968, 0x0, 0x0)
-        case (1, 29): PackedName(0x6465686373746567, 0x72656c75, 0x0)
-        case (1, 30): PackedName(0x6465686373746573, 0x72656c75, 0x0)
-        case (2, 0): PackedName(0x656372756f736572, 0x706f5f, 0x0)
-        case (2, 1): PackedName(0x5f746d635f727370, 0x706f, 0x0)
-        case (2, 2): PackedName(0x6f6c6c615f727370, 0x63, 0x0)
-        case (2, 3): PackedName(0x626d79735f746567, 0x6c6f, 0x0)
-        case (2, 4): PackedName(0x6c7274635f756d70, 0x0, 0x0)
-        case (2, 5): PackedName(0x6573755f756d70, 0x0, 0x0)
-        case (2, 6): PackedName(0x5f7570635f746567, 0x6e696c6c6576656c, 0x737061635f67)
-        case (2, 7): PackedName(0x5f7570635f746567, 0x7365727574616566, 0x7465)
-        case (2, 8): PackedName(0x637461706576696c, 0x706f5f68, 0x0)
-        case (2, 9): PackedName(0x6567617265766f63, 0x706f5f, 0x0)
-        case (3, 0): PackedName(0x6375706376746573, 0x747865746e6f, 0x0)
-        case (3, 1): PackedName(0x6573756170, 0x0, 0x0)
-        case (3, 2): PackedName(0x65737561706e75, 0x0, 0x0)
-        case (3, 3): PackedName(0x656d75736572, 0x0, 0x0)
-        case (3, 4): PackedName(0x657461657263, 0x0, 0x0)
-        case (3, 5): PackedName(0x697469736e617274, 0x6e6f, 0x0)
-        case (3, 6): PackedName(0x757063765f78616d, 0x73, 0x0)
-        case (3, 7): PackedName(0x796f7274736564, 0x0, 0x0)
-        case (3, 8): PackedName(0x6e69666661746573, 0x797469, 0x0)
-        case (3, 9): PackedName(0x6e69666661746567, 0x797469, 0x0)
-        case (3, 10): PackedName(0x6465686373746567, 0x72656c75, 0x0)
-        case (3, 11): PackedName(0x69616d6f64746567, 0x6f666e696e, 0x0)
-        case (3, 12): PackedName(0x6975706376746567, 0x6f666e, 0x0)
-        case (3, 13): PackedName(0x6375706376746567, 0x747865746e6f, 0x0)
-        case (3, 14): PackedName(0x69616d6f64746573, 0x6d656d78616d6e, 0x0)
-        case (3, 15): PackedName(0x69616d6f64746573, 0x656c646e61686e, 0x0)
-        case (3, 16): PackedName(0x6775626564746573, 0x676e6967, 0x0)
-        case (3, 17): PackedName(0x6c61637265707968, 0x6c, 0x0)
-        case (3, 18): PackedName(0x656d6974746573, 0x0, 0x0)
-        case (3, 19): PackedName(0x677261745f746573, 0x7465, 0x0)
-        case (3, 20): PackedName(0x6e776f6474756873, 0x0, 0x0)
-        case (3, 21): PackedName(0x7372646461746573, 0x657a69, 0x0)
-        case (3, 22): PackedName(0x7372646461746567, 0x657a69, 0x0)
-        case (3, 23): PackedName(0x72656767697274, 0x0, 0x0)
-        case (3, 24): PackedName(0x6174646f70746567, 0x74656772, 0x0)
-        case (3, 25): PackedName(0x6174646f70746573, 0x74656772, 0x0)
-        case (3, 26): PackedName(0x6373696d5f746573, 0x6f666e695f, 0x0)
-        case (3, 27): PackedName(0x717269765f746573, 0x72656c646e61685f, 0x0)
-        case (3, 28): PackedName(0x6e69676170746567, 0x6c6f6f706d656d67, 0x0)
-        case (3, 29): PackedName(0x6e69676170746573, 0x6c6f6f706d656d67, 0x0)
-        case (4, 0): PackedName(0x666c6562616c6572, 0x6d6f72, 0x0)
-        case (4, 1): PackedName(0x746c6562616c6572, 0x6f, 0x0)
-        case (4, 2): PackedName(0x736c6562616c6572, 0x666c65, 0x0)
-        case (4, 3): PackedName(0x6972705f656b616d, 0x726f665f76, 0x0)
-        case (4, 4): PackedName(0x745f73615f746573, 0x7465677261, 0x0)
-        case (4, 5): PackedName(0x5f7570635f746573, 0x7963696c6f70, 0x0)
-        case (4, 6): PackedName(0x637374746567, 0x0, 0x0)
-        case (4, 7): PackedName(0x637374746573, 0x0, 0x0)
-        case (4, 8): PackedName(0x6465686373746573, 0x72656c75, 0x0)
-        case (4, 9): PackedName(0x6d69616c63746573, 0x0, 0x0)
-        case (4, 10): PackedName(0x756c666568636163, 0x6873, 0x0)
-        case (4, 11): PackedName(0x685f657461657263, 0x5f65726177647261, 0x6e69616d6f64)
-        case (4, 12): PackedName(0x6d756e765f746573, 0x6f666e6961, 0x0)
-        case (4, 13): PackedName(0x6d756e765f746567, 0x6f666e6961, 0x0)
-        case (4, 14): PackedName(0x5f746d635f727370, 0x706f, 0x0)
-        case (4, 15): PackedName(0x746e6576655f6d76, 0x0, 0x0)
-        case (4, 16): PackedName(0x7365725f74666f73, 0x7465, 0x0)
-        case (4, 17): PackedName(0x656363615f6d656d, 0x7373, 0x0)
-        case (4, 18): PackedName(0x696761705f6d656d, 0x676e, 0x0)
-        case (4, 19): PackedName(0x726168735f6d656d, 0x676e69, 0x0)
-        case (4, 20): PackedName(0x6f6c6c615f727370, 0x63, 0x0)
-        case (4, 21): PackedName(0x656372756f736572, 0x70616d5f, 0x0)
-        case (4, 22): PackedName(0x5f7570635f746567, 0x7963696c6f70, 0x0)
-        case (5, 0): PackedName(0x636d7668746573, 0x0, 0x0)
-        case (5, 1): PackedName(0x636d7668746567, 0x0, 0x0)
-        case (5, 2): PackedName(0x6d61726170746573, 0x0, 0x0)
-        case (5, 3): PackedName(0x6d61726170746567, 0x0, 0x0)
-        case (5, 4): PackedName(0x7172695f646e6962, 0x0, 0x0)
-        case (5, 5): PackedName(0x6c74636d7668, 0x0, 0x0)
-        case (5, 6): PackedName(0x726168735f6d656d, 0x676e69, 0x0)
-        case (5, 7): PackedName(0x32705f7469647561, 0x6d, 0x0)
-        case (5, 8): PackedName(0x656d5f6572616873, 0x6d, 0x0)
-        case (5, 9): PackedName(0x76686d3270746c61, 0x6d, 0x0)
-        case (5, 10): PackedName(0x76686d3270746c61, 0x706f5f6d, 0x0)
-        case (5, 11): PackedName(0x6d64, 0x0, 0x0)
-        case (6, 0): PackedName(0x646165725f70616d, 0x0, 0x0)
-        case (6, 1): PackedName(0x746972775f70616d, 0x65, 0x0)
-        case (6, 2): PackedName(0x6f666e6965676170, 0x0, 0x0)
-        case (6, 3): PackedName(0x7473756a6461, 0x0, 0x0)
-        case (6, 4): PackedName(0x74617473, 0x0, 0x0)
-        case (6, 5): PackedName(0x706d657461647075, 0x0, 0x0)
-        case (6, 6): PackedName(0x70616d73796870, 0x0, 0x0)
-        case (6, 7): PackedName(0x656761706e6970, 0x0, 0x0)
-        case (6, 8): PackedName(0x616d79726f6d656d, 0x70, 0x0)
-        case (6, 9): PackedName(0x725f65746f6d6572, 0x70616d65, 0x0)
-        case (6, 10): PackedName(0x6f5f747865756d6d, 0x70, 0x0)
-        case (6, 11): PackedName(0x65676e6168637865, 0x0, 0x0)
-        case (6, 12): PackedName(0x685f746567726174, 0x6b6361, 0x0)
-        case (7, 0): PackedName(0x646461, 0x0, 0x0)
-        case (7, 1): PackedName(0x65766f6d6572, 0x0, 0x0)
-        case (7, 2): PackedName(0x657375, 0x0, 0x0)
-        case (7, 3): PackedName(0x6d6d6f695f657375, 0x75, 0x0)
-        case (7, 4): PackedName(0x6d6d6f695f657375, 0x72746e696f6e5f75, 0x70616d65)
-        case (7, 5): PackedName(0x6f696f6e5f657375, 0x756d6d, 0x0)
-        case (7, 6): PackedName(0x7172695f646461, 0x0, 0x0)
-        case (7, 7): PackedName(0x695f65766f6d6572, 0x7172, 0x0)
-        case (7, 8): PackedName(0x6f706f695f646461, 0x7472, 0x0)
-        case (7, 9): PackedName(0x695f65766f6d6572, 0x74726f706f, 0x0)
-        case (7, 10): PackedName(0x656d6f695f646461, 0x6d, 0x0)
-        case (7, 11): PackedName(0x695f65766f6d6572, 0x6d656d6f, 0x0)
-        case (7, 12): PackedName(0x7665645f74617473, 0x656369, 0x0)
-        case (7, 13): PackedName(0x697665645f646461, 0x6563, 0x0)
-        case (7, 14): PackedName(0x645f65766f6d6572, 0x6563697665, 0x0)
-        case (7, 15): PackedName(0x67756c70, 0x0, 0x0)
-        case (7, 16): PackedName(0x67756c706e75, 0x0, 0x0)
-        case (7, 17): PackedName(0x7075746573, 0x0, 0x0)
-        case (8, 0): PackedName(0x656c6261736964, 0x0, 0x0)
-        case (8, 1): PackedName(0x656c62616e65, 0x0, 0x0)
-        case (8, 2): PackedName(0x7974726964676f6c, 0x0, 0x0)
-        case (9, 0): PackedName(0x646e6962, 0x0, 0x0)
-        case (9, 1): PackedName(0x646e6573, 0x0, 0x0)
-        case (9, 2): PackedName(0x737574617473, 0x0, 0x0)
-        case (9, 3): PackedName(0x657461657263, 0x0, 0x0)
-        case (9, 4): PackedName(0x7465736572, 0x0, 0x0)
-        case (10, 0): PackedName(0x646165725f70616d, 0x0, 0x0)
-        case (10, 1): PackedName(0x746972775f70616d, 0x65, 0x0)
-        case (10, 2): PackedName(0x70616d6e75, 0x0, 0x0)
-        case (10, 3): PackedName(0x726566736e617274, 0x0, 0x0)
-        case (10, 4): PackedName(0x7075746573, 0x0, 0x0)
-        case (10, 5): PackedName(0x79706f63, 0x0, 0x0)
-        case (10, 6): PackedName(0x7972657571, 0x0, 0x0)
-        case (11, 0): PackedName(0x5f657475706d6f63, 0x7661, 0x0)
-        case (11, 1): PackedName(0x5f657475706d6f63, 0x657461657263, 0x0)
-        case (11, 2): PackedName(0x5f657475706d6f63, 0x7265626d656d, 0x0)
-        case (11, 3): PackedName(0x6f635f6b63656863, 0x747865746e, 0x0)
-        case (11, 4): PackedName(0x6c6f705f64616f6c, 0x796369, 0x0)
-        case (11, 5): PackedName(0x5f657475706d6f63, 0x6c6562616c6572, 0x0)
-        case (11, 6): PackedName(0x726f666e65746573, 0x6563, 0x0)
-        case (11, 7): PackedName(0x6c6f6f62746573, 0x0, 0x0)
-        case (11, 8): PackedName(0x6170636573746573, 0x6d6172, 0x0)
-        case (11, 9): PackedName(0x6e6f636f5f646461, 0x74786574, 0x0)
-        case (11, 10): PackedName(0x6e6f636f5f6c6564, 0x74786574, 0x0)
-        case (12, 0): PackedName(0x727478655f6e6578, 0x6e6f697372657661, 0x0)
-        case (12, 1): PackedName(0x706d6f635f6e6578, 0x6f666e695f656c69, 0x0)
-        case (12, 2): PackedName(0x617061635f6e6578, 0x73656974696c6962, 0x0)
-        case (12, 3): PackedName(0x6e6168635f6e6578, 0x7465736567, 0x0)
-        case (12, 4): PackedName(0x656761705f6e6578, 0x657a6973, 0x0)
-        case (12, 5): PackedName(0x736575675f6e6578, 0x656c646e61685f74, 0x0)
-        case (12, 6): PackedName(0x6d6d6f635f6e6578, 0x656e696c646e61, 0x0)
-        case (12, 7): PackedName(0x6c6975625f6e6578, 0x64695f64, 0x0)
-        case (13, 0): PackedName(0x656c62616e65, 0x0, 0x0)
-        case (13, 1): PackedName(0x7265747369676572, 0x5f656c676e69735f, 0x656372756f73)
-        case (13, 2): PackedName(0x7265747369676572, 0x756f735f796e615f, 0x656372)
-        case (13, 3): PackedName(0x646e6573, 0x0, 0x0)
-        case (14, 0): PackedName(0x64616572, 0x0, 0x0)
-        case (14, 1): PackedName(0x6574697277, 0x0, 0x0)
-        case (14, 2): PackedName(0x657461657263, 0x0, 0x0)
-        case (14, 3): PackedName(0x65766f6d6572, 0x0, 0x0)
-        case (14, 4): PackedName(0x7473696c, 0x0, 0x0)
-        case (14, 5): PackedName(0x6863746177, 0x0, 0x0)
-        case (14, 6): PackedName(0x736d726570746573, 0x0, 0x0)
-        case (14, 7): PackedName(0x666c6562616c6572, 0x6d6f72, 0x0)
-        case (14, 8): PackedName(0x746c6562616c6572, 0x6f, 0x0)
-        case (15, 0): PackedName(0x6e6f6973726576, 0x0, 0x0)
-        case (15, 1): PackedName(0x75706376, 0x0, 0x0)
-        case (15, 2): PackedName(0x72656d6974, 0x0, 0x0)
-        case (15, 3): PackedName(0x656c756465686373, 0x0, 0x0)
-        case (15, 4): PackedName(0x71726976, 0x0, 0x0)
-        case (15, 5): PackedName(0x697069, 0x0, 0x0)
-        case (15, 6): PackedName(0x74726f70, 0x0, 0x0)
-        default: PackedName(0, 0, 0)
-        }
-    }
-}
+/// Each class's name, then its permissions', with a NUL after each: 8 bytes a word, the first lowest.
+let classMapText: InlineArray<263, UInt64> = [
+    0x74746573006e6578, 0x6675627400656d69, 0x006c6f72746e6f63, 0x736e6f6364616572,
+    0x61656c6300656c6f, 0x656c6f736e6f6372, 0x6e6f636672657000, 0x72746d006c6f7274,
+    0x746d006464615f72, 0x6d006c65645f7272, 0x646165725f727274, 0x6f636f7263696d00,
+    0x6973796870006564, 0x72697571006f666e, 0x636574697277006b, 0x7200656c6f736e6f,
+    0x0063697061646165, 0x6970616574697277, 0x7270766972700063, 0x6f6e00656c69666f,
+    0x6f7270766972706e, 0x78656b00656c6966, 0x776d726966006365, 0x65656c7300657261,
+    0x6575716572660070, 0x697465670079636e, 0x7562656400656c64, 0x7570637465670067,
+    0x616568006f666e69, 0x00706f5f6d700070, 0x6c00706f5f61636d, 0x00666f72706b636f,
+    0x5f6c6f6f70757063, 0x736670796800706f, 0x7374656700706f5f, 0x72656c7564656863,
+    0x6568637374657300, 0x65780072656c7564, 0x756f73657200326e, 0x7000706f5f656372,
+    0x6f5f746d635f7273, 0x6c615f7273700070, 0x5f74656700636f6c, 0x70006c6f626d7973,
+    0x006c7274635f756d, 0x006573755f756d70, 0x5f7570635f746567, 0x6e696c6c6576656c,
+    0x6700737061635f67, 0x665f7570635f7465, 0x6573657275746165, 0x61706576696c0074,
+    0x6300706f5f686374, 0x5f6567617265766f, 0x69616d6f6400706f, 0x706376746573006e,
+    0x747865746e6f6375, 0x7500657375617000, 0x720065737561706e, 0x726300656d757365,
+    0x6172740065746165, 0x006e6f697469736e, 0x757063765f78616d, 0x6f72747365640073,
+    0x6666617465730079, 0x6567007974696e69, 0x74696e6966666174, 0x6863737465670079,
+    0x670072656c756465, 0x6e69616d6f647465, 0x746567006f666e69, 0x6f666e6975706376,
+    0x7570637674656700, 0x00747865746e6f63, 0x69616d6f64746573, 0x006d656d78616d6e,
+    0x69616d6f64746573, 0x00656c646e61686e, 0x6775626564746573, 0x70796800676e6967,
+    0x73006c6c61637265, 0x7300656d69747465, 0x65677261745f7465, 0x6f64747568730074,
+    0x6461746573006e77, 0x6700657a69737264, 0x6973726464617465, 0x676769727400657a,
+    0x6f70746567007265, 0x0074656772617464, 0x6174646f70746573, 0x7465730074656772,
+    0x6e695f6373696d5f, 0x765f746573006f66, 0x646e61685f717269, 0x707465670072656c,
+    0x6d656d676e696761, 0x746573006c6f6f70, 0x656d676e69676170, 0x6f64006c6f6f706d,
+    0x657200326e69616d, 0x6f72666c6562616c, 0x6562616c6572006d, 0x616c6572006f746c,
+    0x00666c65736c6562, 0x6972705f656b616d, 0x657300726f665f76, 0x7261745f73615f74,
+    0x5f74657300746567, 0x696c6f705f757063, 0x7374746567007963, 0x6373747465730063,
+    0x6568637374657300, 0x65730072656c7564, 0x63006d69616c6374, 0x73756c6665686361,
+    0x6574616572630068, 0x726177647261685f, 0x6e69616d6f645f65, 0x756e765f74657300,
+    0x67006f666e69616d, 0x616d756e765f7465, 0x727370006f666e69, 0x00706f5f746d635f,
+    0x746e6576655f6d76, 0x65725f74666f7300, 0x5f6d656d00746573, 0x6d00737365636361,
+    0x6e696761705f6d65, 0x68735f6d656d0067, 0x737000676e697261, 0x00636f6c6c615f72,
+    0x656372756f736572, 0x7465670070616d5f, 0x6c6f705f7570635f, 0x006d766800796369,
+    0x00636d7668746573, 0x00636d7668746567, 0x6d61726170746573, 0x6172617074656700,
+    0x695f646e6962006d, 0x74636d7668007172, 0x68735f6d656d006c, 0x756100676e697261,
+    0x006d32705f746964, 0x656d5f6572616873, 0x6d3270746c61006d, 0x70746c61006d7668,
+    0x706f5f6d76686d32, 0x00756d6d006d6400, 0x646165725f70616d, 0x6972775f70616d00,
+    0x6965676170006574, 0x756a6461006f666e, 0x0074617473007473, 0x706d657461647075,
+    0x70616d7379687000, 0x656761706e697000, 0x6d79726f6d656d00, 0x746f6d6572007061,
+    0x0070616d65725f65, 0x6f5f747865756d6d, 0x6e61686378650070, 0x6567726174006567,
+    0x72006b6361685f74, 0x00656372756f7365, 0x6f6d657200646461, 0x7500657375006576,
+    0x756d6d6f695f6573, 0x6d6f695f65737500, 0x746e696f6e5f756d, 0x73750070616d6572,
+    0x6d6d6f696f6e5f65, 0x72695f6464610075, 0x65766f6d65720071, 0x646461007172695f,
+    0x0074726f706f695f, 0x695f65766f6d6572, 0x64610074726f706f, 0x006d656d6f695f64,
+    0x695f65766f6d6572, 0x617473006d656d6f, 0x6563697665645f74, 0x7665645f64646100,
+    0x6f6d657200656369, 0x63697665645f6576, 0x750067756c700065, 0x65730067756c706e,
+    0x6461687300707574, 0x626173696400776f, 0x6c62616e6500656c, 0x726964676f6c0065,
+    0x746e657665007974, 0x657300646e696200, 0x757461747300646e, 0x6574616572630073,
+    0x6700746573657200, 0x70616d00746e6172, 0x616d00646165725f, 0x0065746972775f70,
+    0x72740070616d6e75, 0x7300726566736e61, 0x706f630070757465, 0x0079726575710079,
+    0x7974697275636573, 0x657475706d6f6300, 0x706d6f630076615f, 0x616572635f657475,
+    0x75706d6f63006574, 0x65626d656d5f6574, 0x5f6b636568630072, 0x00747865746e6f63,
+    0x6c6f705f64616f6c, 0x706d6f6300796369, 0x616c65725f657475, 0x65746573006c6562,
+    0x73006563726f666e, 0x73006c6f6f627465, 0x7261706365737465, 0x6f5f646461006d61,
+    0x00747865746e6f63, 0x6e6f636f5f6c6564, 0x7265760074786574, 0x6e6578006e6f6973,
+    0x657661727478655f, 0x6578006e6f697372, 0x6c69706d6f635f6e, 0x78006f666e695f65,
+    0x62617061635f6e65, 0x0073656974696c69, 0x6e6168635f6e6578, 0x6578007465736567,
+    0x6973656761705f6e, 0x675f6e657800657a, 0x6e61685f74736575, 0x5f6e657800656c64,
+    0x6c646e616d6d6f63, 0x5f6e657800656e69, 0x64695f646c697562, 0x6e65006f67726100,
+    0x67657200656c6261, 0x69735f7265747369, 0x756f735f656c676e, 0x6967657200656372,
+    0x796e615f72657473, 0x00656372756f735f, 0x6e657800646e6573, 0x65720065726f7473,
+    0x6574697277006461, 0x0065746165726300, 0x6c0065766f6d6572, 0x6374617700747369,
+    0x7265707465730068, 0x62616c657200736d, 0x72006d6f72666c65, 0x6f746c6562616c65,
+    0x6163726570796800, 0x6973726576006c6c, 0x0075706376006e6f, 0x63730072656d6974,
+    0x7600656c75646568, 0x0069706900717269, 0x0000000074726f70,
+]
 
 /// The initial SIDs: numbers that a policy gives contexts to, from 1.
 public enum InitialSID: UInt32, Sendable {
