@@ -172,7 +172,7 @@ struct TranslationTests {
         #expect(exempted == .constraint("`event send`"))
     }
 
-    @Test("store and console know of the lives of their users, at any level, and of nobody else's")
+    @Test("store and console know of their users' lives, at any level; control orders its users'")
     func lives() throws {
         let system = try TranslationTests.system("guard")
         let model = SecurityModel(system)
@@ -181,11 +181,17 @@ struct TranslationTests {
                 let isServed = other.uses.contains {
                     $0.provider == one && [.store, .console].contains($0.service)
                 }
-                #expect(
-                    model.permissions(of: .compartment(one), on: .compartment(index))
-                        .filter { $0.hasPrefix("domain") }
-                        == (isServed ? ["domain getdomaininfo"] : []),
-                    "\(service.name) on \(other.name)")
+                let isOrdered = other.uses.contains {
+                    $0.provider == one && $0.service == .control
+                }
+                let permissions = model.permissions(
+                    of: .compartment(one), on: .compartment(index)
+                ).filter { $0.hasPrefix("domain") }
+                var expected: Set<String> = isServed ? ["domain getdomaininfo"] : []
+                if isOrdered {
+                    expected = ["domain getdomaininfo", "domain unpause", "domain destroy"]
+                }
+                #expect(permissions == expected, "\(service.name) on \(other.name)")
             }
         }
     }

@@ -56,11 +56,15 @@ ticker() {
     while ! read -rt 1 -u "$silence"; do printf '\r%-34s %17s' "$1" "$(elapsed "$2")"; done
 }
 
-# end_ticker: ends it, and leaves the cursor where the step's result is to stand.
+# end_ticker: ends it, and leaves the cursor where the step's result is to stand. It is none of the
+# shell's jobs: a trap that runs inside `wait` and waits again may wait for ever.
 end_ticker() {
     [ -n "$step_ticker" ] || return 0
-    kill "$step_ticker" 2>/dev/null || true
-    { wait "$step_ticker"; } 2>/dev/null || true
+    local turn
+    for ((turn = 0; turn < 50; turn++)); do
+        kill "$step_ticker" 2>/dev/null || break
+        sleep 0.02
+    done
     step_ticker=
 }
 
@@ -96,6 +100,7 @@ step() {
         printf '%-34s' "$name"
         ticker "$name" "$started" &
         step_ticker=$!
+        disown "$step_ticker"
     fi
     run_apart "$@" >"$log" 2>&1 </dev/null || status=$?
     end_ticker

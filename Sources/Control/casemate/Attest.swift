@@ -12,11 +12,11 @@ struct Attest: ParsableCommand {
             wrote, and needs neither TPM nor network. `enrol` shows that the key \
             that signs is in the machine's TPM; `platform` names the firmware that it has. \
             `machine` and `nonce` keep a verifier's own record from one answer to the next; \
-            `show-log` shows what a log says.
+            `show-log` shows what a log says; `explain` says what a refusal means.
             """,
         subcommands: [
             AttestVerify.self, AttestQuote.self, AttestEnrol.self, AttestPlatform.self,
-            AttestMachine.self, AttestNonce.self, AttestShowLog.self,
+            AttestMachine.self, AttestNonce.self, AttestShowLog.self, AttestExplain.self,
         ]
     )
 }

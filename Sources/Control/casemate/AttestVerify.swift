@@ -28,6 +28,10 @@ struct AttestVerify: ParsableCommand {
             orders to start and end. Another policy is accepted only with its own reference \
             values, as --successor, in the order of the reloads.
 
+            With --build the flow certificate of the policy is replayed, too: the relying party \
+            sees for itself that the policy proves what its source asserts. It takes the folder of \
+            the build that the reference values are of, and that of each successor.
+
             --token writes the answer, whichever it is, as a token that the verifier's key signs \
             (an EAT attestation result, ES384); docs/abi/evidence.md has its claims.
 
@@ -72,6 +76,11 @@ struct AttestVerify: ParsableCommand {
         completion: .file())
     var successor: [String] = []
 
+    @Option(
+        help: "The build of the reference values, whose proof is replayed; once for each system.",
+        completion: .directory)
+    var build: [String] = []
+
     @Option(help: "The verifier's folder.", completion: .directory)
     var state: String?
 
@@ -104,7 +113,9 @@ struct AttestVerify: ParsableCommand {
             reference: try AttestationFiles.reference(referenceValues),
             successors: try successor.map { try AttestationFiles.reference($0) },
             platform: try platform.map { try AttestationFiles.platform($0) },
-            permitsOnePointTwo: allowsOnePointTwo, evidence: try Files.read(evidence))
+            permitsOnePointTwo: allowsOnePointTwo,
+            proofs: ProofCheck(builds: try build.map { try KnownBuild(reading: $0) }),
+            evidence: try Files.read(evidence))
         var verdict: Verdict
         if let state, let machine {
             let folder = try VerifierFolder(opening: state)

@@ -11,6 +11,7 @@ struct EvidenceAppraisal {
     let successors: [ReferenceValues]
     let platform: FirmwarePlatform?
     let permitsOnePointTwo: Bool
+    let proofs: ProofCheck
     /// The evidence file's bytes.
     let evidence: [UInt8]
 
@@ -21,6 +22,11 @@ struct EvidenceAppraisal {
     ///   - key: the name of the attestation key; nil: any.
     func judge(nonce: [UInt8]?, key: [UInt8]?) -> Verdict {
         var verdict = Verdict(nonce: nonce)
+        if let reason = proofs.refusal([reference] + successors) {
+            verdict.refusals = [reason]
+            return verdict
+        }
+        verdict.isProofReplayed = !proofs.builds.isEmpty
         do throws(Refusal) {
             let appraiser = Appraiser(
                 reference: reference, successors: successors,
@@ -110,6 +116,8 @@ struct Verdict {
     /// What is known of the machine; nil: it is refused.
     var accepted: AcceptedMachine?
     var refusals: [Reason] = []
+    /// Whether the policy's proof was replayed, and holds.
+    var isProofReplayed = false
     /// How this answer follows on the last; nil: nobody remembers.
     var continuity: Continuity?
 
@@ -127,6 +135,7 @@ struct Verdict {
                 + "version \(machine.system.version)")
         print("policy: sha384:\(machine.policyDigest.hexadecimal)")
         print("compartments: \(machine.compartments.joined(separator: ", "))")
+        if isProofReplayed { print("proof: replayed against the policy, and holds") }
         print("attestation key: \(hexadecimalText(machine.attestationKeyName))")
         if let continuity { print("boots: \(continuity.sentence)") }
         for change in machine.changes { print("since its boot: \(change.message)") }
@@ -190,6 +199,7 @@ struct AttestationReport: Encodable {
     let freshnessChecked: Bool?
     let keyChecked: Bool?
     let bootLoaderChecked: Bool?
+    let proofReplayed: Bool?
     let platform: String?
     let resetCount: UInt32?
     let restartCount: UInt32?
@@ -211,6 +221,7 @@ struct AttestationReport: Encodable {
         freshnessChecked = machine?.isFresh
         keyChecked = machine?.isKeyKnown
         bootLoaderChecked = machine?.isBootLoaderKnown
+        proofReplayed = machine.map { _ in verdict.isProofReplayed }
         platform = machine?.platform
         resetCount = machine?.time?.resetCount
         restartCount = machine?.time?.restartCount
