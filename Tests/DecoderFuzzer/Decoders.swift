@@ -230,6 +230,7 @@ extension Decoder {
             for service in [ServiceKind.store, .console, .tpm] where compartment.uses(service) {
                 sum &+= 1
             }
+            sum &+= Int(manifest.storeQuota(of: index)?.nodes ?? 1)
             for place in 0..<manifest.subtreeCount {
                 let subtree = manifest.subtree(at: place)
                 sum &+= subtree.isRead(by: index) || subtree.isWritten(by: index) ? 1 : 0
