@@ -79,6 +79,10 @@ import Testing
             "--reference-values", "attestation/vectors/sample.reference-values.json")
         #expect(run.status == 0)
         #expect(run.output == "accepted: there is nothing to explain\n")
+        let missing = try Command(
+            "attest", "explain", "--evidence", "attestation/vectors/none.json",
+            "--reference-values", "attestation/vectors/sample.reference-values.json")
+        #expect(missing.status == 74 && missing.output.isEmpty)
     }
 
     @Test("a proof is replayed where its build is given, and one that does not hold is refused")

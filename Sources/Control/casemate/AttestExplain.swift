@@ -56,6 +56,7 @@ struct AttestExplain: ParsableCommand {
         if let expected, !expected.isBuild(of: reference) {
             throw Files.fail(expected.folder, "it is not the build of the reference values")
         }
+        let bytes = try Files.read(evidence)
         var refusals: [Refusal] = []
         do throws(Refusal) {
             let appraiser = Appraiser(
@@ -63,7 +64,7 @@ struct AttestExplain: ParsableCommand {
                 policy: AppraisalPolicy(
                     nonce: nil, attestationKeyName: nil, permitsOnePointTwo: allowsOnePointTwo))
             if case .refused(let reasons) = appraiser.appraise(
-                try Evidence(json: try fileBytes()))
+                try Evidence(json: bytes))
             {
                 refusals = reasons
             }
@@ -75,12 +76,6 @@ struct AttestExplain: ParsableCommand {
             try StandardOutput.write(explanation.text)
         }
         if !refusals.isEmpty { throw ExitStatus.refused }
-    }
-
-    private func fileBytes() throws(Refusal) -> [UInt8] {
-        do { return try Files.read(evidence) } catch {
-            throw .evidenceMalformed("the file cannot be read")
-        }
     }
 }
 
