@@ -9,6 +9,9 @@
 
 steps_passed=0
 steps_failed=0
+# The names of those that failed, for the script's last lines.
+# shellcheck disable=SC2034  # read by the scripts that source this file
+steps_that_failed=()
 step_session=
 step_ticker=
 # shellcheck disable=SC2034  # read by the scripts that source this file
@@ -111,6 +114,7 @@ step() {
         printf '%-6s %10s\n' ok "$(elapsed "$started")"
     else
         steps_failed=$((steps_failed + 1))
+        steps_that_failed+=("$name")
         printf '%-6s %10s\n' FAILED "$(elapsed "$started")"
         # What Swift's tests say of a failure, else the end of the log.
         { grep -E -A 4 '✘ .* recorded an issue| error: ' "$log" || tail -n 60 "$log"; } |
@@ -131,6 +135,7 @@ shown_step() {
         printf '%-34s %-6s %10s\n' "$name" ok "$(elapsed "$started")"
     else
         steps_failed=$((steps_failed + 1))
+        steps_that_failed+=("$name")
         printf '%-34s %-6s %10s\n' "$name" FAILED "$(elapsed "$started")"
     fi
     return "$status"
