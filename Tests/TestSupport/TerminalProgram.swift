@@ -32,8 +32,8 @@ public final class TerminalProgram {
         process.currentDirectoryURL = RepositoryFiles.root
         var environment = ProcessInfo.processInfo.environment
         environment["TERM"] = "xterm"
-        // `script` starts this shell. Bash goes on with the line after a program that Ctrl-C ended in
-        // good order; Debian's `sh`, which `script` takes when there is no SHELL, ends with it.
+        // `script` starts this shell. Bash goes on with the line after a program that Ctrl-C ended
+        // in good order; Debian's `sh`, which `script` takes without a SHELL, ends with it.
         environment["SHELL"] = "/bin/bash"
         process.environment = environment
         process.standardInput = keyboard
