@@ -134,6 +134,19 @@ struct GuestProgram {
         try GuestProgram("1:  jmp 1b")
     }
 
+    /// Never ends and asks the hypervisor for something all the time, which it gets at once.
+    static func asker() throws -> GuestProgram {
+        try GuestProgram(
+            """
+            1:  movl $17, %eax
+                xorl %edi, %edi
+                vmmcall
+                movl $0x40000000, %eax
+                cpuid
+                jmp 1b
+            """)
+    }
+
     /// Touches what a guest has no business with: every port, thousands of MSRs, hypercalls with
     /// wild numbers and pointers, and at last, by triple fault, itself. After each it is still
     /// there, or it would not get to say so.

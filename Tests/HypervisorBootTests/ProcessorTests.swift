@@ -49,10 +49,24 @@ import VirtualHardware
         return (numbers[0], numbers[1])
     }
 
-    @Test("a neighbour that never leaves the processor leaves a guest nine tenths of its half")
-    func spinningNeighbour() throws {
+    /// What keeps a processor: its guest, which never leaves it, or the hypervisor, which answers
+    /// its guest the short way and would never look at anything else.
+    enum Neighbour: CaseIterable {
+        case spinner, asker
+
+        var program: GuestProgram {
+            get throws {
+                try self == .spinner ? GuestProgram.spinner() : GuestProgram.asker()
+            }
+        }
+    }
+
+    @Test(
+        "a neighbour that never leaves the processor leaves a guest nine tenths of its half",
+        arguments: Neighbour.allCases)
+    func spinningNeighbour(_ neighbour: Neighbour) throws {
         let system = try GuestSystem(
-            [GuestProgram.worker(400_000_000), GuestProgram.spinner()],
+            [GuestProgram.worker(400_000_000), neighbour.program],
             fields: ["vcpus 1", "vcpus 4"])
         let outcome = try BootOutcome.boot(system.bundle, until: ["us since the start"]) {
             $0.countsInstructions = true

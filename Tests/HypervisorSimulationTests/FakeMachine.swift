@@ -129,35 +129,38 @@ struct FakeMachine: Machine, ~Copyable {
 
     func copyFromGuest(
         _ domain: DomainID, at address: GuestVirtualAddress, count: Int
-    ) -> GuestBytes? {
-        guard count <= GuestBytes.capacity, !memory.failsCopy() else { return nil }
+    ) throws(XenError) -> GuestBytes {
+        guard count <= GuestBytes.capacity, !memory.failsCopy() else { throw .badAddress }
         var bytes = GuestBytes(count: count)
         if address.value >= FakeMemory.windowAddress {
             let offset = address.value - FakeMemory.windowAddress
-            guard offset < UInt64(memory.window.count) else { return nil }
+            guard offset < UInt64(memory.window.count) else { throw .badAddress }
             let start = Int(offset)
-            guard count <= memory.window.count - start else { return nil }
+            guard count <= memory.window.count - start else { throw .badAddress }
             for index in 0..<count { bytes[index] = memory.window[start + index] }
             return bytes
         }
         for index in 0..<count {
             let (place, overflow) = address.value.addingReportingOverflow(UInt64(index))
-            guard !overflow, let (frame, offset) = translate(domain, place) else { return nil }
+            guard !overflow, let (frame, offset) = translate(domain, place) else {
+                throw .badAddress
+            }
             bytes[index] = memory.byte(frame, offset)
         }
         return bytes
     }
 
     func copyToGuest(
-        _ domain: DomainID, at address: GuestVirtualAddress, _ bytes: GuestBytes
-    ) -> Bool {
-        if memory.failsCopy() { return false }
+        _ domain: DomainID, at address: GuestVirtualAddress, _ bytes: borrowing GuestBytes
+    ) throws(XenError) {
+        if memory.failsCopy() { throw .badAddress }
         for index in 0..<bytes.count {
             let (place, overflow) = address.value.addingReportingOverflow(UInt64(index))
-            guard !overflow, let (frame, offset) = translate(domain, place) else { return false }
+            guard !overflow, let (frame, offset) = translate(domain, place) else {
+                throw .badAddress
+            }
             memory.setByte(frame, offset, bytes[index])
         }
-        return true
     }
 
     /// What the memory map says; there is less.

@@ -203,3 +203,13 @@ struct Simulation: ~Copyable {
     /// Everything that a domain can see: its memory, its shared pages.
     func view(of domain: UInt16) -> [UInt8] { memory.view(DomainID(number: domain)) }
 }
+
+extension HypervisorCore {
+    /// As for one physical processor, for all of them.
+    mutating func expireTimers(_ machine: inout FakeMachine) {
+        expireTimers(home: nil, domain: nil, &machine)
+    }
+
+    /// As for one physical processor, for all of them.
+    func nextDeadline() -> UInt64? { nextDeadline(home: nil, domain: nil) }
+}

@@ -107,29 +107,34 @@ struct ClassMapGenerator {
     private func table(
         _ name: String, _ summary: String, _ element: String, _ elements: [String]
     ) -> [String] {
-        var lines = [
-            "", "/// \(summary)",
-            "let \(name): InlineArray<\(elements.count), \(element)> = [",
+        let head = [
+            "", "/// \(summary)", "let \(name): InlineArray<\(elements.count), \(element)> = [",
         ]
-        var line = "   "
-        for element in elements {
-            if line.count + element.count + 2 > 100 {
+        return head + wrapped(elements.map { $0 + "," }, first: "") + ["]"]
+    }
+
+    /// Words in lines of at most 100 columns.
+    private func wrapped(_ words: [String], first: String) -> [String] {
+        var lines: [String] = []
+        var line = first
+        for word in words {
+            if !line.isEmpty, line.count + 1 + word.count > 100 {
                 lines.append(line)
-                line = "   "
+                line = ""
             }
-            line += " \(element),"
+            line += line.isEmpty ? word : " " + word
         }
-        return lines + [line, "]"]
+        return lines + [line]
     }
 
     private func initialSIDLines() -> [String] {
         var lines = ["", "/// The initial SIDs: numbers that a policy gives contexts to, from 1."]
         lines.append("public enum InitialSID: UInt32, Sendable {")
-        for (index, name) in initialSIDs.enumerated() {
-            lines.append("    /// `\(name)`.")
-            lines.append("    case \(identifier(name)) = \(index + 1)")
+        let names = initialSIDs.enumerated().map { index, name in
+            identifier(name) + (index == 0 ? " = 1" : "")
+                + (index + 1 < initialSIDs.count ? "," : "")
         }
-        return lines + ["}"]
+        return lines + wrapped(names, first: "    case") + ["}"]
     }
 
     private func identifier(_ name: String) -> String {

@@ -3,8 +3,8 @@ enum SizeRules {
     static let columns = 100
     static let fileLines = 600
     static let functionLines = 70
-    /// Of the Kernel room, without blank and comment lines. DEV-1003.
-    static let kernelLines = 15_104
+    /// Of the Kernel room, without blank and comment lines.
+    static let kernelLines = 15_000
 
     /// Files of code; prose and tables of prose wrap as they like.
     private static let code: Set<String> = ["swift", "c", "h", "S", "sh", "casemate", "ld"]

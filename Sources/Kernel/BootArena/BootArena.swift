@@ -19,9 +19,6 @@ public struct BootArena: ~Copyable {
         self.memory = memory
     }
 
-    /// The size of the region, in bytes.
-    public var capacityInBytes: Int { memory.sizeInBytes }
-
     /// The bytes that reservations have used, alignment included.
     public var usedSizeInBytes: Int { usedBytes }
 

@@ -164,15 +164,17 @@
         let manifest: SystemManifest
         do throws(SystemManifestError) {
             manifest = try SystemManifest(validating: manifestBytes)
-        } catch { throw .manifest(error) }
-        guard manifest.policyDigest == policyDigest else { throw .policyDiffers }
+        } catch { throw .refused(.manifest(error)) }
+        guard manifest.policyDigest == policyDigest else {
+            throw .refused(.policyDiffers)
+        }
         guard manifest.compartmentCount <= 32, manifest.moduleCount <= 64 else {
             throw .systemTooLarge
         }
         let policy: PolicyDatabase
         do throws(PolicyDatabaseError) {
             policy = try PolicyDatabase(validating: policyBytes)
-        } catch { throw .policy(error) }
+        } catch { throw .refused(.policy(error)) }
         platform.console.line("policy and manifest: valid, and bound to one another")
 
         var arena = try systemArena(policy, manifest, &platform.memory)
@@ -224,20 +226,14 @@
         }
     }
 
-    /// - Throws: `.monitor`, `.noCertificate`, `.certificate`.
+    /// - Throws: `.refused`.
     func makeMonitor(
         _ policy: borrowing PolicyDatabase, _ manifest: borrowing SystemManifest,
         _ arena: inout BootArena
     ) throws(StopReason) -> ReferenceMonitor {
         do throws(ReloadRefusal) {
             return try certifiedMonitor(policy, manifest, &arena)
-        } catch {
-            switch error {
-            case .monitor(let error): throw .monitor(error)
-            case .certificate(let error): throw .certificate(error)
-            default: throw .noCertificate
-            }
-        }
+        } catch { throw .refused(error) }
     }
 
     extension Span<UInt8> {

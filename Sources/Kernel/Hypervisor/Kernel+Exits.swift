@@ -16,13 +16,14 @@
             let exit = machine.finish(runs)
             guard core.domains[index].life == .running else { return }
             switch exit {
-            case .hypercall(let request):
+            case .hypercall:
+                let request = machine.request
                 var result = core.hypercall(request, from: runs, machine: &machine)
                 if let order = core.takeOrder(), !carryOut(order, manifestPlace.view()) {
                     result = .finished(XenError.notSupported.result)
                 }
-                machine.completeHypercall(runs, result)
-                reportDenials()
+                machine.completeHypercall(request, result)
+                if machine.hasDenial { reportDenials() }
                 // A policy that waits is examined in its caller's time.
                 works[processor].wantsToExamine = request.call == 27 && core.awaitsExamination
                 if request.call == 29 && request.arguments[0] == 0 {

@@ -1,11 +1,8 @@
 #if hasFeature(Embedded)
 
     import BootArena
-    import FlowCertificate
+    import HypervisorCore
     import MachineX86
-    import PolicyDatabase
-    import ReferenceMonitor
-    import SystemManifest
     import TPMDevice
 
     /// Why the machine refuses to go on. Nothing fails open: each of these ends the boot.
@@ -20,22 +17,12 @@
         case arena(BootArenaError)
         /// The TPM or the log did not take a measurement.
         case measurement(MeasurementError)
-        /// The system manifest is refused.
-        case manifest(SystemManifestError)
-        /// The policy is refused.
-        case policy(PolicyDatabaseError)
-        /// The policy does not fit the manifest's labels.
-        case monitor(ReferenceMonitorError)
-        /// The flow certificate is refused.
-        case certificate(FlowCertificateError)
-        /// The policy is not the one that the manifest names.
-        case policyDiffers
+        /// Policy, manifest or flow certificate are refused.
+        case refused(ReloadRefusal)
         /// A device has ports that are the hypervisor's own, or that move memory.
         case deviceReserved
         /// The policy does not give a device to the compartment that the manifest names.
         case deviceForbidden
-        /// The manifest carries no flow certificate.
-        case noCertificate
         /// The bundle does not have as many modules as the manifest.
         case moduleCountDiffers
         /// A module is not the one that the manifest names.
@@ -49,14 +36,9 @@
             case .busMaster: "machine: a PCI function stays bus master"
             case .arena(let error): error.reason
             case .measurement(let error): error.reason
-            case .manifest(let error): error.reason
-            case .policy(let error): error.reason
-            case .monitor(let error): error.reason
-            case .certificate(let error): error.reason
-            case .policyDiffers: "policy: not the one that the manifest names"
+            case .refused(let refusal): refusal.reason
             case .deviceReserved: "device: reserved ports"
             case .deviceForbidden: "device: the policy denies it"
-            case .noCertificate: "manifest: no flow certificate"
             case .moduleCountDiffers: "bundle: not as many modules as the manifest names"
             case .moduleDiffers: "bundle: a module is not the one that the manifest names"
             }

@@ -11,9 +11,6 @@ public struct BootBundle: ~Escapable {
         public let size: Int
     }
 
-    /// The most modules that a bundle may carry.
-    public static var moduleLimit: Int { 64 }
-
     /// The XenFlask policy.
     public let policy: Member
     /// The system manifest.

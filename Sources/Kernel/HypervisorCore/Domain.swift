@@ -40,10 +40,10 @@ public struct Domain: BitwiseCopyable {
     public let blank: MachineFrame
 
     /// Where the guest sees the frames of its grant table; nil: nowhere.
-    public internal(set) var grantGuestFrames: InlineArray<4, GuestFrame?>
+    public internal(set) var grantGuestFrames = InlineArray<4, GuestFrame?>(repeating: nil)
     /// The first port for each remote domain, by index, of a list through `EventChannel.next`; 0:
     /// none. What a pair of domains has in common is found without looking at what it has not.
-    var firstPorts = InlineArray<32, UInt8>(repeating: 0)
+    package var firstPorts = InlineArray<32, UInt8>(repeating: 0)
     /// The port on which its store is served; nil: no compartment serves it.
     public internal(set) var storePort: EventChannelPort?
     /// Whether it runs, or why it does not.
@@ -57,7 +57,7 @@ public struct Domain: BitwiseCopyable {
     /// Which of the domains that had its number it is, from 1.
     public internal(set) var generation: UInt32 = 1
     /// Its event channels, by port.
-    public internal(set) var channels: InlineArray<64, EventChannel>
+    public internal(set) var channels = InlineArray<64, EventChannel>(repeating: .free)
     /// Its event queues, if it uses them.
     var queues = EventQueues()
     /// Its virtual processors, of which the first `cpuCount` exist.
@@ -69,7 +69,7 @@ public struct Domain: BitwiseCopyable {
     var woken: UInt8 = 0
     /// The vector that events are delivered by, to each processor (`HVM_PARAM_CALLBACK_IRQ`); 0
     /// none.
-    public internal(set) var callbackVector: UInt8
+    public internal(set) var callbackVector: UInt8 = 0
 
     /// Whether a domain runs, or what is there instead.
     ///
@@ -126,17 +126,13 @@ public struct Domain: BitwiseCopyable {
         storeRing = pages.storeRing
         storeGuestFrame = GuestFrame(number: GuestFirmware.storeAddress >> 12)
         blank = pages.blank
-        grantGuestFrames = InlineArray(repeating: nil)
-        storePort = nil
         life = plan.startsByItself ? (plan.startRank == 0 ? .running : .waiting) : .absent
         self.plan = plan
-        channels = InlineArray(repeating: .free)
         if plan.hasConsole {
             channels[Int(Domain.consolePort.number)] = EventChannel(binding: .console)
         }
         cpus = InlineArray { VirtualCPU(infoFrame: pages.sharedInfo, number: $0) }
         self.cpuCount = cpuCount
-        callbackVector = 0
     }
 }
 
@@ -204,14 +200,14 @@ public struct VirtualCPU: BitwiseCopyable {
     /// Where in that frame, in bytes; a multiple of 8, at most 4,096 − 64.
     public internal(set) var infoOffset: Int
     /// Whether the guest has moved its `vcpu_info` out of the shared page.
-    public internal(set) var infoIsRegistered: Bool
+    public internal(set) var infoIsRegistered = false
     /// Whether it has been started; a processor that is not up neither runs nor waits.
     public internal(set) var isUp: Bool
     /// When its one-shot timer rings; nil: not set.
     /// - Units: nanoseconds of system time.
     public internal(set) var timerDeadline: UInt64?
     /// Whether it waits for an event.
-    public internal(set) var isBlocked: Bool
+    public internal(set) var isBlocked = false
     /// Whether it can run now.
     public var isRunnable: Bool { isUp && !isBlocked && heldUntil == nil }
     /// Until when it pays for the events that it sent, whatever comes for it; nil: it need not.
@@ -226,30 +222,20 @@ public struct VirtualCPU: BitwiseCopyable {
     public internal(set) var runstateAddress: GuestVirtualAddress?
     /// Time spent running, runnable, blocked and offline.
     /// - Units: nanoseconds.
-    public internal(set) var runstateTimes: InlineArray<4, UInt64>
+    public internal(set) var runstateTimes = InlineArray<4, UInt64>(repeating: 0)
     /// The state of `RUNSTATE_…` it is in, and since when.
     public internal(set) var runstate: UInt32
     /// When it came into that state.
     /// - Units: nanoseconds of system time.
-    public internal(set) var runstateSince: UInt64
+    public internal(set) var runstateSince: UInt64 = 0
     /// The physical processor that watches its deadlines, by number: the one it ran on last.
-    public internal(set) var home: Int
+    public internal(set) var home = 0
 
     /// Its record is where the shared page has room for it, until the guest moves it.
     init(infoFrame: MachineFrame, number: Int) {
         self.infoFrame = infoFrame
         infoOffset = number * 64
-        infoIsRegistered = false
         isUp = number == 0
-        timerDeadline = nil
-        isBlocked = false
-        heldUntil = nil
-        pollDeadline = nil
-        polledPort = nil
-        runstateAddress = nil
-        runstateTimes = InlineArray(repeating: 0)
         runstate = number == 0 ? 1 : 3
-        runstateSince = 0
-        home = 0
     }
 }

@@ -24,8 +24,8 @@ public struct EventChannel: BitwiseCopyable {
     /// The processor that is told of events, by number.
     public var cpu: Int = 0
     /// The neighbours in the list of the domain's ports for the same remote, by number; 0: none.
-    var next: UInt8 = 0
-    var previous: UInt8 = 0
+    package var next: UInt8 = 0
+    package var previous: UInt8 = 0
 
     /// Binds a port.
     public init(binding: Binding, cpu: Int = 0) {
@@ -40,7 +40,7 @@ public struct EventChannel: BitwiseCopyable {
     public var isFree: Bool { binding == .free }
 
     /// The other domain that the port is for; nil: it is for no other domain.
-    var remote: DomainID? {
+    package var remote: DomainID? {
         switch binding {
         case .unbound(let remote), .interdomain(let remote, _): remote
         case .free, .virtualInterrupt, .interprocessor, .console, .revoked: nil

@@ -104,4 +104,12 @@ public enum FaultPoint: UInt8, Equatable, Sendable {
     case revokePorts
     /// A virtual interrupt that a new policy does not permit rings no more.
     case revokeInterrupt
+    /// A processor does not go on the short way while others are to be told of a wake.
+    case tellOfWakes
+    /// A processor does not go on the short way when a deadline was set or taken back.
+    case tellOfDeadlines
+    /// A processor does not go on the short way while a policy is being replaced.
+    case tellOfReload
+    /// A processor does not go on the short way when it waits, pays, or is at its end.
+    case tellOfWaits
 }

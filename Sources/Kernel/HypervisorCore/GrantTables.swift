@@ -4,24 +4,24 @@ public import BootArena
 ///
 /// - Invariant: *(cached)* while it is in use, `frame` is the frame that was looked up when the use
 ///   began, whatever the guest writes to its table meanwhile.
-struct ActiveGrant: BitwiseCopyable {
+package struct ActiveGrant: BitwiseCopyable {
     /// Who uses it.
-    var grantee = DomainID(number: 0)
+    package var grantee = DomainID(number: 0)
     /// How many uses only read.
-    var readers: UInt16 = 0
+    package var readers: UInt16 = 0
     /// How many uses write.
-    var writers: UInt16 = 0
+    package var writers: UInt16 = 0
     /// The frame that it stands for.
-    var frame = MachineFrame(number: 0)
+    package var frame = MachineFrame(number: 0)
 
     /// Whether anybody uses it.
-    var isInUse: Bool { readers != 0 || writers != 0 }
+    package var isInUse: Bool { readers != 0 || writers != 0 }
 }
 
 /// One mapping of a foreign frame, by the handle of the domain that holds it.
-struct GrantMapping: BitwiseCopyable {
+package struct GrantMapping: BitwiseCopyable {
     /// What became of it.
-    enum State: UInt8, BitwiseCopyable {
+    package enum State: UInt8, BitwiseCopyable {
         /// The handle can be given out.
         case free
         /// The foreign frame is mapped.
@@ -33,20 +33,20 @@ struct GrantMapping: BitwiseCopyable {
     }
 
     /// What became of it.
-    var state = State.free
+    package var state = State.free
     /// Whether its holder may write.
-    var isWritable = false
+    package var isWritable = false
     /// The domain that granted.
-    var grantor = DomainID(number: 0)
+    package var grantor = DomainID(number: 0)
     /// The next free handle, when this one is free.
-    var nextFree: UInt32 = 0
+    package var nextFree: UInt32 = 0
     /// The entry.
-    var reference = GrantReference(number: 0)
+    package var reference = GrantReference(number: 0)
     /// Where its holder sees it.
-    var place = GuestFrame(number: 0)
+    package var place = GuestFrame(number: 0)
     /// The neighbours in the list of the pair's mappings that do the same; `.max`: none.
-    var next: UInt32 = .max
-    var previous: UInt32 = .max
+    package var next: UInt32 = .max
+    package var previous: UInt32 = .max
 }
 
 /// The grants in use and the mappings, of all domains.
@@ -63,8 +63,8 @@ public struct GrantTables: ~Copyable {
     public let domainCount: Int
     /// How many mappings a domain can hold.
     public let handleCount: Int
-    var active: ArenaTable<ActiveGrant>
-    var mappings: ArenaTable<GrantMapping>
+    package var active: ArenaTable<ActiveGrant>
+    package var mappings: ArenaTable<GrantMapping>
     private var firstFree: ArenaTable<UInt32>
     private var used: ArenaTable<UInt32>
     private var quotas: ArenaTable<UInt32>
@@ -82,7 +82,7 @@ public struct GrantTables: ~Copyable {
     // MARK: Quotas
 
     /// Lets `grantee` map `pages` pages of `grantor` at one time; until then none.
-    mutating func setQuota(grantee: Int, grantor: Int, pages: UInt32) {
+    package mutating func setQuota(grantee: Int, grantor: Int, pages: UInt32) {
         quotas[pair(grantee, grantor)] = pages
     }
 
@@ -100,19 +100,19 @@ public struct GrantTables: ~Copyable {
     // MARK: Entries and handles
 
     /// Where an entry is in `active`; nil when the table has no such entry.
-    func slot(_ grantor: Int, _ reference: GrantReference) -> Int? {
+    package func slot(_ grantor: Int, _ reference: GrantReference) -> Int? {
         guard reference.number < UInt32(GrantTables.referenceCount) else { return nil }
         return grantor * GrantTables.referenceCount + Int(reference.number)
     }
 
     /// Where a handle is in `mappings`; nil when there is none.
-    func index(_ holder: Int, _ handle: UInt32) -> Int? {
+    package func index(_ holder: Int, _ handle: UInt32) -> Int? {
         guard handle < UInt32(handleCount) else { return nil }
         return holder * handleCount + Int(handle)
     }
 
     /// The handle that `open` will give out next; nil when all are in use.
-    func nextHandle(_ holder: Int) -> UInt32? {
+    package func nextHandle(_ holder: Int) -> UInt32? {
         firstFree[holder] < UInt32(handleCount) ? firstFree[holder] : nil
     }
 

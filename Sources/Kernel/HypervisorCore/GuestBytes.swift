@@ -1,11 +1,15 @@
+import BootArena
+
 /// Up to 128 bytes that were copied from a guest once, or are about to be copied to it. Nothing
 /// rereads the guest's memory afterwards, so what was checked is what is used.
-public struct GuestBytes: BitwiseCopyable {
+public struct GuestBytes: ~Copyable {
+    private let place = InPlace()
+
     /// How many bytes it can hold.
     public static var capacity: Int { 128 }
 
     /// In words: the compiler takes an array of bytes apart, and copies it byte by byte.
-    private var words = InlineArray<16, UInt64>(repeating: 0)
+    package var words = InlineArray<16, UInt64>(repeating: 0)
 
     /// How many bytes it holds.
     public let count: Int
@@ -22,8 +26,7 @@ public struct GuestBytes: BitwiseCopyable {
     }
 
     /// The little-endian number of `size` bytes (1 to 8) at `offset`; 0 when it is not all inside.
-    @inline(never)
-    private func number(at offset: Int, size: Int) -> UInt64 {
+    @inline(__always) private func number(at offset: Int, size: Int) -> UInt64 {
         guard offset >= 0, offset <= count - size else { return 0 }
         let (word, shift) = (offset >> 3, UInt64(truncatingIfNeeded: offset & 7) << 3)
         var value = words[word] >> shift
@@ -38,17 +41,17 @@ public struct GuestBytes: BitwiseCopyable {
     }
 
     /// The `u16` at `offset`.
-    public func u16(at offset: Int) -> UInt16 {
+    @inline(__always) public func u16(at offset: Int) -> UInt16 {
         UInt16(truncatingIfNeeded: number(at: offset, size: 2))
     }
 
     /// The `u32` at `offset`.
-    public func u32(at offset: Int) -> UInt32 {
+    @inline(__always) public func u32(at offset: Int) -> UInt32 {
         UInt32(truncatingIfNeeded: number(at: offset, size: 4))
     }
 
     /// The `u64` at `offset`.
-    public func u64(at offset: Int) -> UInt64 { number(at: offset, size: 8) }
+    @inline(__always) public func u64(at offset: Int) -> UInt64 { number(at: offset, size: 8) }
 
     /// Writes `value` as a `u16` at `offset`.
     public mutating func set(u16 value: UInt16, at offset: Int) {

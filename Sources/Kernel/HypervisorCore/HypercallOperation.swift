@@ -157,12 +157,12 @@ public enum HypercallOperation: UInt16 {
 
 /// A hypercall as the guest's registers state it.
 public struct HypercallRequest: BitwiseCopyable {
+    /// Whether 32-bit code makes it: structures then have pointers and `long`s of 4 bytes.
+    public let isNarrow: Bool
     /// RAX: which call.
     public let call: UInt64
     /// RDI, RSI, RDX, R10: its arguments; of 32-bit code EBX, ECX, EDX, ESI.
     public let arguments: InlineArray<4, UInt64>
-    /// Whether 32-bit code makes it: structures then have pointers and `long`s of 4 bytes.
-    public let isNarrow: Bool
 
     /// Makes a request.
     public init(call: UInt64, arguments: InlineArray<4, UInt64>, isNarrow: Bool = false) {

@@ -59,7 +59,7 @@ extension HypervisorCore {
         while remaining > 0 {
             let size = min(remaining, GuestBytes.capacity)
             let place = GuestVirtualAddress(position)
-            let bytes = try machine.arguments(of: call.caller, at: place, count: size)
+            let bytes = try machine.copyFromGuest(call.caller, at: place, count: size)
             for index in 0..<size { machine.consoleOutput(call.caller, bytes[index]) }
             remaining -= size
             // WRAPS: an address past the end is not mapped, and refused by the next copy.

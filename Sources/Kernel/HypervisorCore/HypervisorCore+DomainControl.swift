@@ -25,22 +25,16 @@ extension HypervisorCore {
         let request = try call.arguments(16, machine)
         guard request.u32(at: 4) == 0x15 else { throw .unknownOperation }
         let subject = resolve(request.u16(at: 8), call.caller)
+        let asked: (permission: Permission, name: StaticString, sequel: Domain.Sequel?)
         switch request.u32(at: 0) {
-        case 2:
-            let found = try authorizeControl(
-                of: subject, DomainPermission.destroy, "XEN_DOMCTL_destroydomain", call, &machine)
-            try order(.nothing, found, call)
-        case 4:
-            let found = try authorizeControl(
-                of: subject, DomainPermission.unpause, "XEN_DOMCTL_unpausedomain", call, &machine)
-            try order(.deploy, found, call)
-        case 5:
-            let name = HypercallOperation.domainControl.name
-            let found = try authorizeControl(
-                of: subject, DomainPermission.getdomaininfo, name, call, &machine)
-            try answerDomainInfo(found, call, machine)
+        case 2: asked = (DomainPermission.destroy, "XEN_DOMCTL_destroydomain", .nothing)
+        case 4: asked = (DomainPermission.unpause, "XEN_DOMCTL_unpausedomain", .deploy)
+        case 5: asked = (DomainPermission.getdomaininfo, HypercallOperation.domainControl.name, nil)
         default: throw .unknownOperation
         }
+        let found = try authorizeControl(of: subject, asked.permission, asked.name, call, &machine)
+        guard let sequel = asked.sequel else { return try answerDomainInfo(found, call, machine) }
+        try order(sequel, found, call)
     }
 
     /// A domain that does not exist is refused as one that the policy forbids.

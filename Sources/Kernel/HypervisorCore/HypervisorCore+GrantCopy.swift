@@ -16,7 +16,7 @@ extension HypervisorCore {
         let share = batch.share(machine)
         for number in 0..<share {
             let place = batch.place(number, size: 40)
-            let request = try machine.arguments(of: caller, at: place, count: 40)
+            let request = try machine.copyFromGuest(caller, at: place, count: 40)
             var status = GrantStatus.okay
             do throws(GrantStatus) {
                 try copy(request, caller, &machine)
@@ -24,7 +24,7 @@ extension HypervisorCore {
             var bytes = GuestBytes(count: 2)
             bytes.set(u16: UInt16(bitPattern: status.rawValue), at: 0)
             // WRAPS: as in `place`.
-            try machine.answer(caller, at: GuestVirtualAddress(place.value &+ 36), bytes)
+            try machine.copyToGuest(caller, at: GuestVirtualAddress(place.value &+ 36), bytes)
         }
         return batch.result(done: share, size: 40, machine)
     }
@@ -43,7 +43,7 @@ extension HypervisorCore {
     ///   does not exist; `.permissionDenied` for a frame of another domain, or by policy; else as
     ///   `acquire`. Nothing was copied then.
     private mutating func copy(
-        _ request: GuestBytes, _ caller: DomainID, _ machine: inout some Hardware
+        _ request: borrowing GuestBytes, _ caller: DomainID, _ machine: inout some Hardware
     ) throws(GrantStatus) {
         let flags = request.u16(at: 34)
         guard flags & ~3 == 0 else { throw .generalError }
@@ -76,7 +76,7 @@ extension HypervisorCore {
     }
 
     private func copyEnd(
-        _ request: GuestBytes, _ start: Int, isReference: Bool, _ caller: DomainID
+        _ request: borrowing GuestBytes, _ start: Int, isReference: Bool, _ caller: DomainID
     ) -> CopyEnd {
         CopyEnd(
             domain: resolve(request.u16(at: start + 8), caller), isReference: isReference,

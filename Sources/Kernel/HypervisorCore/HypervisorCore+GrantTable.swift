@@ -31,7 +31,7 @@ extension HypervisorCore {
                     ? domain.grantFrames.number : domain.grantGuestFrames[index]?.number
                 list.set(u64: shown ?? .max, at: index * 8)
             }
-            try machine.answer(call.caller, at: GuestVirtualAddress(request.u64(at: 16)), list)
+            try machine.copyToGuest(call.caller, at: GuestVirtualAddress(request.u64(at: 16)), list)
         }
         request.set(u16: UInt16(bitPattern: status.rawValue), at: 8)
         try call.answer(request, machine)
@@ -74,11 +74,7 @@ extension HypervisorCore {
     public mutating func attachConsole(
         of domain: DomainID, to service: DomainID, _ machine: borrowing some Hardware
     ) -> Bool {
-        guard isPair(domain, service) else { return false }
-        let index = callerIndex(domain)
-        seed(.console, of: domain, for: service, domains[index].consoleGuestFrame, machine)
-        commit(domain, Domain.consolePort, .unbound(remote: service))
-        return true
+        attach(.console, GuestFirmware.consoleAddress, Domain.consolePort, domain, service, machine)
     }
 
     /// Lets the compartment `service` serve the domain's store: entry 1 of the domain's table
@@ -90,31 +86,29 @@ extension HypervisorCore {
     public mutating func attachStore(
         of domain: DomainID, to service: DomainID, _ machine: borrowing some Hardware
     ) -> Bool {
-        guard isPair(domain, service) else { return false }
-        let index = callerIndex(domain)
-        seed(.store, of: domain, for: service, domains[index].storeGuestFrame, machine)
-        commit(domain, Domain.storePort, .unbound(remote: service))
-        domains[index].storePort = Domain.storePort
+        let (address, port) = (GuestFirmware.storeAddress, Domain.storePort)
+        guard attach(.store, address, port, domain, service, machine) else { return false }
+        domains[callerIndex(domain)].storePort = port
         return true
     }
 
-    /// Whether these are two domains, and the policy in force lets one wait for the other.
-    @inline(never) private func isPair(_ domain: DomainID, _ service: DomainID) -> Bool {
-        guard domain != service, let first = index(of: domain), let second = index(of: service)
+    /// Lets a service serve something: an entry of the domain's table grants it the ring, and a
+    /// port waits for it.
+    ///
+    /// - Returns: false when these are not two domains, or the policy in force does not let one
+    ///   wait for the other; nothing changed then.
+    @inline(never) private mutating func attach(
+        _ reference: GrantReference, _ ring: UInt64, _ port: EventChannelPort, _ domain: DomainID,
+        _ service: DomainID, _ machine: borrowing some Hardware
+    ) -> Bool {
+        guard domain != service, let first = index(of: domain), let second = index(of: service),
+            permitsEnd(first, second)
         else { return false }
-        return permitsEnd(first, second)
-    }
-
-    /// Writes an entry of a domain's table on its behalf: it permits the service to map the page.
-    private mutating func seed(
-        _ reference: GrantReference, of domain: DomainID, for service: DomainID,
-        _ frame: GuestFrame, _ machine: borrowing some Hardware
-    ) {
-        let page = domains[callerIndex(domain)].grantFrames
-        let offset = Int(reference.number) * 8
-        machine.store32(
-            page, offset: offset + 4, UInt32(truncatingIfNeeded: frame.number))
+        let (page, offset) = (domains[first].grantFrames, Int(reference.number) * 8)
+        machine.store32(page, offset: offset + 4, UInt32(truncatingIfNeeded: ring >> 12))
         // ORDER: the frame is in place before the entry permits anything.
         machine.store32(page, offset: offset, GrantWord.permitting(service).bits)
+        commit(domain, port, .unbound(remote: service))
+        return true
     }
 }

@@ -72,7 +72,7 @@ extension HypervisorCore {
         let share = batch.share(machine)
         for number in 0..<share {
             let place = batch.place(number, size: 32)
-            var request = try machine.arguments(of: caller, at: place, count: 32)
+            var request = try machine.copyFromGuest(caller, at: place, count: 32)
             var plan: GrantPlan?
             var status = GrantStatus.okay
             do throws(GrantStatus) {
@@ -82,7 +82,7 @@ extension HypervisorCore {
             request.set(u32: plan?.handle ?? .max, at: 20)
             request.set(u64: 0, at: 24)
             do throws(XenError) {
-                try machine.answer(caller, at: place, request)
+                try machine.copyToGuest(caller, at: place, request)
             } catch {
                 if let plan { release(plan.use, machine) }
                 throw error
@@ -100,7 +100,7 @@ extension HypervisorCore {
     ///   something is mapped, or a grant that does not permit it; `.permissionDenied`, also when
     ///   there is no such domain; `.noSpace`; `.badReference`; `.badPage`. Nothing changed then.
     private mutating func prepareMap(
-        _ request: GuestBytes, _ caller: DomainID, _ machine: inout some Hardware
+        _ request: borrowing GuestBytes, _ caller: DomainID, _ machine: inout some Hardware
     ) throws(GrantStatus) -> GrantPlan {
         let flags = request.u32(at: 8)
         let isReadOnly = flags & 1 << 2 != 0
@@ -167,14 +167,11 @@ extension HypervisorCore {
         let holder = callerIndex(caller)
         var closing = GrantClosing()
         var failure: XenError?
-        var answered = 0
         for number in 0..<count {
             do throws(XenError) {
                 let place = batch.place(first + number, size: 24)
-                let request = try machine.arguments(of: caller, at: place, count: 24)
-                let status = beginUnmap(request, holder, &closing, &machine)
-                closing.statuses[number] = status.rawValue
-                answered = number + 1
+                let request = try machine.copyFromGuest(caller, at: place, count: 24)
+                closing.add(beginUnmap(request, holder, &machine))
             } catch {
                 failure = error
                 break
@@ -183,65 +180,68 @@ extension HypervisorCore {
         if failure == nil || !machine.omits(.finishFailedBatch) {
             finish(closing, holder, &machine)
         }
-        for number in 0..<answered {
+        for number in 0..<closing.count {
             var bytes = GuestBytes(count: 2)
-            bytes.set(u16: UInt16(bitPattern: closing.statuses[number]), at: 0)
+            bytes.set(u16: UInt16(bitPattern: closing.answers[number].status), at: 0)
             // WRAPS: as in `place`.
             let status = batch.place(first + number, size: 24).value &+ 20
-            try machine.answer(caller, at: GuestVirtualAddress(status), bytes)
+            try machine.copyToGuest(caller, at: GuestVirtualAddress(status), bytes)
         }
         if let failure { throw failure }
     }
 
     /// Takes one mapping out of the page tables.
     private mutating func beginUnmap(
-        _ request: GuestBytes, _ holder: Int, _ closing: inout GrantClosing,
-        _ machine: inout some Hardware
-    ) -> GrantStatus {
+        _ request: borrowing GuestBytes, _ holder: Int, _ machine: inout some Hardware
+    ) -> GrantClosing.Answer {
         let address = GuestPhysicalAddress(request.u64(at: 0))
-        guard request.u64(at: 8) == 0 else { return .badDeviceAddress }
+        guard request.u64(at: 8) == 0 else { return GrantClosing.Answer(.badDeviceAddress) }
         var handle = request.u32(at: 16)
         if machine.omits(.checkHandle) { handle %= UInt32(grants.handleCount) }
-        guard let index = grants.index(holder, handle) else { return .badHandle }
+        guard let index = grants.index(holder, handle) else {
+            return GrantClosing.Answer(.badHandle)
+        }
         let mapping = grants.mappings[index]
         let isOpen =
             mapping.state == .live || mapping.state == .severed
             || mapping.state == .closing && machine.omits(.closeHandleOnce)
-        guard isOpen else { return .badHandle }
+        guard isOpen else { return GrantClosing.Answer(.badHandle) }
         // Both addresses 0: nothing is asked for, and nothing done.
-        guard address.value != 0 else { return .okay }
+        guard address.value != 0 else { return GrantClosing.Answer(.okay) }
         guard address.offsetInBytes == 0, address.frame == mapping.place else {
-            return .badAddress
+            return GrantClosing.Answer(.badAddress)
         }
         let caller = domains[holder].id
         if mapping.state == .live {
-            guard mayUnmap(mapping.grantor, caller, &machine) else { return .permissionDenied }
+            guard mayUnmap(mapping.grantor, caller, &machine) else {
+                return GrantClosing.Answer(.permissionDenied)
+            }
         }
-        closing.add(handle, isSevered: mapping.state == .severed)
         grants.mappings[index].state = .closing
-        if machine.omits(.flushBeforeRelease) {
-            releaseMapping(holder, handle, mapping, machine)
-            machine.unmapForeign(caller, at: mapping.place)
-        } else {
-            machine.unmapForeign(caller, at: mapping.place)
-        }
-        return .okay
+        if machine.omits(.flushBeforeRelease) { releaseMapping(holder, handle, mapping, machine) }
+        machine.unmapForeign(caller, at: mapping.place)
+        var answer = GrantClosing.Answer(.okay)
+        answer.handle = handle
+        answer.kind = mapping.state == .severed ? .severed : .live
+        return answer
     }
 
     /// Has the processors forget what was unmapped, then gives frames and handles back.
     private mutating func finish(
-        _ closing: GrantClosing, _ holder: Int, _ machine: inout some Hardware
+        _ closing: borrowing GrantClosing, _ holder: Int, _ machine: inout some Hardware
     ) {
-        guard closing.count > 0 else { return }
+        guard closing.closesAny else { return }
         if !machine.omits(.flushAfterUnmap) { machine.flushTranslations(of: domains[holder].id) }
         for number in 0..<closing.count {
-            guard let index = grants.index(holder, closing.handles[number]) else { continue }
-            let mapping = grants.mappings[index]
-            // ORDER: no processor reaches the frame any more.
-            if !closing.isSevered[number], !machine.omits(.flushBeforeRelease) {
-                releaseMapping(holder, closing.handles[number], mapping, machine)
+            let answer = closing.answers[number]
+            guard answer.kind != .none, let index = grants.index(holder, answer.handle) else {
+                continue
             }
-            grants.close(holder, closing.handles[number])
+            // ORDER: no processor reaches the frame any more.
+            if answer.kind == .live, !machine.omits(.flushBeforeRelease) {
+                releaseMapping(holder, answer.handle, grants.mappings[index], machine)
+            }
+            grants.close(holder, answer.handle)
         }
     }
 
@@ -270,16 +270,30 @@ struct GrantPlan {
     let place: GuestFrame
 }
 
-/// What one part of a batch of unmaps has taken out of the page tables.
-struct GrantClosing {
-    var handles = InlineArray<64, UInt32>(repeating: 0)
-    var isSevered = InlineArray<64, Bool>(repeating: false)
-    var statuses = InlineArray<64, Int16>(repeating: 0)
-    private(set) var count = 0
+/// What one part of a batch of unmaps has come to so far.
+struct GrantClosing: ~Copyable {
+    /// What one unmap came to.
+    struct Answer: BitwiseCopyable {
+        /// What it has taken out of the page tables.
+        enum Kind: UInt8, BitwiseCopyable { case none, live, severed }
 
-    mutating func add(_ handle: UInt32, isSevered severed: Bool) {
-        handles[count] = handle
-        isSevered[count] = severed
+        /// The mapping that it closes, if it does.
+        var handle: UInt32 = 0
+        var status: Int16
+        var kind = Kind.none
+
+        init(_ status: GrantStatus) { self.status = status.rawValue }
+    }
+
+    private let place = InPlace()
+    private(set) var answers = InlineArray<64, Answer>(repeating: Answer(.okay))
+    private(set) var count = 0
+    /// Whether anything was taken out of the page tables.
+    private(set) var closesAny = false
+
+    mutating func add(_ answer: Answer) {
+        answers[count] = answer
         count += 1
+        closesAny = closesAny || answer.kind != .none
     }
 }

@@ -75,7 +75,7 @@ extension HypervisorCore {
             entries.set(u32: UInt32(truncatingIfNeeded: region.type), at: index * 20 + 16)
         }
         let buffer = call.isNarrow ? UInt64(request.u32(at: 4)) : request.u64(at: 8)
-        try machine.answer(call.caller, at: GuestVirtualAddress(buffer), entries)
+        try machine.copyToGuest(call.caller, at: GuestVirtualAddress(buffer), entries)
         request.set(u32: UInt32(truncatingIfNeeded: count), at: 0)
         try call.answer(request, machine)
     }

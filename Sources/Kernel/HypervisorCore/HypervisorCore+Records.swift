@@ -43,7 +43,8 @@ extension HypervisorCore {
             var bytes = GuestBytes(count: size)
             for index in 0..<size { bytes[index] = records.byte(at: done + index) }
             // WRAPS: an address past the end is not mapped, and refused by the copy.
-            try machine.answer(call.caller, at: GuestVirtualAddress(buffer &+ UInt64(done)), bytes)
+            let place = GuestVirtualAddress(buffer &+ UInt64(done))
+            try machine.copyToGuest(call.caller, at: place, bytes)
             done += size
         }
         // WRAPS: positions run freely modulo 2^32.

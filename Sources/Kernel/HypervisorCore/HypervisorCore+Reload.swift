@@ -38,8 +38,8 @@ extension HypervisorCore {
                 buffer: arguments.u64(at: 8), size: Int(arguments.u32(at: 16))))
         switch reload.phase {
         case .copying: try reload.copyPart(machine)
-        case .examined: try decideReload(arguments, call, &machine)
-        case .notMeasured: throw refuseReload(.notMeasured, .failed, arguments, call, machine)
+        case .examined: try decideReload(call, &machine)
+        case .notMeasured: throw refuseReload(.notMeasured, .failed, call, machine)
         case .revoking: continueReload(&machine)
         case .done:
             reload.phase = .idle
@@ -98,11 +98,7 @@ extension HypervisorCore {
         (policyDigest: Digest384, manifestDigest: Digest384, version: UInt64)?
     {
         guard reload.phase == .measuring else { return nil }
-        switch reload.work {
-        case .some(let work):
-            return (work.next.policyDigest, work.next.manifestDigest, work.next.version)
-        case .none: return nil
-        }
+        return reload.read { ($0.next.policyDigest, $0.next.manifestDigest, $0.next.version) }
     }
 
     /// Whether a reload has begun and did not end, or its end was not reported.
@@ -119,12 +115,12 @@ extension HypervisorCore {
     ///
     /// - Throws: as `loadPolicy`.
     private mutating func decideReload(
-        _ arguments: GuestBytes, _ call: Call, _ machine: inout some Hardware
+        _ call: Call, _ machine: inout some Hardware
     ) throws(XenError) {
         switch reload.outcome {
         case .fits: break
         case .refused(let refusal):
-            throw refuseReload(refusal, .invalidArgument, arguments, call, machine)
+            throw refuseReload(refusal, .invalidArgument, call, machine)
         case .notExamined: return
         }
         let caller = reload.load.caller
@@ -135,7 +131,7 @@ extension HypervisorCore {
                     label, monitor.policyLabel, SecurityPermission.computeRelabel, caller,
                     .hypervisor, .loadPolicy, &machine)
             } catch {
-                throw refuseReload(.relabelNotPermitted, error, arguments, call, machine)
+                throw refuseReload(.relabelNotPermitted, error, call, machine)
             }
         }
         // ORDER: measured before it takes effect; nothing after that can fail.
@@ -143,14 +139,19 @@ extension HypervisorCore {
     }
 
     private mutating func refuseReload(
-        _ refusal: ReloadRefusal, _ error: XenError, _ arguments: GuestBytes, _ call: Call,
+        _ refusal: ReloadRefusal, _ error: XenError, _ call: Call,
         _ machine: borrowing some Hardware
     ) -> XenError {
         reload.phase = .idle
         reload.report = .refused(refusal)
-        var arguments = arguments
-        arguments.set(u32: refusal.number, at: 20)
-        return machine.copyToGuest(call.caller, at: call.address, arguments) ? error : .badAddress
+        var reason = GuestBytes(count: 4)
+        reason.set(u32: refusal.number, at: 0)
+        // WRAPS: an address past the end is not mapped, and refused by the copy.
+        let place = GuestVirtualAddress(call.address.value &+ 20)
+        do throws(XenError) {
+            try machine.copyToGuest(call.caller, at: place, reason)
+        } catch { return error }
+        return error
     }
 
     /// Puts the measured system into force: from now on everything is decided by it.
@@ -179,9 +180,9 @@ extension HypervisorCore {
     }
 
     /// The arena that `setBounds` takes, in bytes.
-    public static func boundsSizeInBytes(domainCount count: Int) -> Int { count * count * 12 + 128 }
+    public static func boundsSizeInBytes(domainCount count: Int) -> Int { count * count * 16 + 128 }
 
-    @inline(never) private mutating func set(_ pair: Int, _ bounds: (pages: UInt32, rate: UInt64)) {
+    @inline(never) private mutating func set(_ pair: Int, _ bounds: PairPlan.Bounds) {
         let (first, second) = (pair / domains.count, pair % domains.count)
         grants.setQuota(grantee: first, grantor: second, pages: bounds.pages)
         let usual = 1_000_000_000 / EventBudgets.usualInterval

@@ -41,10 +41,9 @@ extension HypervisorCore {
             }
         }
         reload.cursor = cursor
-        reload.steps.count += 1
-        reload.steps.looks += looks
-        let most = max(reload.steps.most, looks)
-        reload.steps.most = most
+        reload.steps = (
+            reload.steps.count + 1, reload.steps.looks + looks, max(reload.steps.most, looks)
+        )
         guard cursor == end else { return }
         reload.phase = .done
         reload.report = .done

@@ -22,7 +22,8 @@ extension HypervisorCore {
         note(state, processor, machine)
         let cpu = domains[callerIndex(processor.domain)].cpus[processor.number]
         if let address = cpu.runstateAddress {
-            showRunstate(processor, address, by: processor, machine)
+            // The guest may have unmapped it since.
+            try? showRunstate(processor, address, by: processor, machine)
         }
     }
 
@@ -50,23 +51,23 @@ extension HypervisorCore {
     mutating func registerRunstate(
         _ named: VirtualCPUID, _ call: Call, _ machine: borrowing some Hardware
     ) throws(XenError) {
-        let place = GuestVirtualAddress(
-            try call.arguments(8, machine).u64(at: 0))
-        guard showRunstate(named, place, by: call.processor, machine) else { throw .badAddress }
+        let place = GuestVirtualAddress(try call.arguments(8, machine).u64(at: 0))
+        try showRunstate(named, place, by: call.processor, machine)
         domains[callerIndex(named.domain)].cpus[named.number].runstateAddress = place
     }
 
     /// Writes a processor's times through the address space of processor `reader`.
-    @discardableResult
+    ///
+    /// - Throws: `.badAddress`.
     private func showRunstate(
         _ processor: VirtualCPUID, _ address: GuestVirtualAddress, by reader: VirtualCPUID,
         _ machine: borrowing some Hardware
-    ) -> Bool {
+    ) throws(XenError) {
         let cpu = domains[callerIndex(processor.domain)].cpus[processor.number]
         var record = GuestBytes(count: 48)
         record.set(u32: cpu.runstate, at: 0)
         record.set(u64: cpu.runstateSince, at: 8)
         for index in 0..<4 { record.set(u64: cpu.runstateTimes[index], at: 16 + index * 8) }
-        return machine.copyToGuest(reader.domain, at: address, record)
+        try machine.copyToGuest(reader.domain, at: address, record)
     }
 }

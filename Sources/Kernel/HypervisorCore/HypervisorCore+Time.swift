@@ -138,7 +138,7 @@ extension HypervisorCore {
         for number in 0..<UInt64(count) {
             // WRAPS: an address past the end is not mapped, and refused by the copy.
             let place = GuestVirtualAddress(ports &+ number &* 4)
-            let port = try machine.arguments(of: call.caller, at: place, count: 4).u32(at: 0)
+            let port = try machine.copyFromGuest(call.caller, at: place, count: 4).u32(at: 0)
             guard port < UInt32(Domain.portCount) else { throw .invalidArgument }
             polled = count == 1 ? EventChannelPort(number: port) : nil
             if isPending(index, EventChannelPort(number: port), machine) { return }

@@ -65,6 +65,20 @@ extension HypervisorCore {
         return domains[index].life == .running && cpu(index, processor.number).isRunnable
     }
 
+    /// Whether a processor whose exit was dealt with may go on at once, the short way: there is
+    /// nothing that whoever schedules would act on. What it asks is what the long way acts on, so
+    /// that there is no note of it that somebody could forget to make.
+    ///
+    /// - Parameter changes: `deadlineChanges` of when the deadlines were last looked at.
+    public mutating func mayGoOn(
+        _ processor: VirtualCPUID, since changes: UInt64, _ machine: borrowing some Hardware
+    ) -> Bool {
+        (wokenDomains == 0 || machine.omits(.tellOfWakes))
+            && (deadlineChanges == changes || machine.omits(.tellOfDeadlines))
+            && (!isReloading || machine.omits(.tellOfReload))
+            && (isRunnable(processor) || machine.omits(.tellOfWaits))
+    }
+
     /// The vector that tells a processor of an event that it has not seen; 0: there is none.
     public mutating func upcall(
         for processor: VirtualCPUID, _ machine: borrowing some Hardware
@@ -119,19 +133,13 @@ extension HypervisorCore {
 
     /// Rings the timers that are due and ends the polls whose time has come.
     ///
+    /// - Parameters:
+    ///   - home: the physical processor whose deadlines these are; nil: all.
+    ///   - domain: the index of the one domain whose time it is; nil: all.
     /// - Complexity: one step for each processor of each domain.
-    public mutating func expireTimers(_ machine: inout some Hardware) {
-        for index in domains.indices { expireTimers(of: index, home: nil, &machine) }
-    }
-
-    /// As `expireTimers`, for the deadlines that one physical processor watches.
-    ///
-    /// - Parameter domain: the index of the one domain whose time it is; nil: all.
-    public mutating func expireTimers(home: Int, domain: Int?, _ machine: inout some Hardware) {
-        if let domain {
-            expireTimers(of: domain, home: home, &machine)
-        } else {
-            for index in domains.indices { expireTimers(of: index, home: home, &machine) }
+    public mutating func expireTimers(home: Int?, domain: Int?, _ machine: inout some Hardware) {
+        for index in domains.indices where domain == nil || domain == index {
+            expireTimers(of: index, home: home, &machine)
         }
     }
 
@@ -162,21 +170,10 @@ extension HypervisorCore {
     /// The next moment at which `expireTimers` has something to do; nil: none.
     ///
     /// - Units: nanoseconds of system time.
-    public func nextDeadline() -> UInt64? {
+    public func nextDeadline(home: Int?, domain: Int?) -> UInt64? {
         var next: UInt64 = .max
-        for index in domains.indices { next = min(next, deadline(of: index, home: nil)) }
-        return next == .max ? nil : next
-    }
-
-    /// As `nextDeadline`, among the deadlines that one physical processor watches.
-    ///
-    /// - Parameter domain: the index of the one domain whose time it is; nil: all.
-    public func nextDeadline(home: Int, domain: Int?) -> UInt64? {
-        var next: UInt64 = .max
-        if let domain {
-            next = deadline(of: domain, home: home)
-        } else {
-            for index in domains.indices { next = min(next, deadline(of: index, home: home)) }
+        for index in domains.indices where domain == nil || domain == index {
+            next = min(next, deadline(of: index, home: home))
         }
         return next == .max ? nil : next
     }

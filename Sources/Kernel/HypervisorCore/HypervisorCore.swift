@@ -22,7 +22,7 @@ public struct HypervisorCore: ~Copyable {
     /// How far the replacement of the policy is.
     public internal(set) var reload = PolicyReload()
     /// Who uses whose frames.
-    public internal(set) var grants: GrantTables
+    public package(set) var grants: GrantTables
     /// Who owns which frames.
     public internal(set) var frames: FrameLedger
     /// How many events a domain may cause at another.
@@ -181,12 +181,14 @@ struct Call {
     @inline(never)
     func arguments(_ count: Int, _ machine: borrowing some Hardware) throws(XenError) -> GuestBytes
     {
-        try machine.arguments(of: caller, at: address, count: count)
+        try machine.copyFromGuest(caller, at: address, count: count)
     }
 
     /// Writes results where the arguments came from; throws as `Machine.answer`.
     @inline(never)
-    func answer(_ bytes: GuestBytes, _ machine: borrowing some Hardware) throws(XenError) {
-        try machine.answer(caller, at: address, bytes)
+    func answer(
+        _ bytes: borrowing GuestBytes, _ machine: borrowing some Hardware
+    ) throws(XenError) {
+        try machine.copyToGuest(caller, at: address, bytes)
     }
 }

@@ -1,20 +1,20 @@
 /// What the core asks of the machine beneath it. On the bare machine this is AMD-V with nested
 /// paging; in tests it is a few arrays. A machine decides nothing about policy.
 public protocol Machine: ~Copyable {
-    /// Copies `count` bytes (at most `GuestBytes.capacity`) of the caller's virtual memory.
+    /// Copies `count` bytes (at most `GuestBytes.capacity`) of the caller's virtual memory, once.
     ///
-    /// - Returns: nil when any byte is not mapped, or lies outside memory that the domain owns.
+    /// - Throws: `.badAddress` when any is not mapped, or lies outside memory that the domain owns.
     func copyFromGuest(
         _ domain: DomainID, at address: GuestVirtualAddress, count: Int
-    ) -> GuestBytes?
+    ) throws(XenError) -> GuestBytes
 
     /// Copies `bytes` to the caller's virtual memory.
     ///
-    /// - Returns: false when any byte is not mapped for writing, or lies outside memory that the
+    /// - Throws: `.badAddress` when any is not mapped for writing, or lies outside memory that the
     ///   domain owns; some bytes may then have been written, all within the domain's own memory.
     func copyToGuest(
-        _ domain: DomainID, at address: GuestVirtualAddress, _ bytes: GuestBytes
-    ) -> Bool
+        _ domain: DomainID, at address: GuestVirtualAddress, _ bytes: borrowing GuestBytes
+    ) throws(XenError)
 
     /// The size of the domain's memory, in bytes.
     func memorySize(of domain: DomainID) -> UInt64
@@ -132,27 +132,6 @@ extension Machine where Self: ~Copyable {
     /// No step is left out.
     @inline(__always)
     public func omits(_ point: FaultPoint) -> Bool { false }
-
-    /// Arguments in a domain's memory, copied once.
-    ///
-    /// - Throws: `.badAddress` when they are not all there.
-    func arguments(
-        of domain: DomainID, at address: GuestVirtualAddress, count: Int
-    ) throws(XenError) -> GuestBytes {
-        guard let bytes = copyFromGuest(domain, at: address, count: count) else {
-            throw .badAddress
-        }
-        return bytes
-    }
-
-    /// Writes results into a domain's memory.
-    ///
-    /// - Throws: `.badAddress` when it is not memory that the domain may write.
-    func answer(
-        _ domain: DomainID, at address: GuestVirtualAddress, _ bytes: GuestBytes
-    ) throws(XenError) {
-        guard copyToGuest(domain, at: address, bytes) else { throw .badAddress }
-    }
 }
 
 /// Any machine: what most functions of the core take.

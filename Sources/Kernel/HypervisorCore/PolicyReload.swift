@@ -10,7 +10,7 @@ public import SystemManifest
 ///   nothing is decided by the old one.
 public struct PolicyReload: ~Copyable {
     /// What comes next.
-    enum Phase: Equatable {
+    package enum Phase: Equatable {
         /// Nobody loads anything.
         case idle
         /// The caller's bytes are copied.
@@ -45,7 +45,7 @@ public struct PolicyReload: ~Copyable {
         case done
     }
 
-    var phase = Phase.idle
+    package var phase = Phase.idle
     var load = Load()
     /// Who loads, or has loaded last.
     public var caller: DomainID { load.caller }
@@ -73,25 +73,27 @@ public struct PolicyReload: ~Copyable {
         self.work = consume work
     }
 
+    /// What `body` finds in the work; nil while somebody examines it.
+    func read<Answer>(_ body: (borrowing ReloadWork) -> Answer) -> Answer? {
+        switch work {
+        case .some(let work): body(work)
+        case .none: nil
+        }
+    }
+
     /// What the last reload took away, in its order; at most those that were kept.
     public func revocation(at index: Int) -> Revocation? {
-        switch work {
-        case .some(let work):
-            let count = min(revokedCount, work.revocations.count)
-            return index >= 0 && index < count ? work.revocations[index] : nil
-        case .none: return nil
-        }
+        guard index >= 0, index < revokedCount else { return nil }
+        return read { index < $0.revocations.count ? $0.revocations[index] : nil } ?? nil
     }
 
     /// The manifest that is in force, if it came by a reload that has just been made.
     ///
     /// - Precondition: no other load has begun since `takeReport` said `.done`.
     public func withManifest(_ body: (Span<UInt8>, ManifestLayout) -> Void) {
-        switch work {
-        case .some(let work):
+        _ = read { work in
             guard case .fits(let member) = work.outcome else { return }
             body(work.staging.span.extracting(member.range), work.present.layout)
-        case .none: return
         }
     }
 
@@ -124,9 +126,12 @@ public struct PolicyReload: ~Copyable {
             let count = min(GuestBytes.capacity, end - copied)
             // WRAPS: an address past the end is not mapped, and refused by the copy.
             let place = GuestVirtualAddress(load.buffer &+ UInt64(copied))
-            guard let bytes = machine.copyFromGuest(load.caller, at: place, count: count) else {
+            let bytes: GuestBytes
+            do throws(XenError) {
+                bytes = try machine.copyFromGuest(load.caller, at: place, count: count)
+            } catch {
                 phase = .idle
-                throw .badAddress
+                throw error
             }
             for index in 0..<count { work?.staging[copied + index] = bytes[index] }
             copied += count
@@ -137,66 +142,30 @@ public struct PolicyReload: ~Copyable {
     }
 
     /// What the examination came to.
-    var outcome: ReloadWork.Outcome {
-        switch work {
-        case .some(let work): work.outcome
-        case .none: .notExamined
-        }
-    }
+    var outcome: ReloadWork.Outcome { read { $0.outcome } ?? .notExamined }
 
     /// Whether the system that was examined changes a label.
-    var relabels: Bool {
-        switch work {
-        case .some(let work): work.next.relabels(work.present)
-        case .none: false
-        }
-    }
+    var relabels: Bool { read { $0.next.relabels($0.present) } ?? false }
 
     /// Whether somebody examines the work.
-    var isLent: Bool {
-        switch work {
-        case .some: false
-        case .none: true
-        }
-    }
+    var isLent: Bool { read { _ in false } ?? true }
 
     /// What the channels of a pair come to in the new system.
-    func planned(_ pair: Int) -> (pages: UInt32, rate: UInt64) {
-        switch work {
-        case .some(let work): work.plan[pair]
-        case .none: (0, 0)
-        }
-    }
+    func planned(_ pair: Int) -> PairPlan.Bounds { read { $0.plan[pair] } ?? PairPlan.Bounds() }
 
     /// How many ranges of I/O ports devices have.
-    var portRangeCount: Int {
-        switch work {
-        case .some(let work): work.ports.count
-        case .none: 0
-        }
-    }
+    var portRangeCount: Int { read { $0.ports.count } ?? 0 }
 
     /// A range of I/O ports of a device.
-    func ports(at index: Int) -> DevicePorts? {
-        switch work {
-        case .some(let work): work.ports[index]
-        case .none: nil
-        }
-    }
+    func ports(at index: Int) -> DevicePorts? { read { $0.ports[index] } }
 
     /// Whether an event from one compartment to another was permitted by the policy before.
     func permittedBefore(_ permission: Permission, from source: Int, to target: Int) -> Bool {
-        switch work {
-        case .some(let work): work.wasPermitted(permission, from: source, to: target)
-        case .none: false
-        }
+        read { $0.wasPermitted(permission, from: source, to: target) } ?? false
     }
 
     /// Whether a permission of a compartment on itself, or on the hypervisor, was there before.
     func permittedBefore(_ permission: Permission, _ subject: Int, onHypervisor: Bool) -> Bool {
-        switch work {
-        case .some(let work): work.wasPermitted(permission, subject, onHypervisor: onHypervisor)
-        case .none: false
-        }
+        read { $0.wasPermitted(permission, subject, onHypervisor: onHypervisor) } ?? false
     }
 }

@@ -86,7 +86,7 @@ public struct ReloadWork: ~Copyable {
     /// The arena that `init` takes from, in bytes.
     public static func arenaSizeInBytes(capacity: Int, manifest: borrowing SystemManifest) -> Int {
         let count = manifest.compartmentCount
-        return capacity + count * count * 12 + revocationLimit * MemoryLayout<Revocation>.stride
+        return capacity + count * count * 16 + revocationLimit * MemoryLayout<Revocation>.stride
             + manifest.deviceRangeCount * MemoryLayout<DevicePorts>.stride + 320
     }
 
@@ -139,50 +139,51 @@ public struct ReloadWork: ~Copyable {
 
 /// For each ordered pair of compartments, what its channels come to.
 struct PairPlan: ~Copyable {
-    /// How many pages the first may map of the second.
-    private(set) var pages: ArenaTable<UInt32>
-    /// How many events the first may cause at the second in a second; 0: there is no bound for all.
-    private(set) var rates: ArenaTable<UInt64>
-
-    init(compartmentCount count: Int, arena: inout BootArena) throws(BootArenaError) {
-        let pages = try arena.reserve(count: count * count, repeating: UInt32(0))
-        let rates = try arena.reserve(count: count * count, repeating: UInt64(0))
-        self.pages = pages
-        self.rates = rates
+    /// What the channels of a pair come to.
+    struct Bounds: BitwiseCopyable {
+        /// How many pages the first may map of the second.
+        var pages: UInt32 = 0
+        /// How many events the first may cause at the second in a second; 0: no bound for all.
+        var rate: UInt64 = 0
     }
 
-    /// What the channels of a pair come to: pages that the first may map of the second, and events
-    /// that it may cause there in a second; 0: no bound for all.
-    subscript(_ pair: Int) -> (pages: UInt32, rate: UInt64) { (pages[pair], rates[pair]) }
+    private var bounds: ArenaTable<Bounds>
+
+    init(compartmentCount count: Int, arena: inout BootArena) throws(BootArenaError) {
+        bounds = try arena.reserve(count: count * count, repeating: Bounds())
+    }
+
+    /// What the channels of a pair come to.
+    subscript(_ pair: Int) -> Bounds { bounds[pair] }
 
     /// Adds the channels of a manifest up.
     mutating func fill(_ manifest: borrowing SystemManifest) {
         let count = manifest.compartmentCount
-        for pair in pages.indices { (pages[pair], rates[pair]) = (0, 0) }
+        for pair in bounds.indices { bounds[pair] = Bounds() }
         for index in 0..<manifest.channelCount {
             let channel = manifest.channel(at: index)
             let size = UInt32(truncatingIfNeeded: channel.pageCount)
             // At most 4,096 channels of 256 pages: the sums fit.
-            pages[channel.to * count + channel.from] += size
+            bounds[channel.to * count + channel.from].pages += size
             add(channel.ratePerSecond, channel.from * count + channel.to)
             guard channel.isTwoWay else { continue }
-            pages[channel.from * count + channel.to] += size
+            bounds[channel.from * count + channel.to].pages += size
             add(channel.ratePerSecond, channel.to * count + channel.from)
         }
         // A pair that has one channel without a rate has none.
-        for pair in rates.indices where rates[pair] == .max { rates[pair] = 0 }
+        for pair in bounds.indices where bounds[pair].rate == .max { bounds[pair].rate = 0 }
         for index in 0..<count {
             let service = manifest.compartment(at: index).service
             guard let service, service == .store || service == .console else { continue }
             for user in 0..<count where manifest.compartment(at: user).uses(service) {
-                pages[index * count + user] += 1
+                bounds[index * count + user].pages += 1
             }
         }
     }
 
     private mutating func add(_ rate: UInt64, _ pair: Int) {
-        let (sum, overflow) = rates[pair].addingReportingOverflow(rate)
-        rates[pair] = overflow || rate == 0 ? .max : sum
+        let (sum, overflow) = bounds[pair].rate.addingReportingOverflow(rate)
+        bounds[pair].rate = overflow || rate == 0 ? .max : sum
     }
 }
 

@@ -15,7 +15,7 @@
         private let timerTicksPerMillisecond: UInt64
 
         /// What the processor that asks has its counter ahead of the first processor's.
-        private var skew: UInt64 = 0
+        var skew: UInt64 = 0
 
         /// Switches the local APIC on and measures both counters for 20 ms.
         public init() {
@@ -31,13 +31,6 @@
             frequency = max(1_000_000, (after &- before) * 50)
             origin = after
             (multiplier, shift) = Clock.scale(frequency)
-        }
-
-        /// The same clock, read on a processor whose counter is `skew` ticks ahead.
-        func ahead(by skew: UInt64) -> Clock {
-            var clock = self
-            clock.skew = skew
-            return clock
         }
 
         /// Waits until channel 2 has counted `ticks` down. Bounded: a PIT that never says so ends

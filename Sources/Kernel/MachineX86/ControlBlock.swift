@@ -23,7 +23,6 @@
             case nestedControl = 0x090
             case eventInjection = 0x0a8
             case nestedRoot = 0x0b0
-            case cleanBits = 0x0c0
             case efer = 0x4d0
             case cr4 = 0x548
             case cr3 = 0x550
@@ -34,7 +33,6 @@
             case rip = 0x578
             case rsp = 0x5d8
             case rax = 0x5f8
-            case cr2 = 0x640
             case pat = 0x668
         }
 

@@ -3,7 +3,7 @@
     import HypervisorCore
 
     /// The register by which a guest asks for a page of hypercalls.
-    extension Guest {
+    extension GuestState {
         /// Whether an intercepted access to a register is the write that asks for the page.
         var writesHypercallPage: Bool {
             control[.exitInfo1] & 1 != 0
@@ -11,7 +11,7 @@
         }
 
         /// Fills the page that the guest names, if it is one of its memory; else it faults.
-        func fillHypercallPage(in space: GuestSpace) {
+        func fillHypercallPage(in space: GuestAddresses) {
             let address = control[.rax] & 0xffff_ffff | self[.rdx] << 32
             guard address & 0xfff == 0,
                 let place = space.translate(GuestPhysicalAddress(address))

@@ -3,7 +3,7 @@
     import HypervisorCore
 
     /// A guest that is not in long mode: 32-bit code, with its own paging or none.
-    extension Guest {
+    extension GuestState {
         /// Whether the processor is in long mode and executes 64-bit code.
         var isWide: Bool {
             let attributes = PhysicalMemory.load16(
@@ -14,8 +14,14 @@
         /// Whether it is in protected mode, in which alone hypercalls are made.
         var isProtected: Bool { control[.cr0] & 1 != 0 && control[.rflags] & 1 << 17 == 0 }
 
-        /// What the registers of 32-bit code state: EAX, and EBX, ECX, EDX, ESI.
-        var narrowRequest: HypercallRequest {
+        /// The hypercall that it makes: RAX, RDI, RSI, RDX, R10; of 32-bit code EAX, EBX, ECX, EDX,
+        /// ESI.
+        var request: HypercallRequest {
+            if isWide {
+                return HypercallRequest(
+                    call: control[.rax],
+                    arguments: [self[.rdi], self[.rsi], self[.rdx], self[.r10]])
+            }
             let low: UInt64 = 0xffff_ffff
             return HypercallRequest(
                 call: control[.rax] & low,
@@ -32,7 +38,7 @@
         /// - Returns: nil when the address is beyond 4 GiB, not mapped, or (for `writing`) not
         ///   writable.
         func translateNarrow(
-            _ address: GuestVirtualAddress, writing: Bool, in space: GuestSpace
+            _ address: GuestVirtualAddress, writing: Bool, in space: GuestAddresses
         ) -> UInt64? {
             guard address.value < 1 << 32 else { return nil }
             guard control[.cr0] & 1 << 31 != 0 else {
@@ -45,7 +51,7 @@
 
         /// PAE: four pointers, then two levels of 512 entries of 8 bytes.
         private func translateExtended(
-            _ address: UInt64, _ writing: Bool, _ space: GuestSpace
+            _ address: UInt64, _ writing: Bool, _ space: GuestAddresses
         ) -> UInt64? {
             let pointer = (control[.cr3] & 0xffff_ffe0) + (address >> 30) * 8
             guard let top = entry(pointer, wide: true, writing: false, space) else { return nil }
@@ -65,7 +71,7 @@
 
         /// Two levels of 1,024 entries of 4 bytes, with pages of 4 MiB.
         private func translateLegacy(
-            _ address: UInt64, _ writing: Bool, _ space: GuestSpace
+            _ address: UInt64, _ writing: Bool, _ space: GuestAddresses
         ) -> UInt64? {
             let directory = (control[.cr3] & 0xffff_f000) + (address >> 22) * 4
             guard let top = entry(directory, wide: false, writing: writing, space) else {
@@ -83,7 +89,7 @@
 
         /// An entry of a table that is present and, for `writing`, writable.
         private func entry(
-            _ address: UInt64, wide: Bool, writing: Bool, _ space: GuestSpace
+            _ address: UInt64, wide: Bool, writing: Bool, _ space: GuestAddresses
         ) -> UInt64? {
             guard let place = space.translate(GuestPhysicalAddress(address)) else { return nil }
             let entry = wide ? PhysicalMemory.load64(place) : UInt64(PhysicalMemory.load32(place))

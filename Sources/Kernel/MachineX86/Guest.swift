@@ -5,10 +5,8 @@
 
     /// What the machine keeps of a domain: its memory, and what its processors share.
     public struct GuestSpace: BitwiseCopyable {
-        var tables: NestedTables
-        /// Where its memory starts and how long it is; contiguous.
-        let memoryStart: UInt64
-        let memorySize: UInt64
+        /// What its guest-physical addresses mean.
+        var addresses: GuestAddresses
         /// The pages that it shares with the hypervisor.
         let pages: SharedPages
         /// The page of its ACPI tables.
@@ -30,7 +28,7 @@
         /// The domain's memory, for the ledger of frames.
         public var memory: OwnedFrames {
             OwnedFrames(
-                first: MachineFrame(number: memoryStart >> 12), count: memorySize >> 12)
+                first: MachineFrame(number: addresses.start >> 12), count: addresses.size >> 12)
         }
 
         /// Lets the domain's processors use I/O ports without leaving it, or no longer.
@@ -42,27 +40,66 @@
                 PhysicalMemory.store8(place, isPermitted ? others : others | bit)
             }
         }
+    }
+
+    /// What a guest's physical addresses mean.
+    struct GuestAddresses: BitwiseCopyable {
+        var tables: NestedTables
+        /// Where its memory starts and how long it is; contiguous.
+        let start: UInt64
+        let size: UInt64
 
         /// Whether `frame` is memory that the domain owns.
         func owns(_ frame: MachineFrame) -> Bool {
-            frame.number >= memoryStart >> 12
-                && frame.number < (memoryStart + memorySize) >> 12
+            // WRAPS: what lies before the start wraps to behind every end.
+            frame.number &- start >> 12 < size >> 12
         }
 
         /// The machine address of guest-physical memory that the domain owns and has mapped.
-        func translate(_ address: GuestPhysicalAddress) -> UInt64? {
+        @inline(__always) func translate(_ address: GuestPhysicalAddress) -> UInt64? {
             guard let frame = tables.machineFrame(address.frame), owns(frame) else { return nil }
             return frame.number << 12 | address.value & 0xfff
         }
     }
 
-    /// What the machine keeps of a virtual processor: its control block and registers.
-    public struct Guest: BitwiseCopyable {
+    /// Where the state of a virtual processor is while it does not run.
+    struct GuestState: BitwiseCopyable {
         let control: ControlBlock
-        /// Its number in its domain, which is also its local APIC's identifier.
-        let number: Int
         /// Where the registers are that VMRUN does not load: 14 words, in the order of svm.S.
         let registers: UInt64
+        /// Its number in its domain, which is also its local APIC's identifier.
+        let number: Int
+
+        /// The registers' places in the save area.
+        enum Register: UInt64 {
+            case rbx = 0
+            case rcx = 1
+            case rdx = 2
+            case rsi = 3
+            case rdi = 4
+            case r10 = 8
+        }
+
+        subscript(register: Register) -> UInt64 {
+            get { PhysicalMemory.load64(registers + register.rawValue * 8) }
+            nonmutating set { PhysicalMemory.store64(registers + register.rawValue * 8, newValue) }
+        }
+
+        /// Writes a 32-bit result pair, as CPUID and RDMSR do: the upper halves become 0.
+        func setResult(rax: UInt32, rdx: UInt32) {
+            control[.rax] = UInt64(rax)
+            self[.rdx] = UInt64(rdx)
+        }
+
+        /// What the processor is to forget of translations when it next enters the guest.
+        func setFlush(_ command: UInt8) {
+            PhysicalMemory.store8(control.address + 0x5c, command)
+        }
+    }
+
+    /// What the machine keeps of a virtual processor: its control block and registers.
+    public struct Guest: BitwiseCopyable {
+        let state: GuestState
         /// Save area of its extended state, 64-byte aligned.
         let extendedArea: UInt64
         /// Its XCR0, within what the processor offers.
@@ -80,61 +117,7 @@
         /// The generation of its space's tables that it last ran with.
         var generation: UInt64 = 0
 
-        /// The registers' places in the save area.
-        enum Register: UInt64 {
-            case rbx = 0
-            case rcx = 1
-            case rdx = 2
-            case rsi = 3
-            case rdi = 4
-            case r8 = 6
-            case r10 = 8
-        }
-
-        subscript(register: Register) -> UInt64 {
-            get { PhysicalMemory.load64(registers + register.rawValue * 8) }
-            nonmutating set { PhysicalMemory.store64(registers + register.rawValue * 8, newValue) }
-        }
-
-        /// Writes a 32-bit result pair, as CPUID and RDMSR do: the upper halves become 0.
-        func setResult(rax: UInt32, rdx: UInt32) {
-            control[.rax] = UInt64(rax)
-            self[.rdx] = UInt64(rdx)
-        }
-
-        /// The machine address behind a virtual address, by the guest's own tables: of 4 levels in
-        /// long mode.
-        ///
-        /// - Trust: the tables are the guest's; every step is checked to stay in its memory.
-        /// - Returns: nil when the address is not canonical or not mapped, or (for `writing`) not
-        ///   writable.
-        func translate(
-            _ address: GuestVirtualAddress, writing: Bool, in space: GuestSpace
-        ) -> UInt64? {
-            let upper = address.value >> 47
-            guard control[.efer] & 1 << 10 != 0 else {
-                return translateNarrow(address, writing: writing, in: space)
-            }
-            guard control[.cr4] & 1 << 12 == 0, upper == 0 || upper == 0x1ffff else {
-                return nil
-            }
-            var table = control[.cr3] & 0x000f_ffff_ffff_f000
-            for level in stride(from: 3, through: 0, by: -1) {
-                let shift = UInt64(12 + 9 * level)
-                let slot = table + (address.value >> shift & 511) * 8
-                guard let place = space.translate(GuestPhysicalAddress(slot)) else { return nil }
-                let entry = PhysicalMemory.load64(place)
-                guard entry & 1 != 0, !writing || entry & 2 != 0 else { return nil }
-                let next = entry & 0x000f_ffff_ffff_f000
-                if level == 0 || (level < 3 && entry & 1 << 7 != 0) {
-                    let inside = (UInt64(1) << shift) - 1
-                    return space.translate(
-                        GuestPhysicalAddress(next & ~inside | address.value & inside))
-                }
-                table = next
-            }
-            return nil
-        }
+        var control: ControlBlock { state.control }
 
         /// The state after a startup interrupt (AMD64 APM volume 2, 15.22): real mode at `page`.
         mutating func setRealMode(page: UInt8) {
@@ -153,15 +136,10 @@
             control[.rip] = 0
             control[.rsp] = 0
             control[.rax] = 0
-            for offset in 0..<UInt64(14) { PhysicalMemory.store64(registers + offset * 8, 0) }
+            for offset in 0..<UInt64(14) { PhysicalMemory.store64(state.registers + offset * 8, 0) }
             extendedControl = 1
             vectors = InlineArray(repeating: 0)
             taskPriority = 0
-        }
-
-        /// What the processor is to forget of translations when it next enters the guest.
-        func setFlush(_ command: UInt8) {
-            PhysicalMemory.store8(control.address + 0x5c, command)
         }
 
         /// Remembers a vector until the guest can take it. Vectors below 16 are not interrupts.
@@ -169,6 +147,9 @@
             guard vector >= 16, vector < 256 else { return }
             vectors[Int(vector >> 6)] |= 1 << (vector & 63)
         }
+
+        /// Whether no vector waits.
+        var isQuiet: Bool { vectors[0] | vectors[1] | vectors[2] | vectors[3] == 0 }
 
         /// The highest vector that waits.
         var highestVector: UInt64? {
@@ -183,19 +164,19 @@
     public struct GuestEntry: BitwiseCopyable {
         private let control: UInt64
         private let registers: UInt64
-        private let processor: PhysicalProcessor
+        private let block: UInt64
 
-        init(guest: Guest, processor: PhysicalProcessor) {
-            control = guest.control.address
-            registers = guest.registers
-            self.processor = processor
+        init(_ state: GuestState, on processor: UInt64) {
+            control = state.control.address
+            registers = state.registers
+            block = processor
         }
 
         /// Runs the guest until it exits, and takes the interrupts that wait.
         public func run() {
-            svm_run(control, registers, processor.hostBlock)
-            // ORDER: the guest's last access was before this.
-            processor.setInGuest(false)
+            svm_run(control, registers, block + 4096)
+            // ORDER: the guest's last access was before this. It no longer runs a guest.
+            machine_release(block, 0)
             Processor.takeInterrupts()
         }
     }
@@ -235,8 +216,8 @@
 
     /// Why a guest stopped running, when the machine could not deal with it alone.
     public enum GuestExit: BitwiseCopyable {
-        /// It made a hypercall; the result goes to `completeHypercall`.
-        case hypercall(HypercallRequest)
+        /// It made a hypercall: `request`, and the result goes to `completeHypercall`.
+        case hypercall
         /// It waits for an event.
         case halted
         /// It halted with interrupts off: nothing can wake it.

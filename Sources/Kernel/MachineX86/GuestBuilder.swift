@@ -59,8 +59,9 @@
             let firmwarePage = try memory.reserve(size: 4096)
             let portPermissions = try allOnes(size: 12_288, &memory)
             return GuestSpace(
-                tables: tables, memoryStart: start, memorySize: plan.memorySize, pages: pages,
-                firmwarePage: firmwarePage, onesPage: try allOnes(size: 4096, &memory),
+                addresses: GuestAddresses(tables: tables, start: start, size: plan.memorySize),
+                pages: pages, firmwarePage: firmwarePage,
+                onesPage: try allOnes(size: 4096, &memory),
                 portPermissions: portPermissions,
                 registerPermissions: try registerPermissions(&memory),
                 firstProcessor: firstProcessor, processorCount: plan.processorCount)
@@ -78,7 +79,8 @@
             guard addressSpace < processor.addressSpaceCount else { throw .tooManyProcessors }
             let control = ControlBlock(address: try memory.reserve(size: 4096))
             return Guest(
-                control: control, number: number, registers: try memory.reserve(size: 4096),
+                state: GuestState(
+                    control: control, registers: try memory.reserve(size: 4096), number: number),
                 extendedArea: try memory.reserve(size: max(4096, processor.extendedStateSize)),
                 extendedControl: 1, auxiliary: 0, vectors: InlineArray(repeating: 0),
                 taskPriority: 0)
@@ -92,7 +94,7 @@
         public static func load(
             _ plan: Plan, commandLine: Span<UInt8>, into space: inout GuestSpace
         ) throws(BootFailure) -> UInt32 {
-            let start = space.memoryStart
+            let start = space.addresses.start
             let (entry, end) = try load(plan, at: start)
             let initrd = try placeInitrd(plan, at: start, after: end)
             var page = PhysicalMemory.mutableBytes(
@@ -111,19 +113,19 @@
             _ guest: inout Guest, entry: UInt32, _ space: GuestSpace, _ processor: Processor
         ) {
             PhysicalMemory.zero(guest.control.address, size: 4096)
-            PhysicalMemory.zero(guest.registers, size: 4096)
+            PhysicalMemory.zero(guest.state.registers, size: 4096)
             // As after a reset: x87 and SSE control words, and nothing else.
             PhysicalMemory.zero(guest.extendedArea, size: max(4096, processor.extendedStateSize))
             PhysicalMemory.store16(guest.extendedArea, 0x37f)
             PhysicalMemory.store32(guest.extendedArea + 24, 0x1f80)
             PhysicalMemory.store64(guest.extendedArea + 512, 3)
             guest = Guest(
-                control: guest.control, number: guest.number, registers: guest.registers,
-                extendedArea: guest.extendedArea, extendedControl: 1, auxiliary: 0,
+                state: guest.state, extendedArea: guest.extendedArea, extendedControl: 1,
+                auxiliary: 0,
                 vectors: InlineArray(repeating: 0), taskPriority: 0)
             setUp(guest.control, entry: entry, space)
-            guest.control[.addressSpace] = UInt64(space.firstProcessor + guest.number + 1)
-            guest[.rbx] = GuestFirmware.startInfoAddress
+            guest.control[.addressSpace] = UInt64(space.firstProcessor + guest.state.number + 1)
+            guest.state[.rbx] = GuestFirmware.startInfoAddress
         }
 
         /// Copies the kernel's segments into the guest's memory.
@@ -165,29 +167,29 @@
         }
 
         private static func map(_ plan: Plan, _ space: inout GuestSpace) {
-            space.tables.clear()
-            let first = space.memoryStart >> 12
+            space.addresses.tables.clear()
+            let first = space.addresses.start >> 12
             for frame in 0..<plan.memorySize >> 12 {
-                space.tables.map(
+                space.addresses.tables.map(
                     GuestFrame(number: frame), to: MachineFrame(number: first + frame),
                     executable: true)
             }
             PhysicalMemory.zero(space.firmwarePage, size: 4096)
             var page = PhysicalMemory.mutableBytes(at: space.firmwarePage, count: 4096)
             GuestFirmware.writeTables(&page, processorCount: plan.processorCount)
-            space.tables.map(
+            space.addresses.tables.map(
                 GuestFrame(number: GuestFirmware.tablesAddress >> 12),
                 to: MachineFrame(number: space.firmwarePage >> 12), executable: false)
             if plan.hasConsole {
-                space.tables.map(
+                space.addresses.tables.map(
                     GuestFrame(number: GuestFirmware.consoleAddress >> 12),
                     to: space.pages.consoleRing, executable: false)
             }
-            space.tables.map(
+            space.addresses.tables.map(
                 GuestFrame(number: GuestFirmware.storeAddress >> 12), to: space.pages.storeRing,
                 executable: false)
             // Where a machine has the end of its firmware, and GRUB looks for coreboot's: nothing.
-            space.tables.map(
+            space.addresses.tables.map(
                 GuestFrame(number: 0xfffff), to: MachineFrame(number: space.onesPage >> 12),
                 executable: false, writable: false)
         }
@@ -210,7 +212,7 @@
             control[.msrPermissions] = space.registerPermissions
             control[.virtualInterrupt] = 1 << 24
             control[.nestedControl] = 1
-            control[.nestedRoot] = space.tables.root
+            control[.nestedRoot] = space.addresses.tables.root
             control.set(.cs, selector: 0x08, attributes: 0xc9b, limit: .max)
             let data: InlineArray<5, ControlBlock.Segment> = [.ds, .es, .ss, .fs, .gs]
             for index in data.indices {

@@ -5,14 +5,16 @@
 
     /// What a guest sees of the processor: the machine's own leaves less what it must not use, and
     /// the hypervisor's leaves of Xen (public `arch-x86/cpuid.h`).
-    extension Guest {
+    extension GuestState {
         /// Answers an intercepted CPUID (two bytes).
-        func answerCPUID(domain: UInt16) {
+        ///
+        /// - Parameter features: the guest's XCR0.
+        func answerCPUID(domain: UInt16, features: UInt64) {
             let leaf = UInt32(truncatingIfNeeded: control[.rax])
             let subleaf = UInt32(truncatingIfNeeded: self[.rcx])
             let answer =
                 leaf >> 16 == 0x4000
-                ? hypervisorLeaf(leaf, domain: domain) : processorLeaf(leaf, subleaf)
+                ? hypervisorLeaf(leaf, domain: domain) : processorLeaf(leaf, subleaf, features)
             control[.rax] = UInt64(answer.eax)
             self[.rbx] = UInt64(answer.ebx)
             self[.rcx] = UInt64(answer.ecx)
@@ -39,7 +41,9 @@
             }
         }
 
-        private func processorLeaf(_ leaf: UInt32, _ subleaf: UInt32) -> machine_cpuid {
+        private func processorLeaf(
+            _ leaf: UInt32, _ subleaf: UInt32, _ features: UInt64
+        ) -> machine_cpuid {
             var answer = machine_cpuid(leaf, subleaf)
             let nothing = machine_cpuid(eax: 0, ebx: 0, ecx: 0, edx: 0)
             switch leaf {
@@ -63,7 +67,7 @@
                 answer.ecx = 0
                 answer.edx = 0
             case 0xd:
-                answer = extendedStateLeaf(answer, subleaf)
+                answer = extendedStateLeaf(answer, subleaf, features)
             case 2, 4, 0x8000_0000, 0x8000_0002...0x8000_0006:
                 if leaf == 0x8000_0000 { answer.eax = min(answer.eax, 0x8000_0008) }
                 if leaf == 4 { answer.eax &= 0x3fff }
@@ -80,11 +84,11 @@
         }
 
         private func extendedStateLeaf(
-            _ leaf: machine_cpuid, _ subleaf: UInt32
+            _ leaf: machine_cpuid, _ subleaf: UInt32, _ features: UInt64
         ) -> machine_cpuid {
             switch subleaf {
             case 0:
-                let size: UInt32 = extendedControl & 4 != 0 ? 832 : 576
+                let size: UInt32 = features & 4 != 0 ? 832 : 576
                 return machine_cpuid(eax: leaf.eax & 7, ebx: size, ecx: 832, edx: 0)
             case 1:
                 // XSAVEOPT and XGETBV with ECX = 1; no compaction, no supervisor state.

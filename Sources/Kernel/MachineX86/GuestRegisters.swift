@@ -10,22 +10,22 @@
         /// - Returns: the interrupt command that it wrote, if it did.
         mutating func answerMSR() -> InterruptCommand? {
             var command: InterruptCommand?
-            let register = UInt32(truncatingIfNeeded: self[.rcx])
+            let register = UInt32(truncatingIfNeeded: state[.rcx])
             if control[.exitInfo1] & 1 == 0 {
                 guard let value = read(register) else {
                     control.injectGeneralProtection()
                     return nil
                 }
-                setResult(
+                state.setResult(
                     rax: UInt32(truncatingIfNeeded: value),
                     rdx: UInt32(truncatingIfNeeded: value >> 32))
             } else {
-                let value = control[.rax] & 0xffff_ffff | self[.rdx] << 32
+                let value = control[.rax] & 0xffff_ffff | state[.rdx] << 32
                 guard write(register, value) else {
                     control.injectGeneralProtection()
                     return nil
                 }
-                if register == 0x830 { command = InterruptCommand(value, sender: number) }
+                if register == 0x830 { command = InterruptCommand(value, sender: state.number) }
             }
             control.advance(2)
             return command
@@ -33,17 +33,17 @@
 
         private func read(_ register: UInt32) -> UInt64? {
             switch register {
-            case 0x1b: 0xfee0_0c00 | (number == 0 ? 0x100 : 0)
+            case 0x1b: 0xfee0_0c00 | (state.number == 0 ? 0x100 : 0)
             case 0xc000_0080: control[.efer] & ~(1 << 12)
             case 0xc000_0103: auxiliary
             case 0x8b: 0
             case 0xc001_0010, 0xc001_0015, 0xc001_001f, 0xc001_0007, 0xc001_0000...0xc001_0003: 0
             // LFENCE serialises.
             case 0xc001_1029: 2
-            case 0x802: UInt64(number)
+            case 0x802: UInt64(state.number)
             case 0x803: 0x0005_0014
             case 0x808: taskPriority
-            case 0x80d: 1 << UInt64(number)
+            case 0x80d: 1 << UInt64(state.number)
             case 0x80f: 0x1ff
             case 0x810...0x827, 0x828, 0x838, 0x839: 0
             case 0x82f, 0x832...0x837: 1 << 16
@@ -85,16 +85,18 @@
 
         /// Answers an intercepted XSETBV (three bytes): XCR0 within what the processor offers.
         mutating func answerXSETBV(processor: Processor) {
-            let value = control[.rax] & 0xffff_ffff | self[.rdx] << 32
+            let value = control[.rax] & 0xffff_ffff | state[.rdx] << 32
             let consistent = value & 1 != 0 && (value & 4 == 0 || value & 2 != 0)
-            guard self[.rcx] & 0xffff_ffff == 0, value & ~processor.extendedState == 0, consistent,
+            guard state[.rcx] & 0xffff_ffff == 0, value & ~processor.extendedState == 0, consistent,
                 control.privilegeLevel == 0
             else { return control.injectGeneralProtection() }
             extendedControl = value
             machine_xsetbv(value)
             control.advance(3)
         }
+    }
 
+    extension GuestState {
         /// Answers an intercepted port access: there is no device. Reads give all ones, but for the
         /// timer's counter (0x42): Linux polls that for 100,000 exits while it reads 0xff, and
         /// gives up at once at 0. Writes go nowhere. String accesses fault.

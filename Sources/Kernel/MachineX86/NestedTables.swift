@@ -7,9 +7,13 @@
     /// 4 KiB entries only, so that a single frame can be taken away. All tables come from a pool of
     /// the guest's own, because nothing is allocated once guests run; if a guest is made anew, its
     /// tables are, too.
+    ///
+    /// - Invariant: *(leaves)* behind the root lie the tables of the lowest level for frames below
+    ///   `leafFrames`, in their order: the entry of such a frame is found without a walk.
     struct NestedTables: BitwiseCopyable {
         /// Address of the root table, for the control block; the pool's first.
         let root: UInt64
+        private let leafFrames: UInt64
         private var poolNext: UInt64
         private let poolEnd: UInt64
 
@@ -38,14 +42,24 @@
             }
             root = try memory.reserve(size: count * 4096)
             poolEnd = root + count * 4096
-            poolNext = root + 4096
+            leafFrames = (frameCount + 511) & ~511
+            poolNext = root + 4096 + leafFrames * 8
         }
 
         /// Forgets all mappings, and takes all tables back.
         mutating func clear() {
             PhysicalMemory.zero(root, size: poolNext - root)
-            poolNext = root + 4096
+            poolNext = leaf(leafFrames)
+            // INVARIANT (leaves): kept here, and by nobody's replacing one.
+            for first in stride(from: 0, to: leafFrames, by: 512) {
+                let frame = GuestFrame(number: first)
+                let slot = table(frame, level: 1) + NestedTables.index(frame, level: 1) * 8
+                PhysicalMemory.store64(slot, leaf(first) | 7)
+            }
         }
+
+        /// Where the entry of a frame below `leafFrames` is.
+        private func leaf(_ number: UInt64) -> UInt64 { root + 4096 + number * 8 }
 
         private static func index(_ frame: GuestFrame, level: Int) -> UInt64 {
             (frame.number >> UInt64(9 * level)) & 511
@@ -62,20 +76,27 @@
         }
 
         /// The entry of a frame; 0 when nothing is mapped.
-        func entry(_ frame: GuestFrame) -> UInt64 {
-            guard frame.number < 1 << 36 else { return 0 }
+        @inline(__always) func entry(_ frame: GuestFrame) -> UInt64 {
+            frame.number < leafFrames
+                ? PhysicalMemory.load64(leaf(frame.number))
+                : find(frame).map { PhysicalMemory.load64($0) } ?? 0
+        }
+
+        /// Where the entry of a frame is; nil: there is no table for it.
+        @inline(never) private func find(_ frame: GuestFrame) -> UInt64? {
+            guard frame.number < 1 << 36 else { return nil }
             var table = root
             for level in stride(from: 3, to: 0, by: -1) {
                 let slot = table + NestedTables.index(frame, level: level) * 8
                 let entry = PhysicalMemory.load64(slot)
-                guard entry & NestedTables.present != 0 else { return 0 }
+                guard entry & NestedTables.present != 0 else { return nil }
                 table = entry & NestedTables.addressMask
             }
-            return PhysicalMemory.load64(table + NestedTables.index(frame, level: 0) * 8)
+            return table + NestedTables.index(frame, level: 0) * 8
         }
 
         /// The machine frame that is mapped at `frame`.
-        func machineFrame(_ frame: GuestFrame) -> MachineFrame? {
+        @inline(__always) func machineFrame(_ frame: GuestFrame) -> MachineFrame? {
             let entry = entry(frame)
             guard entry & NestedTables.present != 0 else { return nil }
             return MachineFrame(number: (entry & NestedTables.addressMask) >> 12)
@@ -125,13 +146,10 @@
         ///
         /// - Precondition: `isForeign` said so.
         func unmapForeign(_ frame: GuestFrame) {
-            precondition(isForeign(frame), "no foreign frame is mapped there")
-            var table = root
-            for level in stride(from: 3, to: 0, by: -1) {
-                let slot = table + NestedTables.index(frame, level: level) * 8
-                table = PhysicalMemory.load64(slot) & NestedTables.addressMask
+            guard let place = find(frame), isForeign(frame) else {
+                preconditionFailure("no foreign frame is mapped there")
             }
-            PhysicalMemory.store64(table + NestedTables.index(frame, level: 0) * 8, 0)
+            PhysicalMemory.store64(place, 0)
         }
 
         /// Maps a data frame of the domain's own while guests run.
@@ -142,8 +160,14 @@
         }
 
         private mutating func set(_ frame: GuestFrame, _ entry: UInt64) {
+            let slot = table(frame, level: 0) + NestedTables.index(frame, level: 0) * 8
+            PhysicalMemory.store64(slot, entry | NestedTables.present)
+        }
+
+        /// The table of a level that a frame's entry is in or behind; what is missing is made.
+        private mutating func table(_ frame: GuestFrame, level last: Int) -> UInt64 {
             var table = root
-            for level in stride(from: 3, to: 0, by: -1) {
+            for level in stride(from: 3, to: last, by: -1) {
                 let slot = table + NestedTables.index(frame, level: level) * 8
                 let upper = PhysicalMemory.load64(slot)
                 if upper & NestedTables.present != 0 {
@@ -155,8 +179,7 @@
                     PhysicalMemory.store64(slot, table | 7)
                 }
             }
-            let slot = table + NestedTables.index(frame, level: 0) * 8
-            PhysicalMemory.store64(slot, entry | NestedTables.present)
+            return table
         }
     }
 

@@ -15,7 +15,7 @@
         /// The address; stops the machine when it is outside what is mapped.
         @inline(__always) @discardableResult
         private static func check(_ address: UInt64, _ size: UInt64) -> UInt64 {
-            precondition(address < limit && size <= limit - address, "address not mapped")
+            precondition(size <= limit && address <= limit - size, "address not mapped")
             return address
         }
 
@@ -24,21 +24,10 @@
         static func load32(_ address: UInt64) -> UInt32 { machine_load32(check(address, 4)) }
         static func load64(_ address: UInt64) -> UInt64 { machine_load64(check(address, 8)) }
 
-        static func store8(_ address: UInt64, _ value: UInt8) {
-            machine_store8(check(address, 1), value)
-        }
-
-        static func store16(_ address: UInt64, _ value: UInt16) {
-            machine_store16(check(address, 2), value)
-        }
-
-        static func store32(_ address: UInt64, _ value: UInt32) {
-            machine_store32(check(address, 4), value)
-        }
-
-        static func store64(_ address: UInt64, _ value: UInt64) {
-            machine_store64(check(address, 8), value)
-        }
+        static func store8(_ at: UInt64, _ value: UInt8) { machine_store8(check(at, 1), value) }
+        static func store16(_ at: UInt64, _ value: UInt16) { machine_store16(check(at, 2), value) }
+        static func store32(_ at: UInt64, _ value: UInt32) { machine_store32(check(at, 4), value) }
+        static func store64(_ at: UInt64, _ value: UInt64) { machine_store64(check(at, 8), value) }
 
         static func testAndSetBit(_ address: UInt64, _ bit: Int) -> Bool {
             machine_test_and_set_bit(check(address, 8), UInt8(truncatingIfNeeded: bit)) != 0
@@ -60,6 +49,30 @@
 
         static func copy(to: UInt64, from: UInt64, size: UInt64) {
             machine_copy(check(to, size), check(from, size), size)
+        }
+
+        /// Copies to a place among a guest's bytes.
+        static func copy(from: UInt64, to bytes: inout GuestBytes, at index: Int, count: Int) {
+            check(from, UInt64(count))
+            precondition(index >= 0 && count <= GuestBytes.capacity - index, "bytes end earlier")
+            // SAFETY: mapped, and the words are at least that many bytes (checked).
+            unsafe withUnsafeMutableBytes(of: &bytes.words) { words in
+                let to = UInt64(UInt(bitPattern: words.baseAddress)) + UInt64(index)
+                machine_copy(to, from, UInt64(count))
+            }
+        }
+
+        /// Copies from a place among a guest's bytes.
+        static func copy(
+            to: UInt64, from bytes: borrowing GuestBytes, at index: Int, count: Int
+        ) {
+            check(to, UInt64(count))
+            precondition(index >= 0 && count <= GuestBytes.capacity - index, "bytes end earlier")
+            // SAFETY: as above.
+            unsafe withUnsafeBytes(of: bytes.words) { words in
+                let from = UInt64(UInt(bitPattern: words.baseAddress)) + UInt64(index)
+                machine_copy(to, from, UInt64(count))
+            }
         }
 
         /// The bytes of a boot module: read-only for the rest of the machine's life.

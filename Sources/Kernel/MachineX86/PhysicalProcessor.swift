@@ -8,14 +8,13 @@
         public let number: Int
         /// Its local APIC's identifier.
         let identifier: UInt32
-        /// One page of its own, at which its GS points.
+        /// Two pages of its own, at which its GS points. The second holds the hypervisor's FS, GS,
+        /// TR and system-call registers across a world switch.
         ///
-        /// - Layout: `u64` 1 while it runs a guest [this processor]; `u64` at 8: 1 once its timer
-        ///   rang [interrupt]; words of the start at 16 and 24; of a computation at 32 and 40; GDT
-        ///   at 64, TSS at 128.
+        /// - Layout: `u64` 1 while it runs a guest [this processor]; `u64` at 8: what came since it
+        ///   was last looked at [interrupts], bit 0 its timer, bit 8 anything; words of the start
+        ///   at 16 and 24; of a computation at 32 and 40; GDT at 64, TSS at 128.
         let block: UInt64
-        /// Holds the hypervisor's own FS, GS, TR and system-call registers across a world switch.
-        let hostBlock: UInt64
         /// Where the processor saves its own state at VMRUN.
         private let saveArea: UInt64
         /// The end of its stack; 0 for the processor that booted, which has one already.
@@ -48,8 +47,7 @@
         ) throws(BootFailure) {
             self.number = number
             self.identifier = identifier
-            block = try memory.reserve(size: 4096)
-            hostBlock = try memory.reserve(size: 4096)
+            block = try memory.reserve(size: 8192)
             saveArea = try memory.reserve(size: 4096)
             stackTop =
                 number == 0
@@ -86,7 +84,7 @@
             machine_wrmsr(efer, machine_rdmsr(efer) | 1 << 12)
             machine_wrmsr(0xc001_0117, saveArea)
             machine_wrmsr(0xc000_0101, block)
-            machine_vmsave(hostBlock)
+            machine_vmsave(block + 4096)
         }
 
         private func installTables(_ common: Processor) {
@@ -112,11 +110,14 @@
         /// Whether it runs a guest, or is about to.
         var isInGuest: Bool { machine_acquire(block) == 1 }
 
-        /// Says that it is about to run a guest, or that it no longer does.
-        func setInGuest(_ isInGuest: Bool) { machine_release(block, isInGuest ? 1 : 0) }
+        /// Says that it is about to run a guest; when it no longer does, `GuestEntry` says so.
+        func setInGuest() { machine_release(block, 1) }
 
-        /// Whether its timer rang since this was last asked.
-        func takeTimer() -> Bool { machine_exchange(block + 8, 0) == 1 }
+        /// Whether an interrupt came that nobody has looked at.
+        var wasInterrupted: Bool { machine_acquire(block + 8) != 0 }
+
+        /// Looks at the interrupts that came: whether its timer rang.
+        func takeTimer() -> Bool { machine_exchange(block + 8, 0) & 1 == 1 }
 
         /// Has it leave its guest, or its wait.
         func kick() { LocalAPIC.send(.kick, to: identifier) }

@@ -4,54 +4,75 @@
     public import HypervisorCore
 
     extension X86Machine: Machine {
-        private func space(_ domain: DomainID) -> GuestSpace? {
+        private func space(_ domain: DomainID) -> Int? {
             let index = Int(domain.number) - 1
-            return index >= 0 && index < spaces.count ? spaces[index] : nil
+            return index >= 0 && index < spaces.count ? index : nil
         }
 
-        /// The selected virtual processor, if it is one of the domain's.
-        private func reader(_ space: GuestSpace) -> Guest? {
-            let isItsOwn =
-                selected >= space.firstProcessor
-                && selected < space.firstProcessor + space.processorCount
-            return isItsOwn ? guests[selected] : nil
-        }
-
-        /// Where a byte of a guest's buffer is, and how many of `count` follow it in its page.
-        private func run(
+        /// Where the part of a guest's buffer from `index` on is, and how much of `count` bytes is
+        /// in the same page.
+        ///
+        /// - Throws: `.badAddress`; also when the selected virtual processor is not the domain's.
+        private func part(
             at address: GuestVirtualAddress, from index: Int, of count: Int, writing: Bool,
             _ domain: DomainID
-        ) -> (place: UInt64, count: Int)? {
-            guard let space = space(domain), let guest = reader(space) else { return nil }
+        ) throws(XenError) -> (place: UInt64, count: Int) {
             let (start, overflow) = address.value.addingReportingOverflow(UInt64(index))
-            guard !overflow,
-                let place = guest.translate(
-                    GuestVirtualAddress(start), writing: writing, in: space)
-            else { return nil }
+            guard !overflow, let space = space(domain),
+                selected >= spaces[space].firstProcessor,
+                selected < spaces[space].firstProcessor + spaces[space].processorCount,
+                let place = translate(start, writing: writing, in: space)
+            else { throw .badAddress }
             return (place, min(count - index, 4096 - Int(place & 0xfff)))
+        }
+
+        /// The machine address behind a virtual address, by the selected guest's own tables: of 4
+        /// levels in long mode.
+        ///
+        /// - Trust: the tables are the guest's; every step is checked to stay in its memory.
+        /// - Returns: nil when the address is not canonical or not mapped, or (for `writing`) not
+        ///   writable.
+        private func translate(_ address: UInt64, writing: Bool, in space: Int) -> UInt64? {
+            let state = guests[selected].state
+            guard state.control[.efer] & 1 << 10 != 0 else {
+                return state.translateNarrow(
+                    GuestVirtualAddress(address), writing: writing, in: spaces[space].addresses)
+            }
+            let upper = address >> 47
+            guard state.control[.cr4] & 1 << 12 == 0, upper == 0 || upper == 0x1ffff else {
+                return nil
+            }
+            var table = state.control[.cr3] & 0x000f_ffff_ffff_f000
+            let needed: UInt64 = writing ? 3 : 1
+            var shift: UInt64 = 39
+            while true {
+                let slot = table + (address >> shift & 511) * 8
+                guard let place = spaces[space].addresses.translate(GuestPhysicalAddress(slot))
+                else { return nil }
+                let entry = PhysicalMemory.load64(place)
+                guard entry & needed == needed else { return nil }
+                let next = entry & 0x000f_ffff_ffff_f000
+                if shift == 12 || (shift < 39 && entry & 1 << 7 != 0) {
+                    let inside = (UInt64(1) << shift) - 1
+                    return spaces[space].addresses.translate(
+                        GuestPhysicalAddress(next & ~inside | address & inside))
+                }
+                table = next
+                shift -= 9
+            }
         }
 
         /// Copies from memory that the caller has mapped and owns, page by page.
         public func copyFromGuest(
             _ domain: DomainID, at address: GuestVirtualAddress, count: Int
-        ) -> GuestBytes? {
-            guard count <= GuestBytes.capacity else { return nil }
+        ) throws(XenError) -> GuestBytes {
+            guard count <= GuestBytes.capacity else { throw .badAddress }
             var bytes = GuestBytes(count: count)
             var index = 0
             while index < bytes.count {
-                let run = run(at: address, from: index, of: bytes.count, writing: false, domain)
-                guard let (place, length) = run else { return nil }
-                var offset = 0
-                while offset < length {
-                    let next = place + UInt64(offset)
-                    if length - offset >= 8 {
-                        bytes.set(u64: PhysicalMemory.load64(next), at: index + offset)
-                        offset += 8
-                    } else {
-                        bytes[index + offset] = PhysicalMemory.load8(next)
-                        offset += 1
-                    }
-                }
+                let (place, length) = try part(
+                    at: address, from: index, of: bytes.count, writing: false, domain)
+                PhysicalMemory.copy(from: place, to: &bytes, at: index, count: length)
                 index += length
             }
             return bytes
@@ -59,48 +80,42 @@
 
         /// Copies to memory that the caller has mapped for writing and owns, page by page.
         public func copyToGuest(
-            _ domain: DomainID, at address: GuestVirtualAddress, _ bytes: GuestBytes
-        ) -> Bool {
+            _ domain: DomainID, at address: GuestVirtualAddress, _ bytes: borrowing GuestBytes
+        ) throws(XenError) {
             var index = 0
             while index < bytes.count {
-                let run = run(at: address, from: index, of: bytes.count, writing: true, domain)
-                guard let (place, length) = run else { return false }
-                var offset = 0
-                while offset < length {
-                    let next = place + UInt64(offset)
-                    if length - offset >= 8 {
-                        PhysicalMemory.store64(next, bytes.u64(at: index + offset))
-                        offset += 8
-                    } else {
-                        PhysicalMemory.store8(next, bytes[index + offset])
-                        offset += 1
-                    }
-                }
+                let (place, length) = try part(
+                    at: address, from: index, of: bytes.count, writing: true, domain)
+                PhysicalMemory.copy(to: place, from: bytes, at: index, count: length)
                 index += length
             }
-            return true
         }
 
         /// What the domain was built with; 0 for none.
-        public func memorySize(of domain: DomainID) -> UInt64 { space(domain)?.memorySize ?? 0 }
+        public func memorySize(of domain: DomainID) -> UInt64 {
+            space(domain).map { spaces[$0].addresses.size } ?? 0
+        }
 
         /// Looks the frame up in the guest's nested tables.
         public func ownedFrame(of domain: DomainID, at frame: GuestFrame) -> MachineFrame? {
-            guard let space = space(domain), let found = space.tables.machineFrame(frame),
-                space.owns(found)
+            guard let space = space(domain),
+                let found = spaces[space].addresses.tables.machineFrame(frame),
+                spaces[space].addresses.owns(found)
             else { return nil }
             return found
         }
 
         /// Whether the reserve of page tables suffices, and no foreign frame is in the way.
         public func canMap(_ domain: DomainID, at frame: GuestFrame) -> Bool {
-            guard let tables = space(domain)?.tables else { return false }
+            guard let space = space(domain) else { return false }
+            let tables = spaces[space].addresses.tables
             return tables.canMapLate(frame) && !tables.isForeign(frame)
         }
 
         /// Whether nothing is there, and the reserve of page tables suffices.
         public func canMapForeign(_ domain: DomainID, at frame: GuestFrame) -> Bool {
-            guard let tables = space(domain)?.tables else { return false }
+            guard let space = space(domain) else { return false }
+            let tables = spaces[space].addresses.tables
             return tables.canMapLate(frame) && tables.machineFrame(frame) == nil
         }
 
@@ -109,7 +124,7 @@
             _ domain: DomainID, _ machineFrame: MachineFrame, at frame: GuestFrame, writable: Bool
         ) {
             let index = Int(domain.number) - 1
-            spaces[index].tables.mapForeign(frame, to: machineFrame, writable: writable)
+            spaces[index].addresses.tables.mapForeign(frame, to: machineFrame, writable: writable)
         }
 
         /// Replaces a foreign frame by one store.
@@ -121,7 +136,7 @@
 
         /// Takes a foreign frame out of the guest's nested tables.
         public mutating func unmapForeign(_ domain: DomainID, at frame: GuestFrame) {
-            spaces[Int(domain.number) - 1].tables.unmapForeign(frame)
+            spaces[Int(domain.number) - 1].addresses.tables.unmapForeign(frame)
         }
 
         /// Copies within the machine's memory.
@@ -153,7 +168,7 @@
             _ domain: DomainID, _ machineFrame: MachineFrame, at frame: GuestFrame
         ) {
             let index = Int(domain.number) - 1
-            spaces[index].tables.mapLate(frame, to: machineFrame)
+            spaces[index].addresses.tables.mapLate(frame, to: machineFrame)
             flushTranslations(of: domain)
         }
 

@@ -83,7 +83,7 @@
         /// Says which processor uses the machine from now on: the one that has taken the lock.
         public mutating func enter(_ number: Int) {
             present = number
-            clock = clock.ahead(by: processors[number].skew)
+            clock.skew = processors[number].skew
         }
 
         /// Names the virtual processor whose address space is read.
@@ -95,21 +95,27 @@
         public mutating func prepare(_ processorID: VirtualCPUID, upcall: UInt8) -> GuestEntry {
             let index = self.index(processorID)
             selected = index
-            let domain = processorID.domain.number
-            load(index, of: domain)
-            let generation = spaces[Int(domain) - 1].generation
-            let isFamiliar =
-                guests[index].lastProcessor == present && guests[index].generation == generation
-            let guest = guests[index]
-            guest.setFlush(isFamiliar ? 0 : processor.flushCommand)
-            guest.control[.tscOffset] = 0 &- processors[present].skew
+            load(index, of: processorID.domain.number)
+            guests[index].control[.tscOffset] = 0 &- processors[present].skew
+            if guests[index].lastProcessor != present { guests[index].generation = .max }
             guests[index].lastProcessor = present
+            processors[present].running = index
+            return prepareAgain(processorID.domain, upcall: upcall)
+        }
+
+        /// Prepares another stay of the guest whose exit `finish` has dealt with: it finds its
+        /// registers where they were.
+        public mutating func prepareAgain(_ domain: DomainID, upcall: UInt8) -> GuestEntry {
+            let index = selected
+            precondition(processors[present].running == index, "another guest ran here")
+            let generation = spaces[Int(domain.number) - 1].generation
+            let state = guests[index].state
+            state.setFlush(guests[index].generation == generation ? 0 : processor.flushCommand)
             guests[index].generation = generation
             prepareInterrupt(index, upcall: upcall)
             // ORDER: said before the lock is given up; whoever changes the tables afterwards waits.
-            processors[present].running = index
-            processors[present].setInGuest(true)
-            return GuestEntry(guest: guest, processor: processors[present])
+            processors[present].setInGuest()
+            return GuestEntry(state, on: processors[present].block)
         }
 
         /// Deals with why a guest left, once the lock was taken again, on the same processor.
@@ -137,7 +143,10 @@
             if number != present { processors[number].kick() }
         }
 
-        /// Whether the present processor's timer rang since this was last asked.
+        /// Whether an interrupt came to the present processor that it has not looked at.
+        public var wasInterrupted: Bool { processors[present].wasInterrupted }
+
+        /// Looks at the interrupts that came to the present processor: whether its timer rang.
         public func takeTimer() -> Bool { processors[present].takeTimer() }
 
         /// Has every processor forget what it knew of a domain's tables, and waits until those that
@@ -169,12 +178,10 @@
         /// The place of a virtual processor among the machine's.
         private func index(_ processor: VirtualCPUID) -> Int {
             let domain = Int(processor.domain.number) - 1
-            precondition(domain >= 0 && domain < spaces.count, "no such domain")
-            let space = spaces[domain]
             precondition(
-                processor.number >= 0 && processor.number < space.processorCount,
+                processor.number >= 0 && processor.number < spaces[domain].processorCount,
                 "no such virtual processor")
-            return space.firstProcessor + processor.number
+            return spaces[domain].firstProcessor + processor.number
         }
 
         /// Gives the extended and debug registers to a guest. Nothing of the last guest stays in
@@ -201,11 +208,11 @@
         /// An event that was being delivered when the guest last stopped goes first: it was the
         /// guest's, and is lost otherwise.
         private mutating func prepareInterrupt(_ index: Int, upcall: UInt8) {
-            let control = guests[index].control
+            let control = guests[index].state.control
             let interrupted = control[.exitInterrupt]
-            control[.exitInterrupt] = 0
             control[.virtualInterrupt] = 1 << 24
             if interrupted & 1 << 31 != 0 {
+                control[.exitInterrupt] = 0
                 if control[.eventInjection] & 1 << 31 == 0 {
                     control[.eventInjection] = interrupted
                 } else if interrupted >> 8 & 7 == 0 {
@@ -213,8 +220,11 @@
                     guests[index].raise(interrupted & 0xff)
                 }
             }
-            let waiting = guests[index].highestVector
-            guard upcall != 0 || waiting != nil else { return }
+            // Word by word: for a property all of the guest is copied.
+            let isQuiet =
+                guests[index].vectors[0] | guests[index].vectors[1] | guests[index].vectors[2]
+                | guests[index].vectors[3] == 0
+            guard upcall != 0 || !isQuiet else { return }
             let canTake =
                 control[.eventInjection] & 1 << 31 == 0 && control[.rflags] & 1 << 9 != 0
                 && control[.interruptShadow] & 1 == 0
@@ -223,16 +233,19 @@
                 control[.virtualInterrupt] = 1 << 24 | 1 << 8 | 15 << 16 | 1 << 20
                 return
             }
-            let vector = upcall != 0 ? UInt64(upcall) : waiting ?? 0
+            let vector = upcall != 0 ? UInt64(upcall) : guests[index].highestVector ?? 0
             if upcall == 0 { guests[index].vectors[Int(vector >> 6)] &= ~(1 << (vector & 63)) }
             control[.eventInjection] = vector | 1 << 31
         }
 
         private mutating func answer(_ index: Int, _ domain: DomainID) -> GuestExit {
-            let control = guests[index].control
+            let state = guests[index].state
+            let control = state.control
             control[.eventInjection] = 0
-            spaces[Int(domain.number) - 1].exits.add(control[.exitCode])
-            switch control[.exitCode] {
+            let code = control[.exitCode]
+            spaces[Int(domain.number) - 1].exits.add(code)
+            switch code {
+            case 0x81: return makesHypercall(state) ? .hypercall : .resumable
             case 0x60, 0x61: return .interrupted
             case 0x64: break
             case 0x41: control.injectException(1, errorCode: nil)
@@ -243,22 +256,22 @@
             case 0x6f, 0x76, 0x8a, 0x8b, 0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x8e:
                 // RDPMC, INVD, MONITOR, MWAIT, the instructions of AMD-V, RDPRU: not for guests.
                 control.injectException(6, errorCode: nil)
-            case 0x72: guests[index].answerCPUID(domain: domain.number)
+            case 0x72:
+                state.answerCPUID(domain: domain.number, features: guests[index].extendedControl)
             case 0x78:
                 control.advance(1)
                 // Asleep with interrupts off, it would sleep for ever: that is how it stops.
                 return control[.rflags] & 1 << 9 == 0 ? .stopped : .halted
-            case 0x7b: guests[index].answerPort()
-            case 0x7c where guests[index].writesHypercallPage:
-                guests[index].fillHypercallPage(in: spaces[Int(domain.number) - 1])
+            case 0x7b: state.answerPort()
+            case 0x7c where state.writesHypercallPage:
+                state.fillHypercallPage(in: spaces[Int(domain.number) - 1].addresses)
             case 0x7c:
                 if let command = guests[index].answerMSR() { return deliver(command, domain) }
             case 0x7f: return .failed("triple fault", control[.rip])
-            case 0x81: return hypercall(index)
             case 0x89: control.advance(2)
             case 0x8d: guests[index].answerXSETBV(processor: processor)
             case 0x400: return .failed("access outside its memory", control[.exitInfo2])
-            default: return .failed("unknown exit", control[.exitCode])
+            default: return .failed("unknown exit", code)
             }
             return .resumable
         }
@@ -294,38 +307,35 @@
             guests[index].setRealMode(page: page)
         }
 
-        private func hypercall(_ index: Int) -> GuestExit {
-            let guest = guests[index]
-            guest.control.advance(3)
-            guard guest.control.privilegeLevel == 0, guest.isWide || guest.isProtected else {
-                guest.control[.rax] = UInt64(bitPattern: XenError.notPermitted.result)
-                return .resumable
-            }
-            guard guest.isWide else { return .hypercall(guest.narrowRequest) }
-            return .hypercall(
-                HypercallRequest(
-                    call: guest.control[.rax],
-                    arguments: [guest[.rdi], guest[.rsi], guest[.rdx], guest[.r10]]))
+        /// Whether who may make hypercalls made this one; else it was answered.
+        private func makesHypercall(_ state: GuestState) -> Bool {
+            state.control.advance(3)
+            if state.control.privilegeLevel == 0, state.isWide || state.isProtected { return true }
+            state.control[.rax] = UInt64(bitPattern: XenError.notPermitted.result)
+            return false
         }
 
-        /// Gives a hypercall its result; or has the guest make it again, for what is left of it.
-        public func completeHypercall(_ processor: VirtualCPUID, _ result: HypercallResult) {
-            let guest = guests[index(processor)]
+        /// The hypercall of the guest whose exit `finish` has dealt with.
+        public var request: HypercallRequest { guests[selected].state.request }
+
+        /// Gives `request` its result; or has the guest make it again, for what is left of it.
+        public func completeHypercall(_ request: HypercallRequest, _ result: HypercallResult) {
+            let state = guests[selected].state
             switch result {
             case .finished(let value):
                 let result = UInt64(bitPattern: value)
-                guest.control[.rax] = guest.isWide ? result : result & 0xffff_ffff
+                state.control[.rax] = request.isNarrow ? result & 0xffff_ffff : result
             case .unfinished(let second, let third):
-                guest[guest.isWide ? .rsi : .rcx] = second
-                guest[.rdx] = third
+                state[request.isNarrow ? .rcx : .rsi] = second
+                state[.rdx] = third
                 // WRAPS: RIP stood behind these three bytes.
-                guest.control[.rip] = guest.control[.rip] &- 3
+                state.control[.rip] = state.control[.rip] &- 3
             }
         }
 
         /// Whether a vector waits, so that the processor must not sleep.
         public func hasWaitingVector(_ processor: VirtualCPUID) -> Bool {
-            guests[index(processor)].highestVector != nil
+            !guests[index(processor)].isQuiet
         }
 
         /// Where the guest is, for a report.
@@ -333,9 +343,12 @@
             guests[index(processor)].control[.rip]
         }
 
+        /// Whether there is a denial that has not been reported.
+        public var hasDenial: Bool { denialCount > 0 }
+
         /// The oldest denial that has not been reported.
         public mutating func takeDenial() -> Denial? {
-            guard denialCount > 0, let denial = denials[0] else { return nil }
+            guard hasDenial, let denial = denials[0] else { return nil }
             for position in 1..<8 { denials[position - 1] = denials[position] }
             denials[7] = nil
             denialCount -= 1

@@ -9,6 +9,9 @@
 
 #if !defined(__linux__)
 
+/* Shorter than a call of it would be. */
+#define machine_inline static inline __attribute__((always_inline))
+
 extern char image_start[], rodata_start[], data_start[], image_end[];
 extern char boot_stack_guard[], processor_trampoline[], processor_trampoline_end[];
 extern uint64_t boot_root[], boot_directories[], processor_stack, processor_argument;
@@ -85,7 +88,7 @@ static inline struct machine_cpuid machine_cpuid(uint32_t leaf, uint32_t subleaf
                      : "a"(leaf), "c"(subleaf));
     return r;
 }
-static inline uint64_t machine_rdtsc(void) {
+machine_inline uint64_t machine_rdtsc(void) {
     uint32_t lo, hi; __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi) : : "memory");
     return ((uint64_t)hi << 32) | lo;
 }
@@ -134,16 +137,16 @@ static inline void machine_take_interrupts(void) {
 static inline void machine_wait_for_interrupt(void) {
     __asm__ volatile("sti; hlt; cli" : : : "memory");
 }
-static inline void machine_pause(void) { __asm__ volatile("pause"); }
+machine_inline void machine_pause(void) { __asm__ volatile("pause"); }
 static inline _Noreturn void machine_halt(void) { for (;;) __asm__ volatile("cli; hlt"); }
-static inline uint8_t machine_load8(uint64_t a) { return *(volatile uint8_t *)a; }
-static inline uint32_t machine_load32(uint64_t a) { return *(volatile uint32_t *)a; }
-static inline uint64_t machine_load64(uint64_t a) { return *(volatile uint64_t *)a; }
-static inline void machine_store8(uint64_t a, uint8_t v) { *(volatile uint8_t *)a = v; }
-static inline void machine_store16(uint64_t a, uint16_t v) { *(volatile uint16_t *)a = v; }
-static inline uint16_t machine_load16(uint64_t a) { return *(volatile uint16_t *)a; }
-static inline void machine_store32(uint64_t a, uint32_t v) { *(volatile uint32_t *)a = v; }
-static inline void machine_store64(uint64_t a, uint64_t v) { *(volatile uint64_t *)a = v; }
+machine_inline uint8_t machine_load8(uint64_t a) { return *(volatile uint8_t *)a; }
+machine_inline uint32_t machine_load32(uint64_t a) { return *(volatile uint32_t *)a; }
+machine_inline uint64_t machine_load64(uint64_t a) { return *(volatile uint64_t *)a; }
+machine_inline void machine_store8(uint64_t a, uint8_t v) { *(volatile uint8_t *)a = v; }
+machine_inline void machine_store16(uint64_t a, uint16_t v) { *(volatile uint16_t *)a = v; }
+machine_inline uint16_t machine_load16(uint64_t a) { return *(volatile uint16_t *)a; }
+machine_inline void machine_store32(uint64_t a, uint32_t v) { *(volatile uint32_t *)a = v; }
+machine_inline void machine_store64(uint64_t a, uint64_t v) { *(volatile uint64_t *)a = v; }
 /* The guest's debug address registers, which no world switch exchanges. */
 static inline uint64_t machine_debug(uint32_t n) {
     uint64_t v;
@@ -171,10 +174,10 @@ static inline uint64_t machine_fetch_add(uint64_t a, uint64_t v) {
 static inline uint64_t machine_exchange(uint64_t a, uint64_t v) {
     return __atomic_exchange_n((uint64_t *)a, v, __ATOMIC_SEQ_CST);
 }
-static inline uint64_t machine_acquire(uint64_t a) {
+machine_inline uint64_t machine_acquire(uint64_t a) {
     return __atomic_load_n((uint64_t *)a, __ATOMIC_ACQUIRE);
 }
-static inline void machine_release(uint64_t a, uint64_t v) {
+machine_inline void machine_release(uint64_t a, uint64_t v) {
     __atomic_store_n((uint64_t *)a, v, __ATOMIC_RELEASE);
 }
 /* Atomic, because the guest changes the same word meanwhile. Returns the old value of the bit. */
