@@ -110,7 +110,8 @@ let services: [Target] = [
         "Services", "GuestRuntime",
         ["CService", "BootArena", "PolicyDatabase", "SystemManifest"], freestanding),
     room(
-        "Services", "StoreCore", ["BootArena", "PolicyDatabase", "ReferenceMonitor"], freestanding),
+        "Services", "StoreCore",
+        ["BootArena", "PolicyDatabase", "SystemManifest", "ReferenceMonitor"], freestanding),
     .executableTarget(
         name: "StoreService",
         dependencies: [

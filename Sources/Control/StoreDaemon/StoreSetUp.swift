@@ -88,10 +88,7 @@ extension StoreCompartment {
     func quota(_ general: StoreQuota) -> StoreQuota {
         guard let bounds else { return general }
         var quota = general
-        quota.replace(
-            nodes: bounds.nodes, nodeSizeInBytes: bounds.nodeSizeInBytes, watches: bounds.watches,
-            transactions: bounds.transactions, requests: bounds.requests,
-            requestsPerSecond: bounds.requestsPerSecond, memoryInBytes: bounds.memoryInBytes)
+        quota.replace(by: bounds)
         return quota
     }
 }

@@ -73,7 +73,7 @@ extension BootArena {
 ///
 /// - Invariant (exclusive): no other table and no other code reaches these elements.
 @safe public struct ArenaTable<Element: BitwiseCopyable>: ~Copyable {
-    fileprivate let elements: UnsafeMutablePointer<Element>
+    @usableFromInline let elements: UnsafeMutablePointer<Element>
     /// The number of elements, fixed when the table was reserved.
     public let count: Int
 
@@ -106,9 +106,9 @@ extension BootArena {
     }
 
     /// All elements, to read.
-    public var span: Span<Element> {
+    @inlinable public var span: Span<Element> {
         @_lifetime(borrow self)
-        get {
+        @inline(__always) get {
             // SAFETY: `count` initialised elements; the span cannot outlive the borrow of `self`.
             let span = unsafe Span(_unsafeStart: elements, count: count)
             return unsafe _overrideLifetime(span, borrowing: self)
@@ -116,9 +116,9 @@ extension BootArena {
     }
 
     /// All elements, to read and write.
-    public var mutableSpan: MutableSpan<Element> {
+    @inlinable public var mutableSpan: MutableSpan<Element> {
         @_lifetime(&self)
-        mutating get {
+        @inline(__always) mutating get {
             // SAFETY: as for `span`, and the access to `self` is exclusive.
             let span = unsafe MutableSpan(_unsafeStart: elements, count: count)
             return unsafe _overrideLifetime(span, mutating: &self)

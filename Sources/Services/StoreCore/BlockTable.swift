@@ -157,6 +157,39 @@ struct BlockTable: ~Copyable {
         }
     }
 
+    /// Copies `count` bytes from the front of a chain, which lie in its first block, to `target` at
+    /// `start`; they must fit.
+    @inline(__always)
+    func copyFront(
+        _ chain: UInt32, count: Int, to target: inout MutableSpan<UInt8>, at start: Int
+    ) {
+        let from = Int(chain) * BlockTable.blockSize
+        guard count < 8 else {
+            copyBytes(bytes.span.extracting(from..<from + count), into: &target, at: start)
+            return
+        }
+        // Short names are most of all: what prepares a copy of many bytes would take longer.
+        var index = 0
+        while index < count {
+            // WRAPS: never, and what is outside stops the machine.
+            target[start &+ index] = bytes[from &+ index]
+            index &+= 1
+        }
+    }
+
+    /// Returns whether the chain starts with `expected`; it must be that long.
+    @inline(__always)
+    func starts(_ chain: UInt32, with expected: Span<UInt8>) -> Bool {
+        guard expected.count <= BlockTable.blockSize else {
+            return holds(expected, in: chain, at: 0)
+        }
+        let start = Int(chain) * BlockTable.blockSize
+        for index in expected.indices where bytes[start + index] != expected[index] {
+            return false
+        }
+        return true
+    }
+
     /// Returns whether the chain holds `expected` from `offset`; it must be that long.
     func holds(_ expected: Span<UInt8>, in chain: UInt32, at offset: Int) -> Bool {
         var (block, position) = seek(chain, offset)
@@ -187,8 +220,16 @@ struct BlockTable: ~Copyable {
     }
 }
 
+/// Copies all of `source` into `table` from `start`; it must fit.
+func copyBytes(_ source: Span<UInt8>, into table: inout ArenaTable<UInt8>, at start: Int) {
+    var target = table.mutableSpan
+    copyBytes(source, into: &target, at: start)
+}
+
 /// Copies all of `source` into `target` from `start`; it must fit.
 @inline(__always)
 func copyBytes(_ source: Span<UInt8>, into target: inout MutableSpan<UInt8>, at start: Int) {
-    for index in 0..<source.count { target[start + index] = source[index] }
+    // Into a part that is exactly as long, so that no byte's place has to be compared.
+    var part = target._mutatingExtracting(start..<start + source.count)
+    for index in source.indices { part[index] = source[index] }
 }

@@ -3,14 +3,13 @@ import BootArena
 /// One node of the tree as everybody sees it.
 ///
 /// - Layout: 64 bytes.
-struct NodeRecord: ZeroInitializable {
+struct NodeRecord: HashedRow, FreeRow {
     /// Rises with each change of the node itself or of the list of its children; counted apart for
     /// each label, so that it tells nothing about other labels.
     var generation: UInt64 = 0
     /// The store's clock at the last change in the node or anywhere below it.
     var subtreeClock: UInt64 = 0
     var parent: UInt32 = 0
-    /// The next node in the bucket; of a free node the next free one.
     var hashNext: UInt32 = 0
     var firstChild: UInt32 = 0
     var lastChild: UInt32 = 0
@@ -28,6 +27,11 @@ struct NodeRecord: ZeroInitializable {
     var label: UInt16 = 0
     /// The index of the domain whose quota the node is counted in.
     var account: UInt16 = 0
+
+    var nextFree: UInt32 {
+        get { hashNext }
+        set { hashNext = newValue }
+    }
 
     /// The bytes of name and value.
     var contentSize: Int { Int(nameLength) + Int(valueLength) }
@@ -73,9 +77,7 @@ struct NodeTable: ~Copyable {
 
     private var records: ArenaTable<NodeRecord>
     private var buckets: ArenaTable<UInt32>
-    private var firstFree: UInt32 = 0
-    /// The records from here on were never used. Record 0 stands for none.
-    private(set) var unusedFrom = 1
+    private var rows = FreeRows()
     private(set) var count = 0
 
     init(capacity: Int, arena: inout BootArena) throws(BootArenaError) {
@@ -87,16 +89,15 @@ struct NodeTable: ~Copyable {
 
     /// The numbers that go with the tables.
     var counters: StoreCounters {
-        get { [UInt64(firstFree), UInt64(unusedFrom), UInt64(count), 0, 0] }
+        get { [rows.counters.0, rows.counters.1, UInt64(count), 0, 0] }
         set {
-            firstFree = UInt32(truncatingIfNeeded: newValue[0])
-            unusedFrom = Int(truncatingIfNeeded: newValue[1])
+            rows.counters = (newValue[0], newValue[1])
             count = Int(truncatingIfNeeded: newValue[2])
         }
     }
 
     /// The records that may be in use are those from 1 and before this one.
-    var endIndex: UInt32 { UInt32(truncatingIfNeeded: unusedFrom) }
+    var endIndex: UInt32 { rows.endIndex }
 
     subscript(index: UInt32) -> NodeRecord {
         @inline(__always) get { records[Int(index)] }
@@ -108,21 +109,13 @@ struct NodeTable: ~Copyable {
     /// - Precondition: there is one; the quotas see to it.
     mutating func take() -> UInt32 {
         count += 1
-        if firstFree != 0 {
-            let index = firstFree
-            firstFree = records[Int(index)].hashNext
-            return index
-        }
-        precondition(unusedFrom < records.count, "nodes were taken beyond every quota")
-        unusedFrom += 1
-        return UInt32(truncatingIfNeeded: unusedFrom - 1)
+        return rows.take(from: records)
     }
 
     /// Frees a record that is in no list.
     mutating func free(_ index: UInt32) {
         records[Int(index)] = NodeRecord()
-        records[Int(index)].hashNext = firstFree
-        firstFree = index
+        rows.give(index, to: &records)
         count -= 1
     }
 
@@ -132,12 +125,11 @@ struct NodeTable: ~Copyable {
     func child(
         of parent: UInt32, named name: Span<UInt8>, digest: UInt32, in blocks: borrowing BlockTable
     ) -> UInt32 {
-        var index = buckets[bucket(parent, digest)]
+        var index = buckets[buckets.bucket(parent, digest)]
         while index != 0 {
             let record = records[Int(index)]
             if record.nameDigest == digest, record.parent == parent,
-                Int(record.nameLength) == name.count,
-                blocks.holds(name, in: record.content, at: 0)
+                Int(record.nameLength) == name.count, blocks.starts(record.content, with: name)
             {
                 return index
             }
@@ -146,12 +138,54 @@ struct NodeTable: ~Copyable {
         return 0
     }
 
+    /// Copies the names of siblings with their NULs to `table` from `start`, as long as they have
+    /// one label, are short, and fit into `room` bytes.
+    ///
+    /// - Returns: the first of them for which that is not so, 0 at the end; and how many bytes were
+    ///   copied.
+    /// - Complexity: the number of siblings.
+    func copyNames(
+        from first: UInt32, label: UInt16, room: Int, in blocks: borrowing BlockTable,
+        to table: inout ArenaTable<UInt8>, at start: Int
+    ) -> (next: UInt32, count: Int) {
+        var target = table.mutableSpan
+        var (index, end) = (first, start)
+        let limit = start + room
+        // In groups, first the records and then the names: in a large store each is a miss, and
+        // so the next ones are on their way while one is waited for.
+        var contents = InlineArray<16, UInt32>(repeating: 0)
+        var lengths = InlineArray<16, UInt16>(repeating: 0)
+        while index != 0 {
+            var count = 0
+            var (next, total) = (index, end)
+            while next != 0, count < contents.count {
+                let length = records[Int(next)].nameLength
+                total += Int(length) + 1
+                guard records[Int(next)].label == label, length <= BlockTable.blockSize,
+                    total <= limit
+                else { break }
+                contents[count] = records[Int(next)].content
+                lengths[count] = length
+                next = records[Int(next)].nextSibling
+                count += 1
+            }
+            guard count > 0 else { break }
+            for position in 0..<count {
+                let length = Int(lengths[position])
+                blocks.copyFront(contents[position], count: length, to: &target, at: end)
+                target[end + length] = 0
+                end += length + 1
+            }
+            index = next
+        }
+        return (index, end - start)
+    }
+
     /// Links a record as the last child of its parent.
     mutating func attach(_ index: UInt32) {
         let record = records[Int(index)]
-        let bucket = bucket(record.parent, record.nameDigest)
-        records[Int(index)].hashNext = buckets[bucket]
-        buckets[bucket] = index
+        let bucket = buckets.bucket(record.parent, record.nameDigest)
+        records.link(index, into: &buckets, at: bucket)
         let last = records[Int(record.parent)].lastChild
         records[Int(index)].previousSibling = last
         records[Int(index)].nextSibling = 0
@@ -169,7 +203,8 @@ struct NodeTable: ~Copyable {
     /// Takes a record out of its parent's list and its bucket.
     mutating func detach(_ index: UInt32) {
         let record = records[Int(index)]
-        unlinkFromBucket(index)
+        let bucket = buckets.bucket(record.parent, record.nameDigest)
+        records.unlink(index, from: &buckets, at: bucket)
         if record.previousSibling == 0 {
             records[Int(record.parent)].firstChild = record.nextSibling
         } else {
@@ -220,31 +255,6 @@ struct NodeTable: ~Copyable {
             child = records[Int(child)].nextSibling
         }
         records[Int(index)].childBytes = size
-    }
-
-    private mutating func unlinkFromBucket(_ index: UInt32) {
-        let record = records[Int(index)]
-        let bucket = bucket(record.parent, record.nameDigest)
-        var current = buckets[bucket]
-        if current == index {
-            buckets[bucket] = record.hashNext
-            return
-        }
-        while current != 0 {
-            let following = records[Int(current)].hashNext
-            if following == index {
-                records[Int(current)].hashNext = record.hashNext
-                return
-            }
-            current = following
-        }
-        preconditionFailure("a node is missing in its bucket")
-    }
-
-    private func bucket(_ parent: UInt32, _ digest: UInt32) -> Int {
-        // WRAPS: the mixing is defined modulo 2^32.
-        let mixed = (parent &* 0x9e37_79b1) ^ digest
-        return Int(mixed ^ mixed >> 16) & (buckets.count - 1)
     }
 
     /// Returns the node after `index` in the walk of the tree below `top`, parents first; 0 at the

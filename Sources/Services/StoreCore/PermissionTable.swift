@@ -126,16 +126,20 @@ struct PermissionList: BitwiseCopyable {
 ///
 /// - Invariant (held): an index with holders names a list; index 0 names none.
 struct PermissionTable: ~Copyable {
-    private struct Row: ZeroInitializable {
+    private struct Row: HashedRow, FreeRow {
         var list: PermissionList
         var holders: UInt32
-        var next: UInt32
+        var hashNext: UInt32
+
+        var nextFree: UInt32 {
+            get { hashNext }
+            set { hashNext = newValue }
+        }
     }
 
     private var rows: ArenaTable<Row>
     private var buckets: ArenaTable<UInt32>
-    private var firstFree: UInt32 = 0
-    private var unusedFrom = 1
+    private var free = FreeRows()
 
     init(capacity: Int, arena: inout BootArena) throws(BootArenaError) {
         let rows = try arena.reserveZeros(count: capacity + 1, of: Row.self)
@@ -147,21 +151,18 @@ struct PermissionTable: ~Copyable {
 
     /// The numbers that go with the tables.
     var counters: StoreCounters {
-        get { [UInt64(firstFree), UInt64(unusedFrom), 0, 0, 0] }
-        set {
-            firstFree = UInt32(truncatingIfNeeded: newValue[0])
-            unusedFrom = Int(truncatingIfNeeded: newValue[1])
-        }
+        get { [free.counters.0, free.counters.1, 0, 0, 0] }
+        set { free.counters = (newValue[0], newValue[1]) }
     }
 
     subscript(index: UInt32) -> PermissionList { rows[Int(index)].list }
 
     /// Returns the index of an equal list that somebody holds; 0 when there is none.
     func find(_ list: PermissionList) -> UInt32 {
-        var index = buckets[Int(list.digest) & (buckets.count - 1)]
+        var index = buckets[buckets.bucket(list.digest)]
         while index != 0 {
             if rows[Int(index)].list.equals(list) { return index }
-            index = rows[Int(index)].next
+            index = rows[Int(index)].hashNext
         }
         return 0
     }
@@ -170,18 +171,9 @@ struct PermissionTable: ~Copyable {
     ///
     /// - Precondition: there is room; the quotas see to it.
     mutating func insert(_ list: PermissionList) -> UInt32 {
-        let index: UInt32
-        if firstFree != 0 {
-            index = firstFree
-            firstFree = rows[Int(index)].next
-        } else {
-            precondition(unusedFrom < rows.count, "permission lists beyond every quota")
-            index = UInt32(truncatingIfNeeded: unusedFrom)
-            unusedFrom += 1
-        }
-        let bucket = Int(list.digest) & (buckets.count - 1)
-        rows[Int(index)] = Row(list: list, holders: 0, next: buckets[bucket])
-        buckets[bucket] = index
+        let index = free.take(from: rows)
+        rows[Int(index)] = Row(list: list, holders: 0, hashNext: 0)
+        rows.link(index, into: &buckets, at: buckets.bucket(list.digest))
         return index
     }
 
@@ -191,9 +183,8 @@ struct PermissionTable: ~Copyable {
     mutating func release(_ index: UInt32) -> Bool {
         rows[Int(index)].holders -= 1
         guard rows[Int(index)].holders == 0 else { return false }
-        unlink(index)
-        rows[Int(index)].next = firstFree
-        firstFree = index
+        rows.unlink(index, from: &buckets, at: buckets.bucket(rows[Int(index)].list.digest))
+        free.give(index, to: &rows)
         return true
     }
 
@@ -201,39 +192,14 @@ struct PermissionTable: ~Copyable {
     ///
     /// - Complexity: the number of lists.
     mutating func markStale(_ domain: UInt16) {
-        for index in 1..<unusedFrom where rows[index].holders > 0 {
+        for index in 1..<free.unusedFrom where rows[index].holders > 0 {
             var list = rows[index].list
             guard list.markStale(domain) else { continue }
             let number = UInt32(truncatingIfNeeded: index)
-            unlink(number)
+            let bucket = buckets.bucket(rows[index].list.digest)
+            rows.unlink(number, from: &buckets, at: bucket)
             rows[index].list = list
-            let bucket = Int(list.digest) & (buckets.count - 1)
-            rows[index].next = buckets[bucket]
-            buckets[bucket] = number
+            rows.link(number, into: &buckets, at: buckets.bucket(list.digest))
         }
     }
-
-    private mutating func unlink(_ index: UInt32) {
-        let bucket = Int(rows[Int(index)].list.digest) & (buckets.count - 1)
-        var current = buckets[bucket]
-        if current == index {
-            buckets[bucket] = rows[Int(index)].next
-            return
-        }
-        while current != 0 {
-            let following = rows[Int(current)].next
-            if following == index {
-                rows[Int(current)].next = rows[Int(index)].next
-                return
-            }
-            current = following
-        }
-    }
-}
-
-/// The power of two that is at least `capacity`, for the buckets of a hash table.
-func bucketCount(for capacity: Int) -> Int {
-    var count = 16
-    while count < capacity, count < 1 << 31 { count *= 2 }
-    return count
 }

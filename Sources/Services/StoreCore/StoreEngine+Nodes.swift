@@ -37,13 +37,19 @@ extension StoreEngine {
     /// - Complexity: one look-up for each part of the path, at most 1,536.
     func treeNode(_ path: borrowing StorePath, _ length: Int) -> UInt32 {
         guard !path.isSpecial else { return 0 }
+        let bytes = path.span.extracting(first: length)
         var node = NodeTable.root
-        var end = 1
-        while end < length {
-            let next = path.nextLength(after: end)
-            node = child(of: node, path, from: end == 1 ? 1 : end + 1, to: next)
-            if node == 0 { return 0 }
-            end = next
+        var start = 1
+        while start < bytes.count, node != 0 {
+            var hash = NameHash(secret: secret)
+            var end = start
+            while end < bytes.count, bytes[end] != UInt8(ascii: "/") {
+                hash.add(bytes[end])
+                end += 1
+            }
+            node = nodes.child(
+                of: node, named: bytes.extracting(start..<end), digest: hash.value, in: blocks)
+            start = end + 1
         }
         return node
     }

@@ -70,6 +70,12 @@ extension StoreEngine {
 
         init(limit: Int) { self.limit = limit }
 
+        /// How many bytes may be given without a look at each name; 0 while some are left out.
+        var room: Int { skip > 0 || isCut ? 0 : limit - given }
+
+        /// Takes in bytes that were given.
+        mutating func note(_ count: Int) { given += count }
+
         /// Takes in a name with its NUL; returns how many of its bytes to leave out, nil for all.
         mutating func take(_ size: Int) -> Int? {
             guard !isCut else { return nil }
@@ -94,15 +100,27 @@ extension StoreEngine {
             && (transactions[access].hidesTree || isTreeHidden(path.count, requester.transaction))
         let changes = access != 0 && transactions[access].changesChildren
         let node = access == 0 ? seen.node : isHidden ? 0 : treeNode(path, path.count)
+        // Of the node's own label all children are alike.
+        let isPlain =
+            !changes && seen.label != labels.way && labels.mayKnow(requester.label, seen.label)
         var child = node == 0 ? 0 : nodes[node].firstChild
         while child != 0, !list.isCut {
-            let record = nodes[child]
-            if isListed(record, in: seen, requester),
+            if isPlain {
+                let room = min(list.room, roomInReply)
+                let (next, given) = nodes.copyNames(
+                    from: child, label: seen.label, room: room, in: blocks, to: &reply,
+                    at: replyCount)
+                replyCount += given
+                list.note(given)
+                child = next
+                if child == 0 { break }
+            }
+            if isListed(nodes[child], in: seen, requester),
                 !changes || !isReplaced(child, requester.transaction)
             {
-                append(record.content, Int(record.nameLength), &list)
+                append(nodes[child].content, Int(nodes[child].nameLength), &list)
             }
-            child = record.nextSibling
+            child = nodes[child].nextSibling
         }
         guard changes else { return }
         var other = transactions[transaction: requester.transaction].firstAccess

@@ -136,13 +136,12 @@ extension StoreEngine {
         _ type: StoreMessageType, requestID: UInt32, transactionID: UInt32, length: Int,
         to target: inout ArenaTable<UInt8>
     ) {
-        let numbers: InlineArray<4, UInt32> = [
-            type.rawValue, requestID, transactionID, UInt32(truncatingIfNeeded: length),
-        ]
-        for index in 0..<16 {
-            target[index] = UInt8(
-                truncatingIfNeeded: numbers[index / 4] >> UInt32(8 * (index % 4)))
-        }
+        var whole = target.mutableSpan
+        var header = whole._mutatingExtracting(0..<StoreMessageHeader.sizeInBytes)
+        header.setLittleEndian32(type.rawValue, at: 0)
+        header.setLittleEndian32(requestID, at: 4)
+        header.setLittleEndian32(transactionID, at: 8)
+        header.setLittleEndian32(UInt32(truncatingIfNeeded: length), at: 12)
     }
 
     /// How many bytes still fit into the reply.

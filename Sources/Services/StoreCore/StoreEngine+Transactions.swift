@@ -108,8 +108,8 @@ extension StoreEngine {
             let record = transactions[access]
             if record.exists, record.isModified {
                 path.set(record.path, count: Int(record.pathLength), in: blocks)
-                let node = commitMissing(index)
-                commitChange(access, node)
+                let node = treeNode(path, path.count)
+                commitChange(access, node == 0 ? commitMissing(index) : node)
             }
             access = record.next
         }
@@ -184,6 +184,7 @@ extension StoreEngine {
     }
 
     private mutating func commitEvents(_ index: UInt32) {
+        guard watches.count > 0 else { return }
         var access = transactions[transaction: index].firstAccess
         while access != 0 {
             let record = transactions[access]

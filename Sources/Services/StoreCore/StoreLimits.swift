@@ -1,3 +1,5 @@
+public import SystemManifest
+
 /// How many things the whole store has room for. Its memory is reserved once, from these numbers.
 ///
 /// - Units: counts; a block holds 32 bytes of names, values, paths and tokens.
@@ -101,21 +103,18 @@ public struct StoreQuota: Equatable, Sendable, BitwiseCopyable {
         requestsPerSecond = 20_000
     }
 
-    /// Puts numbers in place of those that it has; 0 leaves one as it is.
+    /// Puts what a manifest says in place of the numbers that it has; 0 leaves one as it is.
     ///
-    /// - Parameter memoryInBytes: of names, values, watches, transactions and events; counted in
-    ///   blocks of 32 bytes, rounded down.
-    public mutating func replace(
-        nodes: UInt32, nodeSizeInBytes: UInt32, watches: UInt32, transactions: UInt32,
-        requests: UInt32, requestsPerSecond: UInt32, memoryInBytes: UInt64
-    ) {
-        if nodes > 0 { self.nodes = Int(nodes) }
-        if nodeSizeInBytes > 0 { self.nodeSizeInBytes = Int(nodeSizeInBytes) }
-        if watches > 0 { self.watches = Int(watches) }
-        if transactions > 0 { self.transactions = Int(transactions) }
-        if requests > 0 { self.requests = Int(requests) }
-        if requestsPerSecond > 0 { self.requestsPerSecond = Int(requestsPerSecond) }
-        if memoryInBytes > 0 { blocks = Int(clamping: memoryInBytes / 32) }
+    /// - Units: a manifest's memory is of names, values, watches, transactions and events, in
+    ///   bytes; it is counted in blocks of 32 bytes, rounded down.
+    public mutating func replace(by record: StoreQuotaRecord) {
+        if record.nodes > 0 { nodes = Int(record.nodes) }
+        if record.nodeSizeInBytes > 0 { nodeSizeInBytes = Int(record.nodeSizeInBytes) }
+        if record.watches > 0 { watches = Int(record.watches) }
+        if record.transactions > 0 { transactions = Int(record.transactions) }
+        if record.requests > 0 { requests = Int(record.requests) }
+        if record.requestsPerSecond > 0 { requestsPerSecond = Int(record.requestsPerSecond) }
+        if record.memoryInBytes > 0 { blocks = Int(clamping: record.memoryInBytes / 32) }
     }
 
     /// Creates a quota for the domain that administers the store.

@@ -47,7 +47,8 @@ struct StorePath: ~Copyable {
             impliedCount = count
         }
         guard count + given.count <= StorePath.maximum else { throw .invalid }
-        for index in given.indices { append(given[index]) }
+        copyBytes(given, into: &bytes, at: count)
+        count += given.count
         guard StorePath.isValid(span, mayEndWithSlash: mayEndWithSlash) else { throw .invalid }
     }
 
@@ -87,7 +88,8 @@ struct StorePath: ~Copyable {
     ) {
         count = 0
         impliedCount = 0
-        for index in 0..<parent.count { append(parent.bytes[index]) }
+        copyBytes(parent.span, into: &bytes, at: 0)
+        count = parent.count
         if parent.count > 1 { append(UInt8(ascii: "/")) }
         blocks.copy(child, from: 0, count: nameLength, to: &bytes, at: count)
         count += nameLength

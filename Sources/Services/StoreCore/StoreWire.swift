@@ -86,6 +86,7 @@ public struct StoreMessageHeader: Equatable, Sendable {
 
 extension Span<UInt8> {
     /// Returns the number in four bytes from `offset`; they must lie inside.
+    @inline(__always)
     func littleEndian32(at offset: Int) -> UInt32 {
         UInt32(self[offset]) | UInt32(self[offset + 1]) << 8 | UInt32(self[offset + 2]) << 16
             | UInt32(self[offset + 3]) << 24
@@ -95,6 +96,16 @@ extension Span<UInt8> {
     func firstNUL(from start: Int) -> Int? {
         for index in start..<count where self[index] == 0 { return index }
         return nil
+    }
+}
+
+extension MutableSpan<UInt8> {
+    /// Writes a number to four bytes from `offset`; they must lie inside.
+    @inline(__always)
+    mutating func setLittleEndian32(_ number: UInt32, at offset: Int) {
+        for index in 0..<4 {
+            self[offset + index] = UInt8(truncatingIfNeeded: number &>> UInt32(8 * index))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 import BootArena
 
 /// One open transaction.
-struct TransactionRecord: ZeroInitializable {
+struct TransactionRecord: FreeRow {
     /// The number that its client calls it by; 0 when the record is free.
     var number: UInt32 = 0
     var client: UInt16 = 0
@@ -14,12 +14,17 @@ struct TransactionRecord: ZeroInitializable {
     var accessCount: UInt32 = 0
     /// How many of its accesses hide what is below them in the tree.
     var hidingCount: UInt32 = 0
-    /// The next transaction of the client; of a free record the next free one.
+    /// The next transaction of the client.
     var next: UInt32 = 0
+
+    var nextFree: UInt32 {
+        get { next }
+        set { next = newValue }
+    }
 }
 
 /// What a transaction has seen of one node, or made of it.
-struct AccessRecord: ZeroInitializable {
+struct AccessRecord: HashedRow, FreeRow {
     /// The node's generation at the first access; 0: there was none.
     var baseGeneration: UInt64 = 0
     /// The store's clock when the transaction removed the node with all below.
@@ -45,10 +50,10 @@ struct AccessRecord: ZeroInitializable {
     var contentAccount: UInt16 = 0
     private var flags: UInt16 = 0
 
-    init() {}
-
-    /// A free record.
-    init(next: UInt32) { self.next = next }
+    var nextFree: UInt32 {
+        get { next }
+        set { next = newValue }
+    }
 
     /// The node exists for the transaction.
     var exists: Bool {
@@ -107,10 +112,8 @@ struct TransactionTable: ~Copyable {
     private var records: ArenaTable<TransactionRecord>
     private var accesses: ArenaTable<AccessRecord>
     private var buckets: ArenaTable<UInt32>
-    private var firstFree: UInt32 = 0
-    private var unusedFrom = 1
-    private var firstFreeAccess: UInt32 = 0
-    private var unusedAccessFrom = 1
+    private var rows = FreeRows()
+    private var accessRows = FreeRows()
 
     init(capacity: Int, accesses count: Int, arena: inout BootArena) throws(BootArenaError) {
         let records = try arena.reserveZeros(count: capacity + 1, of: TransactionRecord.self)
@@ -124,21 +127,17 @@ struct TransactionTable: ~Copyable {
     /// The numbers that go with the tables.
     var counters: StoreCounters {
         get {
-            [
-                UInt64(firstFree), UInt64(unusedFrom), UInt64(firstFreeAccess),
-                UInt64(unusedAccessFrom), 0,
-            ]
+            let (rows, accessRows) = (rows.counters, accessRows.counters)
+            return [rows.0, rows.1, accessRows.0, accessRows.1, 0]
         }
         set {
-            firstFree = UInt32(truncatingIfNeeded: newValue[0])
-            unusedFrom = Int(truncatingIfNeeded: newValue[1])
-            firstFreeAccess = UInt32(truncatingIfNeeded: newValue[2])
-            unusedAccessFrom = Int(truncatingIfNeeded: newValue[3])
+            rows.counters = (newValue[0], newValue[1])
+            accessRows.counters = (newValue[2], newValue[3])
         }
     }
 
     /// The records that may be in use are those before this one.
-    var endIndex: UInt32 { UInt32(truncatingIfNeeded: unusedFrom) }
+    var endIndex: UInt32 { rows.endIndex }
 
     subscript(transaction index: UInt32) -> TransactionRecord {
         @inline(__always) get { records[Int(index)] }
@@ -152,7 +151,7 @@ struct TransactionTable: ~Copyable {
 
     /// Gives the labels of all accesses their new numbers.
     mutating func translateLabels(_ translation: Span<UInt16>, _ labels: borrowing LabelTable) {
-        for index in 1..<max(1, unusedAccessFrom) {
+        for index in 1..<accessRows.unusedFrom {
             accesses[index].label = labels.translated(accesses[index].label, translation)
             accesses[index].baseLabel = labels.translated(accesses[index].baseLabel, translation)
         }
@@ -162,34 +161,26 @@ struct TransactionTable: ~Copyable {
     ///
     /// - Precondition: there is room; the quotas see to it.
     mutating func open(number: UInt32, client: UInt16, next: UInt32) -> UInt32 {
-        let index: UInt32
-        if firstFree != 0 {
-            index = firstFree
-            firstFree = records[Int(index)].next
-        } else {
-            precondition(unusedFrom < records.count, "transactions beyond every quota")
-            index = UInt32(truncatingIfNeeded: unusedFrom)
-            unusedFrom += 1
-        }
+        let index = rows.take(from: records)
         records[Int(index)] = TransactionRecord(number: number, client: client, next: next)
         return index
     }
 
     /// Frees the record of a transaction without accesses, which its client no longer lists.
     mutating func close(_ index: UInt32) {
-        records[Int(index)] = TransactionRecord(next: firstFree)
-        firstFree = index
+        records[Int(index)] = TransactionRecord()
+        rows.give(index, to: &records)
     }
 
     /// Returns the access of a transaction to a path; 0 when there is none.
     func find(
         _ transaction: UInt32, _ path: Span<UInt8>, digest: UInt32, in blocks: borrowing BlockTable
     ) -> UInt32 {
-        var index = buckets[bucket(transaction, digest)]
+        var index = buckets[buckets.bucket(transaction, digest)]
         while index != 0 {
             let record = accesses[Int(index)]
             if record.pathDigest == digest, record.transaction == transaction,
-                Int(record.pathLength) == path.count, blocks.holds(path, in: record.path, at: 0)
+                Int(record.pathLength) == path.count, blocks.starts(record.path, with: path)
             {
                 return index
             }
@@ -202,20 +193,11 @@ struct TransactionTable: ~Copyable {
     ///
     /// - Precondition: there is room; the quotas see to it.
     mutating func add(_ access: AccessRecord) -> UInt32 {
-        let index: UInt32
-        if firstFreeAccess != 0 {
-            index = firstFreeAccess
-            firstFreeAccess = accesses[Int(index)].next
-        } else {
-            precondition(unusedAccessFrom < accesses.count, "accesses beyond every quota")
-            index = UInt32(truncatingIfNeeded: unusedAccessFrom)
-            unusedAccessFrom += 1
-        }
-        let bucket = bucket(access.transaction, access.pathDigest)
+        let index = accessRows.take(from: accesses)
         accesses[Int(index)] = access
-        accesses[Int(index)].hashNext = buckets[bucket]
         accesses[Int(index)].next = 0
-        buckets[bucket] = index
+        let bucket = buckets.bucket(access.transaction, access.pathDigest)
+        accesses.link(index, into: &buckets, at: bucket)
         let last = records[Int(access.transaction)].lastAccess
         if last == 0 {
             records[Int(access.transaction)].firstAccess = index
@@ -232,37 +214,13 @@ struct TransactionTable: ~Copyable {
         let index = records[Int(transaction)].firstAccess
         guard index != 0 else { return nil }
         let record = accesses[Int(index)]
-        unlinkFromBucket(index)
+        let bucket = buckets.bucket(record.transaction, record.pathDigest)
+        accesses.unlink(index, from: &buckets, at: bucket)
         records[Int(transaction)].firstAccess = record.next
         if record.next == 0 { records[Int(transaction)].lastAccess = 0 }
         records[Int(transaction)].accessCount -= 1
-        accesses[Int(index)] = AccessRecord(next: firstFreeAccess)
-        firstFreeAccess = index
+        accesses[Int(index)] = AccessRecord()
+        accessRows.give(index, to: &accesses)
         return record
-    }
-
-    private mutating func unlinkFromBucket(_ index: UInt32) {
-        let record = accesses[Int(index)]
-        let bucket = bucket(record.transaction, record.pathDigest)
-        var current = buckets[bucket]
-        if current == index {
-            buckets[bucket] = record.hashNext
-            return
-        }
-        while current != 0 {
-            let following = accesses[Int(current)].hashNext
-            if following == index {
-                accesses[Int(current)].hashNext = record.hashNext
-                return
-            }
-            current = following
-        }
-        preconditionFailure("an access is missing in its bucket")
-    }
-
-    private func bucket(_ transaction: UInt32, _ digest: UInt32) -> Int {
-        // WRAPS: the mixing is defined modulo 2^32.
-        let mixed = (transaction &* 0x9e37_79b1) ^ digest
-        return Int(mixed ^ mixed >> 16) & (buckets.count - 1)
     }
 }

@@ -138,11 +138,7 @@ package struct StoreServer: ~Copyable {
         var quota = StoreQuota()
         // Domain ids are 1, 2, 3 … in the order of the compartments.
         if let record = manifest.storeQuota(of: Int(domain) - 1) {
-            quota.replace(
-                nodes: record.nodes, nodeSizeInBytes: record.nodeSizeInBytes,
-                watches: record.watches, transactions: record.transactions,
-                requests: record.requests, requestsPerSecond: record.requestsPerSecond,
-                memoryInBytes: record.memoryInBytes)
+            quota.replace(by: record)
         }
         return quota
     }
