@@ -12,16 +12,14 @@ struct Growth {
         let small = try serve("small", nodes: 20_000)
         let large = try serve("large", nodes: 1_100_000)
         let workloads = (Workload(nodes: 10_000), Workload(nodes: 1_000_000))
-        try small.client?.exchange(workloads.0.fill(), depth: 8)
+        try small.client.exchange(workloads.0.fill(0..<10_000), depth: 8)
         let empty = large.residentBytes
         // In parts, so that this program does not hold all requests at once.
         var (filled, passed) = (0, 0.0)
         while filled < 1_000_000 {
-            let part = (filled..<filled + 50_000).map {
-                request(11, "\(workloads.1.path($0))\0value of 16 byte")
-            }
+            let part = workloads.1.fill(filled..<filled + 50_000)
             let from = ContinuousClock.now
-            try large.client?.exchange(part, depth: 16)
+            try large.client.exchange(part, depth: 16)
             passed += (ContinuousClock.now - from) / .seconds(1)
             filled += 50_000
         }

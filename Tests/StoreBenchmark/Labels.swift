@@ -45,7 +45,8 @@ struct Labels {
             ], socket: "\(folder)/labels")
         let off = try Served(
             program, ["--no-mac", "--socket", "\(folder)/plain"], socket: "\(folder)/plain")
-        for served in [on, off] { try served.client?.exchange(Labels.workload.fill(), depth: 8) }
+        let fill = Labels.workload.fill(0..<Labels.workload.nodes)
+        for served in [on, off] { try served.client.exchange(fill, depth: 8) }
         print("labels beside none, 800 nodes, \(rounds) rounds in turns:")
         var isKept = true
         for kind in Workload.Kind.allCases {
