@@ -191,12 +191,13 @@
     ) -> GuestBuilder.Plan? {
         let compartment = manifest.compartment(at: index)
         guard let kernel = place(compartment.kernel, bundle, base) else { return nil }
-        return GuestBuilder.Plan(
-            domain: DomainID(number: compartment.domainID),
-            memorySize: compartment.memorySizeInBytes,
-            processorCount: compartment.virtualCPUCount, kernel: kernel,
-            initrd: module(for: compartment, bundle, base, manifestPlace),
-            hasConsole: compartment.hasConsole)
+        var plan = GuestBuilder.Plan(domain: DomainID(number: compartment.domainID))
+        plan.memorySize = compartment.memorySizeInBytes
+        plan.processorCount = compartment.virtualCPUCount
+        plan.kernel = kernel
+        plan.initrd = module(for: compartment, bundle, base, manifestPlace)
+        plan.hasConsole = compartment.hasConsole
+        return plan
     }
 
     /// What a compartment finds beside its kernel: its initial RAM disk, or for a service without

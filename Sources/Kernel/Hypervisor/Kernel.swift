@@ -19,8 +19,8 @@
         var records: RunningRecords
         /// What is being hashed of a domain that is made anew.
         var check: ModuleCheck?
-        private var input = ConsoleFocus()
-        private var lastShown: UInt64 = 0
+        var input = ConsoleFocus()
+        var lastShown: UInt64 = 0
         /// When the first compartment could run.
         let startedAt: UInt64
         var works = InlineArray<32, Work>(repeating: Work())
@@ -65,20 +65,6 @@
             case goOn
             /// Nothing is left to run.
             case end
-        }
-
-        init(
-            core: consuming HypervisorCore, machine: consuming X86Machine, scheduler: Scheduler,
-            records: consuming RunningRecords, manifestPlace: ManifestPlace, reload: ReloadReserve?
-        ) {
-            self.manifestPlace = manifestPlace
-            self.reload = reload
-            startedAt = machine.clock.now()
-            self.core = core
-            self.machine = machine
-            self.machine.manifest = manifestPlace.place
-            self.scheduler = scheduler
-            self.records = records
         }
 
         /// Deals with what happened since this processor's last turn, and decides what it does

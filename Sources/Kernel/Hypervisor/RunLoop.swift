@@ -32,10 +32,12 @@
         attachServices(&core, &machine, manifest)
         machine.console.line("compartments: running")
         let place = ManifestPlace(place: manifestPlace, layout: manifest.layout)
+        machine.manifest = place.place
+        let began = machine.clock.now()
         SharedKernel.publish(
             Kernel(
                 core: core, machine: machine, scheduler: scheduler, records: records,
-                manifestPlace: place, reload: system.reload)
+                startedAt: began, manifestPlace: place, reload: system.reload)
         ) {
             work(as: 0)
         }

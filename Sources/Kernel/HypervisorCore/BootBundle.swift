@@ -75,7 +75,7 @@ public struct BootBundle: ~Escapable {
             guard content <= bytes.count, size <= bytes.count - content else { return nil }
             self.size = size
             next = (content + size + 3) & ~3
-            isTrailer = Header.isTrailer(bytes, name, nameSize)
+            isTrailer = Header.equals(bytes, name, nameSize, "TRAILER!!!")
         }
 
         private static func number(_ bytes: Span<UInt8>, _ place: Int) -> Int? {
@@ -92,10 +92,6 @@ public struct BootBundle: ~Escapable {
                 value = value << 4 | Int(digit)
             }
             return value
-        }
-
-        private static func isTrailer(_ bytes: Span<UInt8>, _ name: Int, _ size: Int) -> Bool {
-            equals(bytes, name, size, "TRAILER!!!")
         }
 
         private static func equals(

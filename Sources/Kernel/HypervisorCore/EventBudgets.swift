@@ -16,21 +16,22 @@ public struct EventBudgets: ~Copyable {
     public static var usualInterval: UInt64 { 100_000 }
 
     private let domainCount: Int
-    /// Of each ordered pair, in nanoseconds.
-    private var intervals: ArenaTable<UInt64>
-    /// When the budget of each ordered pair is full again, in nanoseconds of system time.
-    private var fullAt: ArenaTable<UInt64>
+    /// The budget of an ordered pair.
+    private struct Budget: BitwiseCopyable {
+        /// In nanoseconds.
+        var interval = EventBudgets.usualInterval
+        /// When it is full again, in nanoseconds of system time.
+        var fullAt: UInt64 = 0
+    }
+
+    private var budgets: ArenaTable<Budget>
 
     /// Makes full budgets of the usual interval for all pairs.
     ///
     /// - Throws: as `BootArena.reserve`.
     public init(domainCount: Int, arena: inout BootArena) throws(BootArenaError) {
-        let count = domainCount * domainCount
-        let intervals = try arena.reserve(count: count, repeating: EventBudgets.usualInterval)
-        let fullAt = try arena.reserve(count: count, repeating: UInt64(0))
+        budgets = try arena.reserve(count: domainCount * domainCount, repeating: Budget())
         self.domainCount = domainCount
-        self.intervals = intervals
-        self.fullAt = fullAt
     }
 
     /// The arena that the budgets take, in bytes.
@@ -42,7 +43,8 @@ public struct EventBudgets: ~Copyable {
     /// other becomes the next of these.
     @inline(never)
     public mutating func setRate(from sender: Int, to receiver: Int, perSecond rate: UInt64) {
-        intervals[sender * domainCount + receiver] = 1_000_000_000 / min(max(rate, 1), 1_000_000)
+        let interval = 1_000_000_000 / min(max(rate, 1), 1_000_000)
+        budgets[sender * domainCount + receiver].interval = interval
     }
 
     /// Pays for one event that `receiver` was told of.
@@ -50,10 +52,10 @@ public struct EventBudgets: ~Copyable {
     /// - Returns: until when the sender has to wait; nil: it need not.
     mutating func pay(from sender: Int, to receiver: Int, now: UInt64) -> UInt64? {
         let pair = sender * domainCount + receiver
-        let interval = intervals[pair]
+        let interval = budgets[pair].interval
         // WRAPS: nanoseconds fill 64 bits after 584 years.
-        let full = max(fullAt[pair], now) &+ interval
-        fullAt[pair] = full
+        let full = max(budgets[pair].fullAt, now) &+ interval
+        budgets[pair].fullAt = full
         let credit = EventBudgets.burst &* interval
         return full > now &+ credit ? full &- credit : nil
     }

@@ -73,10 +73,12 @@ extension HypervisorCore {
     public mutating func mayGoOn(
         _ processor: VirtualCPUID, since changes: UInt64, _ machine: borrowing some Hardware
     ) -> Bool {
-        (wokenDomains == 0 || machine.omits(.tellOfWakes))
+        let index = callerIndex(processor.domain)
+        guard domains[index].life == .running else { return false }
+        return (wokenDomains == 0 || machine.omits(.tellOfWakes))
             && (deadlineChanges == changes || machine.omits(.tellOfDeadlines))
             && (!isReloading || machine.omits(.tellOfReload))
-            && (isRunnable(processor) || machine.omits(.tellOfWaits))
+            && (cpu(index, processor.number).isRunnable || machine.omits(.tellOfWaits))
     }
 
     /// The vector that tells a processor of an event that it has not seen; 0: there is none.

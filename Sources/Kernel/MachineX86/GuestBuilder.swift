@@ -9,29 +9,18 @@
             /// Its domain's number.
             public let domain: DomainID
             /// Its memory, a multiple of 4 KiB.
-            public let memorySize: UInt64
+            public var memorySize: UInt64 = 0
             /// How many virtual processors it has.
-            public let processorCount: Int
+            public var processorCount = 1
             /// Machine address and size of its kernel's image.
-            public let kernel: (address: UInt64, size: UInt64)
+            public var kernel: (address: UInt64, size: UInt64) = (0, 0)
             /// Machine address and size of its initrd; nil: none.
-            public let initrd: (address: UInt64, size: UInt64)?
+            public var initrd: (address: UInt64, size: UInt64)?
             /// Whether it sees a console's ring.
-            public let hasConsole: Bool
+            public var hasConsole = false
 
-            /// Makes a plan.
-            public init(
-                domain: DomainID, memorySize: UInt64, processorCount: Int,
-                kernel: (address: UInt64, size: UInt64), initrd: (address: UInt64, size: UInt64)?,
-                hasConsole: Bool
-            ) {
-                self.hasConsole = hasConsole
-                self.processorCount = processorCount
-                self.domain = domain
-                self.memorySize = memorySize
-                self.kernel = kernel
-                self.initrd = initrd
-            }
+            /// Makes a plan of nothing, which cannot be built.
+            public init(domain: DomainID) { self.domain = domain }
         }
 
         /// Reserves the pages that are shared with a guest.

@@ -1,6 +1,7 @@
 #if hasFeature(Embedded)
 
     import CMachine
+    import HypervisorCore
 
     /// Model-specific registers of a guest. It starts with its local APIC in x2APIC mode: it
     /// never touches the APIC through memory and no instruction need be decoded.
@@ -97,6 +98,23 @@
     }
 
     extension GuestState {
+        /// Whether an intercepted access to a register is the write that asks for the page.
+        var writesHypercallPage: Bool {
+            control[.exitInfo1] & 1 != 0
+                && UInt32(truncatingIfNeeded: self[.rcx]) == HypercallPage.register
+        }
+
+        /// Fills the page that the guest names, if it is one of its memory; else it faults.
+        func fillHypercallPage(in space: GuestAddresses) {
+            let address = control[.rax] & 0xffff_ffff | self[.rdx] << 32
+            guard address & 0xfff == 0,
+                let place = space.translate(GuestPhysicalAddress(address))
+            else { return control.injectGeneralProtection() }
+            var page = PhysicalMemory.mutableBytes(at: place, count: 4096)
+            HypercallPage.write(&page)
+            control.advance(2)
+        }
+
         /// Answers an intercepted port access: there is no device. Reads give all ones, but for the
         /// timer's counter (0x42): Linux polls that for 100,000 exits while it reads 0xff, and
         /// gives up at once at 0. Writes go nowhere. String accesses fault.

@@ -42,23 +42,24 @@
             guard state.control[.cr4] & 1 << 12 == 0, upper == 0 || upper == 0x1ffff else {
                 return nil
             }
-            var table = state.control[.cr3] & 0x000f_ffff_ffff_f000
-            let needed: UInt64 = writing ? 3 : 1
+            let (frameMask, needed): (UInt64, UInt64) = (0x000f_ffff_ffff_f000, writing ? 3 : 1)
             var shift: UInt64 = 39
+            var next = (state.control[.cr3] & frameMask) + (address >> shift & 511) * 8
+            var isLast = false
             while true {
-                let slot = table + (address >> shift & 511) * 8
-                guard let place = spaces[space].addresses.translate(GuestPhysicalAddress(slot))
-                else { return nil }
+                guard let place = spaces[space].addresses.look(GuestPhysicalAddress(next)) else {
+                    return nil
+                }
+                if isLast { return place }
                 let entry = PhysicalMemory.load64(place)
                 guard entry & needed == needed else { return nil }
-                let next = entry & 0x000f_ffff_ffff_f000
-                if shift == 12 || (shift < 39 && entry & 1 << 7 != 0) {
-                    let inside = (UInt64(1) << shift) - 1
-                    return spaces[space].addresses.translate(
-                        GuestPhysicalAddress(next & ~inside | address & inside))
-                }
-                table = next
+                isLast = shift == 12 || (shift < 39 && entry & 1 << 7 != 0)
+                let inside = (UInt64(1) << shift) - 1
                 shift -= 9
+                next =
+                    isLast
+                    ? entry & frameMask & ~inside | address & inside
+                    : (entry & frameMask) + (address >> shift & 511) * 8
             }
         }
 

@@ -92,19 +92,16 @@ struct LabelTable: ~Copyable {
         _ policy: borrowing PolicyDatabase, _ manifest: borrowing SystemManifest
     ) throws(ReferenceMonitorError) {
         for index in 0..<size.compartments {
-            guard let label = prepare(manifest.compartment(at: index).label, policy, manifest)
-            else { throw .invalidCompartmentLabel }
-            append(label)
+            let label = manifest.compartment(at: index).label
+            try appendRecord(label, or: .invalidCompartmentLabel, policy, manifest)
         }
         for index in 0..<size.subtrees {
-            guard let label = prepare(manifest.subtree(at: index).label, policy, manifest)
-            else { throw .invalidObjectLabel }
-            append(label)
+            let label = manifest.subtree(at: index).label
+            try appendRecord(label, or: .invalidObjectLabel, policy, manifest)
         }
         for index in 0..<size.directories {
-            guard let label = prepare(manifest.directory(at: index).label, policy, manifest)
-            else { throw .invalidObjectLabel }
-            append(label)
+            let label = manifest.directory(at: index).label
+            try appendRecord(label, or: .invalidObjectLabel, policy, manifest)
         }
         for index in 0..<size.deviceRanges {
             let range = manifest.deviceRange(at: index)
@@ -126,14 +123,16 @@ struct LabelTable: ~Copyable {
         }
     }
 
-    @inline(never) private func prepare(
-        _ index: Int, _ policy: borrowing PolicyDatabase, _ manifest: borrowing SystemManifest
-    ) -> PreparedContext? {
+    /// Adds a label that a record of the manifest names, and the policy must know.
+    @inline(never) private mutating func appendRecord(
+        _ index: Int, or error: ReferenceMonitorError, _ policy: borrowing PolicyDatabase,
+        _ manifest: borrowing SystemManifest
+    ) throws(ReferenceMonitorError) {
         let label = manifest.label(at: index)
-        return policy.prepare(
-            SecurityContext(
-                user: label.user, role: label.role, type: label.type, range: label.range),
-            types.span)
+        let context = SecurityContext(
+            user: label.user, role: label.role, type: label.type, range: label.range)
+        guard let prepared = policy.prepare(context, types.span) else { throw error }
+        append(prepared)
     }
 
     /// Adds the label of a device, or of the policy itself; to one without a label nothing is

@@ -232,8 +232,10 @@ struct RowBuilder: ~Copyable {
         throw .arenaExhausted
     }
 
-    private func isFree(_ column: Int, _ cells: borrowing ArenaTable<UInt16>) -> Bool {
-        let mask = cells.count - 1
+    /// Visits the cells of the column's permissions, each once, until `body` says no.
+    ///
+    /// - Returns: whether it never did.
+    private func visit(_ column: Int, of count: Int, _ body: (Int) -> Bool) -> Bool {
         for index in 0..<touchedCount {
             let label = Int(touched[index])
             guard Int(firsts[Int(rows[label])]) == label else { continue }
@@ -242,7 +244,7 @@ struct RowBuilder: ~Copyable {
                 var bits = vectors[label * 16 + number]
                 while bits != 0 {
                     let cell = row + number * 32 + bits.trailingZeroBitCount
-                    guard cells[cell & mask] == 0 else { return false }
+                    guard body(cell & (count - 1)) else { return false }
                     bits &= bits - 1
                 }
             }
@@ -250,20 +252,18 @@ struct RowBuilder: ~Copyable {
         return true
     }
 
+    /// Whether nothing else is in the cells of the column.
+    private func isFree(_ column: Int, _ cells: borrowing ArenaTable<UInt16>) -> Bool {
+        let span = cells.span
+        return visit(column, of: cells.count) { span[$0] == 0 }
+    }
+
+    /// Enters the column in its cells.
     private func fill(_ cells: inout ArenaTable<UInt16>, _ column: Int) {
-        let mask = cells.count - 1
-        for index in 0..<touchedCount {
-            let label = Int(touched[index])
-            guard Int(firsts[Int(rows[label])]) == label else { continue }
-            let row = column + Int(rows[label]) * Permission.positionCount
-            for number in 1...ObjectClass.count {
-                var bits = vectors[label * 16 + number]
-                while bits != 0 {
-                    let cell = row + number * 32 + bits.trailingZeroBitCount
-                    cells[cell & mask] = UInt16(truncatingIfNeeded: column)
-                    bits &= bits - 1
-                }
-            }
+        var span = cells.mutableSpan
+        _ = visit(column, of: span.count) {
+            span[$0] = UInt16(truncatingIfNeeded: column)
+            return true
         }
     }
 }
