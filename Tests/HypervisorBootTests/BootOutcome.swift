@@ -34,6 +34,7 @@ struct BootOutcome {
     ///
     /// - Parameters:
     ///   - byFirmware: whether UEFI firmware and GRUB start it, from a disk.
+    ///   - diskBytes: how much of that disk there is; nil: all of it.
     ///   - configure: changes what machine it is.
     ///   - command: what to tell the emulator's monitor after the console has shown so much, and
     ///     where its socket is.
@@ -42,7 +43,7 @@ struct BootOutcome {
     ///   - moments: texts after which PCR 15 is read.
     static func boot(
         _ bundle: [UInt8], until texts: [String] = [], seconds: Double = 120,
-        byFirmware: Bool = false,
+        byFirmware: Bool = false, diskBytes: Int? = nil,
         answer: [UInt8]? = nil, readingChangesAfter moments: [String] = [],
         _ configure: (inout MachineConfiguration) -> Void = { _ in },
         command: (String) -> (socket: String, text: String)? = { _ in nil },
@@ -62,6 +63,10 @@ struct BootOutcome {
         if byFirmware {
             let disk = directory + "/boot.img"
             _ = try BootDisk(hypervisor: image, bundle: path).write(to: disk)
+            if let diskBytes {
+                try FileHandle(forWritingTo: URL(fileURLWithPath: disk))
+                    .truncate(atOffset: UInt64(diskBytes))
+            }
             configuration.disk = disk
         }
         let machine = try VirtualMachine(configuration)
@@ -79,7 +84,9 @@ struct BootOutcome {
                 case .owner(let bytes):
                     outcome.ownersBytes += bytes
                     if let answer { try machine.sendToOwner(answer) }
-                case .brokenControlLine(let error): throw error
+                case .brokenControlLine(let error):
+                    // After a reset the firmware writes there again, between frames.
+                    guard configuration.survivesReset else { throw error }
                 case .ended: return outcome
                 }
             }

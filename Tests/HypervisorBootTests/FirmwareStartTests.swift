@@ -52,13 +52,24 @@ import VirtualHardware
         #expect(outcome.reasonOnControlLine == reason)
     }
 
+    @Test("a disk that ends early stops the machine, after the boot loader has said why")
+    func truncatedDisk() throws {
+        let outcome = try BootOutcome.boot(
+            Array(repeating: 0, count: 32 << 20), seconds: 400, byFirmware: true,
+            diskBytes: 24 << 20)
+        #expect(outcome.console.contains("attempt to read or write outside of disk"))
+        // Before there is a memory map there is no control line: the console alone says why.
+        let reason = "boot: not Multiboot2 with one module"
+        #expect(outcome.reasonOnConsole == reason, "\(outcome.console)")
+    }
+
     @Test("a panic's record survives the reset, the firmware and the boot loader")
     func crashRecord() throws {
         let system = try GuestSystem([GuestProgram.spinner()], fields: ["vcpus 1"])
         var socket = ""
         let outcome = try BootOutcome.boot(
             system.bundle, until: ["the last run ended in a panic: non-maskable interrupt"],
-            seconds: 600, byFirmware: true
+            seconds: 400, byFirmware: true
         ) {
             $0.survivesReset = true
             socket = $0.directory + "/monitor.socket"

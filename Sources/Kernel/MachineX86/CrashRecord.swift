@@ -2,16 +2,16 @@
 
     import CMachine
 
-    /// The last words of a machine, in a page that no loader writes and that a reset leaves alone:
-    /// the next boot prints them.
+    /// The last words of a machine, in a page that a reset leaves alone, and the firmware and the
+    /// boot loader after it: the next boot prints them.
     ///
     /// - Layout: `u64` magic, `u64` checksum over what follows, `u64` processor, `u64` exception
-    ///   number, `u64` error code, `u64` instruction, `u64` stack, `u64` address, `u64` ticks of
-    ///   the
+    ///   number, `u64` error code, `u64` instruction, `u64` stack, `u64` address, `u64` ticks of the
     ///   time-stamp counter, `u64` length of the text, then the text, at most 256 bytes of ASCII.
     public struct CrashRecord: BitwiseCopyable {
-        /// Its page: the last of the first 2 MiB, behind the image.
-        static var address: UInt64 { 0x1f_f000 }
+        /// Its page, in the lowest 640 KiB. Pages above 1 MiB do not last: OVMF and GRUB lie there
+        /// before the image does.
+        static var address: UInt64 { 0x9_d000 }
         private static var magic: UInt64 { 0x3148_5341_5243_5343 }
         private static var size: UInt64 { 80 + 256 }
 

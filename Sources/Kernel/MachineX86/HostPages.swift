@@ -12,7 +12,7 @@
         /// 2 MiB, which get 4 KiB pages.
         static func protectImage(_ memory: inout BootMemory) throws(BootFailure) {
             let table = try memory.reserve(size: 4096)
-            precondition(machine_image_end() <= CrashRecord.address, "the image is too long")
+            precondition(machine_image_end() <= 0x20_0000, "the image is too long")
             for page in 0..<UInt64(512) {
                 let address = page << 12
                 var entry = address | 3 | noExecute
