@@ -61,13 +61,7 @@ struct BootOutcome {
             diesWithThread: false)
         configure(&configuration)
         if byFirmware {
-            let disk = directory + "/boot.img"
-            _ = try BootDisk(hypervisor: image, bundle: path).write(to: disk)
-            if let diskBytes {
-                try FileHandle(forWritingTo: URL(fileURLWithPath: disk))
-                    .truncate(atOffset: UInt64(diskBytes))
-            }
-            configuration.disk = disk
+            configuration.disk = try writeDisk(image, path, bytes: diskBytes)
         }
         let machine = try VirtualMachine(configuration)
         defer { machine.end() }
@@ -111,6 +105,20 @@ struct BootOutcome {
             }
         }
         throw Failure(message: "the machine did not stop:\n" + outcome.console)
+    }
+
+    /// Writes a disk beside the bundle, or so much of it; returns its path.
+    private static func writeDisk(
+        _ image: String, _ bundle: String, bytes: Int?
+    ) throws -> String {
+        let disk = bundle + ".disk"
+        _ = try BootDisk(hypervisor: image, bundle: bundle).write(to: disk)
+        if let bytes {
+            let file = try FileHandle(forWritingTo: URL(fileURLWithPath: disk))
+            try file.truncate(atOffset: UInt64(bytes))
+            try file.close()
+        }
+        return disk
     }
 
     private mutating func take(_ frame: ControlFrame) {
