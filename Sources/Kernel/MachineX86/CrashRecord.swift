@@ -7,7 +7,8 @@
     ///
     /// - Layout: `u64` magic, `u64` checksum over what follows, `u64` processor, `u64` exception
     ///   number, `u64` error code, `u64` instruction, `u64` stack, `u64` address, `u64` ticks of
-    ///   the time-stamp counter, `u64` length of the text, then the text, at most 256 bytes of ASCII.
+    ///   the time-stamp counter, `u64` length of the text, then the text, at most 256 bytes of
+    ///   ASCII.
     public struct CrashRecord: BitwiseCopyable {
         /// Its page, in the lowest 640 KiB. Pages above 1 MiB do not last: OVMF and GRUB lie there
         /// before the image does.
