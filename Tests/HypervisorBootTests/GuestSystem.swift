@@ -51,9 +51,9 @@ struct GuestSystem {
     }
 
     /// Compiles a system whose compartments have these images for kernels, in their order, and
-    /// these initial RAM disks; none where there is none.
+    /// these initial RAM disks; nil is none.
     init(
-        _ text: String, kernels: [[UInt8]], initrds: [[UInt8]] = [],
+        _ text: String, kernels: [[UInt8]], initrds: [[UInt8]?] = [],
         _ change: (inout SystemManifestModel) -> Void = { _ in }
     ) throws {
         let system = try TestSystem(text)
@@ -75,7 +75,8 @@ struct GuestSystem {
             model.compartments[index].kernel = module(image, .kernel, "program \(index)")
             model.compartments[index].initrd = nil
         }
-        for (index, image) in initrds.enumerated() {
+        for (index, disk) in initrds.enumerated() {
+            guard let image = disk else { continue }
             model.compartments[index].initrd = module(image, .initrd, "disk \(index)")
         }
         change(&model)
