@@ -82,6 +82,27 @@ import VirtualHardware
         #expect(console.contains("(second) work is done"))
     }
 
+    @Test("the console says as much as the command line asks for, and always what was refused")
+    func logLevels() throws {
+        let system = try GuestSystem(
+            [GuestProgram.worker(1_000), GuestProgram.worker(1_000)],
+            fields: ["vcpus 1\nconsole none", "vcpus 1"])
+        func console(_ words: String) throws -> String {
+            try BootOutcome.boot(system.bundle) { $0.commandLine = words }.console
+        }
+        let (info, debug) = ("(casemate) compartments: running", "(casemate) memory: ")
+        for (words, says) in [
+            ("log=error", (false, false)), ("x log=warning", (false, false)),
+            ("log=info", (true, false)), ("log=debug", (true, true)), ("log=loud", (true, false)),
+        ] {
+            let console = try console(words)
+            #expect(console.contains(info) == says.0, "\(words): \(console)")
+            #expect(console.contains(debug) == says.1, "\(words): \(console)")
+            #expect(console.contains("denied xen { writeconsole } from first"), "\(console)")
+            #expect(console.contains("(second) work is done"))
+        }
+    }
+
     @Test("control deploys what starts by order, measured, and ends it; its memory is clear then")
     func control() throws {
         let system = try GuestSystem(

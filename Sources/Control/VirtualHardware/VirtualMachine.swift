@@ -7,6 +7,8 @@ public struct MachineConfiguration: Sendable {
     public var hypervisor: String
     /// The boot bundle.
     public var bundle: String
+    /// The hypervisor's command line, if QEMU itself starts it.
+    public var commandLine = ""
     /// A disk that UEFI firmware boots, with the hypervisor and a bundle on it; nil: QEMU itself
     /// starts the hypervisor, as `-kernel`.
     public var disk: String?
@@ -83,7 +85,10 @@ extension MachineConfiguration {
 
     /// What QEMU is to start. What a machine writes to its disk is forgotten.
     fileprivate var start: [String] {
-        guard let disk else { return ["-kernel", hypervisor, "-initrd", bundle] }
+        guard let disk else {
+            let words = commandLine.isEmpty ? [] : ["-append", commandLine]
+            return ["-kernel", hypervisor, "-initrd", bundle] + words
+        }
         func file(_ path: String) -> String {
             "format=raw,file=" + path.replacing(",", with: ",,")
         }

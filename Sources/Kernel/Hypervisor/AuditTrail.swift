@@ -19,7 +19,7 @@
         /// Shows a record, with its number.
         mutating func show(_ line: AuditLine, _ console: inout ConsoleLog) {
             sequence += 1
-            console.say("audit \(sequence): \(line.bytes)")
+            console.say("audit \(sequence): \(line.bytes)", .error)
         }
 
         /// A denial as a sentence; nil when its source has had its share, and it was counted.

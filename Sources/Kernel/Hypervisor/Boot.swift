@@ -31,6 +31,8 @@
     ///
     /// - Throws: `.machine`, `.arena`.
     private func makePlatform(_ startInfo: UInt64) throws(StopReason) -> Platform {
+        // First of all: what the loader left is not kept.
+        let level = LogLevel(commandLine: StartInfo.commandLine(startInfo)) ?? .info
         var memory = try onMachine { () throws(BootFailure) in try StartInfo.memory(startInfo) }
         let processor = try onMachine { () throws(BootFailure) in try Processor(&memory) }
         let lines = try reserveTable(count: 32, repeating: ConsoleLog.Line(), &memory)
@@ -38,7 +40,7 @@
         let processors = try findProcessors(processor, startInfo, &memory)
         return Platform(
             memory: memory, processor: processor, processors: processors, clock: clock,
-            console: ConsoleLog(port: .first, lines: lines), line: ControlLine(),
+            console: ConsoleLog(port: .first, lines: lines, level: level), line: ControlLine(),
             bundle: StartInfo.module(startInfo))
     }
 
@@ -86,6 +88,8 @@
         var platform = try makePlatform(startInfo)
         platform.console.line("Casemate, a separation kernel")
         reportCrash(&platform.console)
+        let (free, frequency) = (platform.memory.freeBytes >> 20, platform.clock.frequency)
+        platform.console.say("memory: \(free) MiB free; clock: \(frequency) Hz", .debug)
         try stopBusMasters(&platform.console)
         let logMemory: ArenaTable<UInt8> = try reserveTable(
             count: 1 << 20, repeating: 0, &platform.memory)
@@ -118,7 +122,7 @@
         for index in record.numbers.indices {
             line.add(", \(CrashRecord.names[index]) \(hexadecimal: record.numbers[index])")
         }
-        console.say(line)
+        console.say(line, .warning)
     }
 
     /// Puts what firmware and boot loader have measured before our own measurements in the log, and
@@ -134,7 +138,8 @@
             let count = try recorder.takeOver(try FirmwareEventLog(bytes))
             console.say("firmware: \(count) events of its log taken")
         } catch {
-            console.say("firmware: \(bytes.count > 0 ? error.reason : "it has no event log")")
+            console.say(
+                "firmware: \(bytes.count > 0 ? error.reason : "it has no event log")", .warning)
         }
     }
 
@@ -157,11 +162,11 @@
         do throws(MeasurementError) {
             try recorder.measure(StopMeasurement(reason: text))
         } catch {
-            platform.console.line("the stop could not be measured")
+            platform.console.line("the stop could not be measured", .error)
         }
         platform.line.send(.eventLog, recorder.log)
         platform.line.send(.stopped, text)
-        platform.console.say("stopped: \(text)")
+        platform.console.say("stopped: \(text)", .error)
     }
 
     /// Measures, validates, builds and runs the system of the boot bundle.

@@ -46,7 +46,7 @@
         platform.console.line("measurement: PCR 12 and 13 extended")
         if let differing {
             let name = manifest.module(at: differing).name
-            platform.console.say("module differs from the manifest: \(name)")
+            platform.console.say("module differs from the manifest: \(name)", .error)
             throw .moduleDiffers
         }
     }
@@ -158,6 +158,8 @@
             let pages = try GuestBuilder.reservePages(&platform.memory)
             let space = try GuestBuilder.reserveSpace(
                 plan, pages: pages, firstProcessor: firstProcessor, &platform.memory)
+            let (size, first) = (plan.memorySize >> 20, space.memory.first.number)
+            platform.console.say("\(compartment.name): \(size) MiB from frame \(first)", .debug)
             let domain = Domain(
                 id: plan.domain, label: label, pages: pages,
                 cpuCount: compartment.virtualCPUCount, plan: LifePlan(compartment))

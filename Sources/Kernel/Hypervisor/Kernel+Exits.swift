@@ -64,7 +64,7 @@
             var line: AuditLine = "domain \(runs.domain.number) crashed: \(reason) "
             line.add("\(hexadecimal: number) at ")
             line.add("\(hexadecimal: machine.instructionPointer(runs))")
-            machine.console.say(line)
+            machine.console.say(line, .error)
             core.crash(runs.domain)
         }
 

@@ -234,7 +234,7 @@
             let now = machine.clock.now()
             for _ in 0..<32 {
                 guard let (line, domain) = audit.takeDropped(manifest, now: now) else { break }
-                machine.console.say("audit: \(line.bytes)")
+                machine.console.say("audit: \(line.bytes)", .error)
                 core.recordLine(line.bytes, about: domain, &machine)
             }
             guard let line = audit.describe(denial, manifest) else { return }

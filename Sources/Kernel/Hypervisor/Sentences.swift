@@ -58,7 +58,8 @@
 
     extension ConsoleLog {
         /// Says a whole line of the hypervisor.
-        mutating func say(_ line: AuditLine) {
+        mutating func say(_ line: AuditLine, _ level: LogLevel = .info) {
+            guard level.rawValue <= self.level.rawValue else { return }
             begin()
             text(line.bytes)
             end()

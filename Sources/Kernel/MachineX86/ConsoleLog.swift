@@ -30,13 +30,16 @@
             case none, begun, parameters
         }
 
+        /// What matters less than this is not said.
+        public let level: LogLevel
         private var port: SerialPort
         private var lines: ArenaTable<Line>
         /// Whose unfinished line the terminal shows; nil: the cursor is at the start of a line.
         private var open: Int?
 
         /// Takes the port and one line for each domain.
-        public init(port: SerialPort, lines: consuming ArenaTable<Line>) {
+        public init(port: SerialPort, lines: consuming ArenaTable<Line>, level: LogLevel) {
+            self.level = level
             self.port = port
             self.lines = lines
             open = nil
@@ -172,7 +175,8 @@
         public mutating func end() { newLine() }
 
         /// A whole line of the hypervisor.
-        public mutating func line(_ text: StaticString) {
+        public mutating func line(_ text: StaticString, _ level: LogLevel = .info) {
+            guard level.rawValue <= self.level.rawValue else { return }
             begin()
             self.text(text)
             end()

@@ -24,6 +24,16 @@
             PhysicalMemory.bytes(at: module.address, count: Int(module.size))
         }
 
+        /// The command line, or the first 4,095 bytes of it.
+        @_lifetime(immortal)
+        public static func commandLine(_ address: UInt64) -> Span<UInt8> {
+            let start = isValid(address) ? PhysicalMemory.load64(address + 24) : 0
+            guard start >= 4096, start <= PhysicalMemory.limit - 4096 else { return Span() }
+            var count = 0
+            while count < 4095, PhysicalMemory.load8(start + UInt64(count)) != 0 { count += 1 }
+            return PhysicalMemory.bytes(at: start, count: count)
+        }
+
         /// Where the loader says that ACPI's tables begin (`rsdp_paddr`); 0 when it does not.
         public static func firmwareTables(_ address: UInt64) -> UInt64 {
             isValid(address) ? PhysicalMemory.load64(address + 32) : 0
