@@ -64,7 +64,8 @@ extension Decoder {
         Decoder(name: "policies", seeds: seeds, most: 1 << 16, change: PolicyChanges.change) {
             bytes in
             do throws(PolicyDatabaseError) {
-                return judge(try PolicyDatabase(validating: bytes.span))
+                let turn = Int(bytes.reduce(0, &+))
+                return judge(try PolicyDatabase(validating: bytes.span), turn)
             } catch {
                 return error.reason.utf8CodeUnitCount > 0
                     ? .refused : .broken("a refusal has a reason")
@@ -72,7 +73,9 @@ extension Decoder {
         }
     }
 
-    private static func judge(_ policy: borrowing PolicyDatabase) -> Outcome {
+    /// - Parameter turn: which classes each pair of labels is asked singly about: an eighth for
+    ///   one input, since each decision goes through every rule.
+    private static func judge(_ policy: borrowing PolicyDatabase, _ turn: Int) -> Outcome {
         let contexts = contexts(of: policy)
         let prepared = contexts.compactMap { policy.prepare($0) }
         guard prepared.count == contexts.count else {
@@ -88,13 +91,16 @@ extension Decoder {
                 return .broken("a row has the size that was asked for")
             }
             for (index, target) in prepared.enumerated() {
-                guard agrees(policy, source.context, target.context, row, index) else {
+                guard agrees(policy, source.context, target.context, row, index, turn) else {
                     return .broken("a row says what single decisions say")
                 }
             }
             guard Tabulation.agrees(policy, prepared, source, row) else {
                 return .broken("one pass over the rules says what a row says")
             }
+        }
+        guard Tabulation.transitions(policy), Tabulation.devices(policy) else {
+            return .broken("a transition is about types that exist, and a device's label is valid")
         }
         var short = row.mutableSpan
         let isComputed = policy.computeRow(
@@ -141,9 +147,10 @@ extension Decoder {
 
     private static func agrees(
         _ policy: borrowing PolicyDatabase, _ source: SecurityContext, _ target: SecurityContext,
-        _ row: [UInt32], _ index: Int
+        _ row: [UInt32], _ index: Int, _ turn: Int
     ) -> Bool {
-        for number in 1...ObjectClass.count {
+        let first = (turn + index + Int(source.type)) % 8 + 1
+        for number in stride(from: first, through: ObjectClass.count, by: 8) {
             guard let objectClass = ObjectClass(number: number) else { continue }
             let vector = policy.computeAccessVector(
                 source: source, target: target, class: objectClass)

@@ -42,7 +42,7 @@ extension Decoder {
         let (linux, xen) = (try policySource("linux.conf"), try policySource("xen.conf"))
         let sources = [
             marked("#! selinux 33 M", linux), marked("#! selinux 24 M", linux),
-            marked("#! selinux 20 M", linux), marked("#! xen 30 M", xen),
+            marked("#! selinux 25 M", linux), marked("#! xen 30 M", xen),
             marked("#! xen 24 M", xen), manyWords,
         ]
         let intermediate = try [
@@ -176,7 +176,8 @@ private enum PolicyWords {
     static let cil = [
         "block", "blockabstract", "blockinherit", "macro", "call", "in", "before", "after",
         "optional", "tunable", "tunableif", "boolean", "booleanif", "true", "false", "and", "or",
-        "not", "xor", "eq", "neq", "all", "range", "dom", "domby", "incomp", "self", "*", "t1",
+        "not", "xor", "eq", "neq", "all", "range", "dom", "domby", "incomp", "self", "notself",
+        "other", "*", "t1",
         "t2", "r1", "u1", "u2", "l1", "l2", "h1", "h2", "t3", "type", "typealias",
         "typealiasactual", "typeattribute", "typeattributeset", "expandtypeattribute",
         "typebounds", "typepermissive", "role", "roletype", "roleattribute", "roleattributeset",

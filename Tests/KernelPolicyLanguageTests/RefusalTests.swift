@@ -140,6 +140,7 @@ struct Damage: Sendable, CustomTestStringConvertible {
             "irq_t \"name\";",
             "irq_t \"name\";\ntype_transition dom0_t guest_t:file xen_t \"name\";",
             .conflict, "name"),
+        Damage("irq_t \"name\";", "irq_t \"\";", .syntax, "name is empty"),
     ]
 
     private static let checks = [
@@ -189,6 +190,18 @@ struct Damage: Sendable, CustomTestStringConvertible {
         Damage("ibendportcon mlx4_0 2", "ibendportcon mlx4_0 0", .badRange, "ports"),
         Damage("portcon tcp 80 ", "pirqcon 5 ", .wrongTarget, "no such labels"),
     ]
+}
+
+@Test("a version before the oldest is refused, not written without what it has no place for")
+func oldestVersion() throws {
+    let good = try Sources.text(for: Wish(target: .linux, version: 24))
+    for version in [UInt32(15), 18, 20, 23] {
+        let refusal = #expect(throws: KernelPolicyRefusal.self) {
+            try Wish(target: .linux, version: version).ours(good)
+        }
+        let errors = try #require(refusal).errors
+        #expect(errors.contains { $0.reason == .wrongTarget && $0.message.contains("oldest") })
+    }
 }
 
 @Test("what is wrong is refused, as checkpolicy does, with its reason", arguments: Damage.all)

@@ -13,6 +13,7 @@ extension Lowering {
         case .dontaudit:
             if !options.ignoresDoNotAudit { try rule(.doNotAudit, list, container, branch) }
         case .neverallow: try rule(.neverAllow, list, container, branch)
+        case .deny: try rule(.allow, list, container, branch, isDenial: true)
         case .allowx: try operationRule(.allow, list, container)
         case .auditallowx: try operationRule(.auditAllow, list, container)
         case .dontauditx:
@@ -52,7 +53,7 @@ extension Lowering {
     }
 
     private mutating func rule(
-        _ kind: Rule.Kind, _ list: Int, _ container: Int, _ branch: Int32
+        _ kind: Rule.Kind, _ list: Int, _ container: Int, _ branch: Int32, isDenial: Bool = false
     ) throws(SourceFailure) {
         let sourcePlace = tree.end(tree.first(list))
         guard sourcePlace < tree.end(list) else {
@@ -67,14 +68,35 @@ extension Lowering {
         let offset = tree.offset(list)
         let source = policy.sets.set(
             of: try type(sourcePlace, list, container).name, at: offset)
-        let target = try target(targetPlace, list, container)
+        let target = try accessTarget(targetPlace, list, container)
         for set in try classSets(setPlace, list, container) {
-            policy.rules.append(
-                Rule(
-                    source: source, target: target, classes: set.classes,
-                    permissions: set.permissions, offset: UInt32(truncatingIfNeeded: offset),
-                    block: 0, branch: branch, kind: kind))
+            let rule = Rule(
+                source: source, target: target, classes: set.classes,
+                permissions: set.permissions, offset: UInt32(truncatingIfNeeded: offset),
+                block: 0, branch: branch, kind: kind)
+            if isDenial { policy.denials.append(rule) } else { policy.rules.append(rule) }
         }
+    }
+
+    /// Returns the target of a rule about accesses, which may depend on the source.
+    ///
+    /// A type with the name of a newer word is that type, as it is for secilc 3.4.
+    private mutating func accessTarget(
+        _ place: Int, _ list: Int, _ container: Int
+    ) throws(SourceFailure) -> SetID {
+        guard let word = tree.word(place), word == .notself || word == .other,
+            structure.find(Name(index: word.nameIndex), .types, from: container) == nil
+        else { return try target(place, list, container) }
+        if structure.containers[container].optional >= 0 {
+            warn("secilc 3.4 leaves out an `optional` that says `notself` or `other`")
+        }
+        return policy.sets.set(
+            flags: word == .other ? .otherSources : .allButSource, items: [],
+            at: tree.offset(list))
+    }
+
+    private mutating func warn(_ sentence: String) {
+        if !warnings.contains(sentence) { warnings.append(sentence) }
     }
 
     private mutating func target(
@@ -149,7 +171,7 @@ extension Lowering {
     ) throws(SourceFailure) {
         let items = try items(list, 4...4)
         let source = set([try type(items[1], list, container).name], list)
-        let target = try target(items[2], list, container)
+        let target = try accessTarget(items[2], list, container)
         var (place, outside) = (items[3], container)
         if let name = tree.bare(place) {
             let found = try find(name, .operations, "set of operations", container, list)

@@ -188,19 +188,12 @@ struct Lowering {
 
     // MARK: Looking up
 
-    /// What newer versions take instead of a type.
-    private static let newerWords: Set<String> = ["notself", "other", "minusself"]
-
     /// Returns what a name stands for, through other names.
     mutating func find(
         _ name: Name, _ space: Namespace, _ what: String, _ container: Int, _ list: Int
     ) throws(SourceFailure) -> Symbol {
         guard let found = structure.find(name, space, from: container) else {
-            let isNewer = space == .types && Lowering.newerWords.contains(text(name))
-            throw failure(
-                .undeclared,
-                "no \(what) `\(text(name))` is declared"
-                    + (isNewer ? "; as a word of the language it came with secilc 3.6" : ""), list)
+            throw failure(.undeclared, "no \(what) `\(text(name))` is declared", list)
         }
         switch found.kind {
         case .typeAlias, .sensitivityAlias, .categoryAlias:

@@ -7,11 +7,6 @@ extension Structure {
         guard let head = items.first, let word = tree.word(head), Word.statements.contains(word)
         else {
             let found = items.first.flatMap { tree.atom($0) }.map { "`\(text($0))` is" }
-            if let head = items.first, tree.word(head) == .deny {
-                throw failure(
-                    .syntax, "`deny` came with secilc 3.6, and the language here is that of 3.4",
-                    list)
-            }
             throw failure(
                 .syntax, (found ?? "this list begins with") + " no statement of the language", list)
         }
@@ -183,9 +178,13 @@ extension Structure {
                 throw failure(
                     .syntax, "a condition has a block `true`, a block `false`, or both", list)
             }
+            let statements = tree.items(branch)[1...]
+            guard !statements.isEmpty else {
+                throw failure(.syntax, "a block of a condition has a statement", branch)
+            }
             seen.append(word)
             let part = add(word == .true ? .whenTrue : .whenFalse, branch, to: index)
-            try readAll(tree.items(branch)[1...], into: part)
+            try readAll(statements, into: part)
         }
     }
 }

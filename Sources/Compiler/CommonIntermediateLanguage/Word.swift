@@ -4,13 +4,15 @@ import KernelPolicyLanguage
 ///
 /// A `NameTable` that is filled with them first gives each the number of its case.
 ///
-/// - Source: SELinux project, "CIL reference guide"; secilc 3.4.
+/// - Source: SELinux project, "CIL reference guide"; secilc 3.4, and of 3.6 `notself`, `other` and
+///   `deny` as a rule.
 enum Word: String, CaseIterable {
     // Containers.
     case block, blockabstract, blockinherit, macro, call, `in`, before, after, optional
     case tunable, tunableif, boolean, booleanif, `true`, `false`
     // Operators, and what stands in expressions.
     case and, or, not, xor, eq, neq, all, range, dom, domby, incomp, `self`
+    case notself, other
     case star = "*"
     case t1, t2, t3, r1, r2, r3, u1, u2, u3, l1, l2, h1, h2
     // Declarations.

@@ -44,6 +44,19 @@ struct AccessTable {
         }
     }
 
+    /// Takes permissions away from the rule at a place.
+    mutating func revoke(_ permissions: UInt32, at place: Int) { values[place] &= ~permissions }
+
+    /// Leaves out rules that allow nothing any more.
+    mutating func removeEmpty() {
+        let (oldKeys, oldValues) = (keys, values)
+        self = AccessTable()
+        for place in oldKeys.indices
+        where oldKeys[place].kind != .allowed || oldValues[place] != 0 {
+            _ = self.place(of: oldKeys[place], orAdd: oldValues[place])
+        }
+    }
+
     /// Gives a key a type; returns the one it has, which stays if it has one.
     mutating func setType(_ key: Key, _ type: UInt16) -> UInt16 {
         let place = place(of: key, orAdd: UInt32(type))

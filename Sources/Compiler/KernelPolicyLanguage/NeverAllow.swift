@@ -27,7 +27,7 @@ extension PolicyBuilder {
                     (key.source, key.target, table.values[place]))
             }
         }
-        var touched: [SetID: Forbidden] = [:]
+        var touched: [SetID: TouchedTypes] = [:]
         for rule in forbidding {
             attempt { (builder) throws(SourceFailure) in
                 try builder.check(rule, classes, &touched)
@@ -40,54 +40,22 @@ extension PolicyBuilder {
         }
     }
 
-    /// A set of types, and which types and attributes have one of them.
-    private struct Forbidden {
-        let bits: TypeBits
-        let touched: TypeBits
-    }
-
-    private func forbidden(
-        _ set: SetID, _ touched: inout [SetID: Forbidden]
-    ) throws(SourceFailure) -> Forbidden {
-        if let known = touched[set] { return known }
-        let bits = try typeSets.bits(of: set, source)
-        var all = TypeBits(count: typeSets.count)
-        for (index, members) in typeSets.members.enumerated() where members.intersects(bits) {
-            all.insert(UInt32(index) + 1)
-        }
-        let found = Forbidden(bits: bits, touched: all)
-        touched[set] = found
-        return found
-    }
-
     private mutating func check(
-        _ rule: Rule, _ classes: [ClassRules], _ touched: inout [SetID: Forbidden]
+        _ rule: Rule, _ classes: [ClassRules], _ touched: inout [SetID: TouchedTypes]
     ) throws(SourceFailure) {
-        let sources = try forbidden(rule.source, &touched)
-        let targets = try forbidden(rule.target, &touched)
-        let hasSelf = try typeSets.resolve(rule.target, source).hasSelf
+        let forbidden = try forbiddenPairs(rule.source, rule.target, &touched)
         for number in try classNumbers(rule.classes) {
             let mask = try mask(rule.permissions, number, at: Int(rule.offset))
-            for allowed in classes[Int(number) - 1].rules
-            where allowed.permissions & mask != 0
-                && sources.touched.contains(UInt32(allowed.source))
-            {
-                var other: UInt16?
-                if targets.touched.contains(UInt32(allowed.target)) {
-                    other = first(allowed.target, in: targets.bits)
-                } else if hasSelf {
-                    other = common(allowed.source, allowed.target, sources.bits)
+            for allowed in classes[Int(number) - 1].rules where allowed.permissions & mask != 0 {
+                guard let pair = forbidden.first(allowed.source, allowed.target, typeSets) else {
+                    continue
                 }
-                guard let other else { continue }
-                let one =
-                    hasSelf && !targets.touched.contains(UInt32(allowed.target))
-                    ? other : first(allowed.source, in: sources.bits) ?? other
                 let className = text(source.classNumbers.names[Int(number) - 1])
                 throw SourceFailure(
                     .neverAllowed,
-                    "`\(typeName(one))` may "
+                    "`\(typeName(pair.source))` may "
                         + "`\(names(allowed.permissions & mask, number))` on "
-                        + "`\(typeName(other)):\(className)`",
+                        + "`\(typeName(pair.target)):\(className)`",
                     at: Int(rule.offset))
             }
         }
@@ -97,11 +65,9 @@ extension PolicyBuilder {
     /// operations, or one grants some of those.
     private mutating func check(
         _ rule: ExtendedRule, _ classes: [ClassRules], _ operations: OperationTable,
-        _ touched: inout [SetID: Forbidden]
+        _ touched: inout [SetID: TouchedTypes]
     ) throws(SourceFailure) {
-        let sources = try forbidden(rule.source, &touched)
-        let targets = try forbidden(rule.target, &touched)
-        let hasSelf = try typeSets.resolve(rule.target, source).hasSelf
+        let forbidden = try forbiddenPairs(rule.source, rule.target, &touched)
         let marked = PolicyBuilder.marks(rule)
         for number in try classNumbers(rule.classes) {
             let holder = source.classes[Int(number) - 1]
@@ -112,13 +78,13 @@ extension PolicyBuilder {
             }
             for allowed in classes[Int(number) - 1].rules
             where allowed.permissions >> UInt32(place) & 1 == 1
-                && sources.touched.contains(UInt32(allowed.source))
+                && forbidden.sources.touched.contains(UInt32(allowed.source))
             {
                 for one in typeSets.members[Int(allowed.source) - 1].numbers
-                where sources.bits.contains(UInt32(one)) {
+                where forbidden.sources.bits.contains(UInt32(one)) {
                     let own = granted.filter { has($0.source, one) }
                     for other in typeSets.members[Int(allowed.target) - 1].numbers
-                    where targets.bits.contains(UInt32(other)) || hasSelf && one == other {
+                    where forbidden.contains(one, other) {
                         let limits = own.filter { has($0.target, other) }
                         guard limits.isEmpty || limits.contains(where: \.isForbidden) else {
                             continue
@@ -143,18 +109,6 @@ extension PolicyBuilder {
 
     private func has(_ number: UInt16, _ type: UInt16) -> Bool {
         typeSets.members[Int(number) - 1].contains(UInt32(type))
-    }
-
-    /// Returns a type of a type or attribute that is in a set.
-    private func first(_ number: UInt16, in bits: TypeBits) -> UInt16? {
-        typeSets.members[Int(number) - 1].numbers.first { bits.contains(UInt32($0)) }
-    }
-
-    /// Returns a type of both that is in a set.
-    private func common(_ one: UInt16, _ other: UInt16, _ bits: TypeBits) -> UInt16? {
-        typeSets.members[Int(one) - 1].numbers.first {
-            bits.contains(UInt32($0)) && typeSets.members[Int(other) - 1].contains(UInt32($0))
-        }
     }
 
     func names(_ permissions: UInt32, _ objectClass: UInt16) -> String {

@@ -109,18 +109,12 @@ extension PolicyBuilder {
                 at: rule.offset)
         }
         let parts = OperationTable.sets(of: PolicyBuilder.marks(rule))
-        let target = try typeSets.resolve(rule.target, source)
-        let sources =
-            target.hasSelf
-            ? try typeSets.expand(rule.source, source)
-            : try typeSets.resolve(rule.source, source).kept
+        let pairs = try typeSets.pairs(rule.source, rule.target, source)
         let classes = try classNumbers(rule.classes)
-        try spend(sources, target.kept, classes.count * max(1, parts.count), rule.offset)
+        try spend(
+            pairs.sources, pairs.targets, classes.count * max(1, parts.count), rule.offset)
         for objectClass in classes {
-            for one in sources {
-                if target.hasSelf { table.add(.init(one, one, objectClass, kind), parts) }
-                for other in target.kept { table.add(.init(one, other, objectClass, kind), parts) }
-            }
+            pairs.each { table.add(.init($0, $1, objectClass, kind), parts) }
         }
     }
 
@@ -138,6 +132,9 @@ extension PolicyBuilder {
         var results: [NamedKey: [UInt16: UInt16]] = [:]
         var order: [NamedKey] = []
         for rule in source.namedTransitions where isEnabled[Int(rule.block)] {
+            guard !rule.fileName.isEmpty else {
+                throw SourceFailure(.syntax, "a file's name is empty", at: rule.offset)
+            }
             let result = try type(rule.type, rule.offset)
             let classes = try classNumbers(rule.classes)
             let hasSelf = try typeSets.resolve(rule.target, source).hasSelf

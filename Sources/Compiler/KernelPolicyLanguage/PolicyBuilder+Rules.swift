@@ -24,6 +24,7 @@ extension PolicyBuilder {
             attempt { (builder) throws(SourceFailure) in try builder.add(rule, to: &operations) }
         }
         attempt { (builder) throws(SourceFailure) in try builder.checkTypeRules(tables) }
+        if !source.denials.isEmpty, failures.isEmpty { deny(&tables) }
         if options.checksNeverAllow, failures.isEmpty {
             checkNeverAllow(tables, operations)
             checkBounds(tables)
@@ -164,25 +165,18 @@ extension PolicyBuilder {
         if rule.kind.isAboutTypes {
             return try expandTypeRule(rule, classes, &table)
         }
-        let target = try typeSets.resolve(rule.target, source)
-        let source =
-            target.hasSelf
-            ? try typeSets.expand(rule.source, self.source)
-            : try typeSets.resolve(rule.source, self.source).kept
+        let pairs = try typeSets.pairs(rule.source, rule.target, source)
         let kind: AccessTable.Kind =
             switch rule.kind {
             case .allow: .allowed
             case .auditAllow: .auditAllowed
             default: .auditDenied
             }
-        try spend(source, target.kept, classes.count, offset)
+        try spend(pairs.sources, pairs.targets, classes.count, offset)
         for objectClass in classes {
             var mask = try mask(rule.permissions, objectClass, at: offset)
             if rule.kind == .doNotAudit { mask = ~mask }
-            for one in source {
-                if target.hasSelf { table.grant(.init(one, one, objectClass, kind), mask) }
-                for other in target.kept { table.grant(.init(one, other, objectClass, kind), mask) }
-            }
+            pairs.each { table.grant(.init($0, $1, objectClass, kind), mask) }
         }
     }
 
@@ -361,11 +355,7 @@ extension PolicyBuilder {
         record.source = key[0]
         record.target = key[1]
         record.range = range
-        if options.format.version >= 21 {
-            record.objectClass = key[2]
-        } else if file.classes.symbols[Int(key[2]) - 1].name != "process" {
-            return leaveOut("range transitions of other classes than `process`")
-        }
+        record.objectClass = key[2]
         file.rangeTransitions.append(record)
     }
 }

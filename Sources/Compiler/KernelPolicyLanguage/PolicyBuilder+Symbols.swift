@@ -141,7 +141,6 @@ extension PolicyBuilder {
             }
         }
         for (index, name) in types.numbering.names.enumerated() {
-            guard !types.isAttribute[index] || options.format.version >= 24 else { continue }
             addType(name, UInt32(index) + 1, properties: types.isAttribute[index] ? 3 : 1)
         }
         for alias in types.aliases {
@@ -156,11 +155,7 @@ extension PolicyBuilder {
             }
             permissive.append(number)
         }
-        if options.format.version >= 23 {
-            file.permissiveTypes = PolicyBitmap(permissive)
-        } else if !permissive.isEmpty {
-            leaveOut("permissive types")
-        }
+        file.permissiveTypes = PolicyBitmap(permissive)
         addTypeAttributes()
     }
 
@@ -179,10 +174,6 @@ extension PolicyBuilder {
             else {
                 throw undeclared(
                     "type", source.types.numbering[parent] == nil ? parent : child, offset)
-            }
-            guard options.format.version >= 24 else {
-                leaveOut("bounds of types")
-                continue
             }
             for index in file.types.symbols.indices
             where file.types.symbols[index].number == number
@@ -229,7 +220,6 @@ extension PolicyBuilder {
         }
         file.roles.primaryCount = UInt32(source.roles.names.count)
         guard !source.roleBounds.isEmpty else { return }
-        guard options.format.version >= 24 else { return leaveOut("bounds of roles") }
         for (parent, child, _) in source.roleBounds {
             guard let bound = source.roles[parent], let number = source.roles[child] else {
                 continue

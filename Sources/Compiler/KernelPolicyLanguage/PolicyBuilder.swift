@@ -106,6 +106,9 @@ struct PolicyBuilder {
 
     // MARK: What must be there
 
+    /// The first version with attributes and bounds in it.
+    private static let oldestVersion: UInt32 = 24
+
     /// Whether a source declares so much that not even its sets of types can be made.
     ///
     /// - Returns: what is wrong; nil when nothing is.
@@ -122,6 +125,11 @@ struct PolicyBuilder {
     }
 
     private func checkWhole() throws(SourceFailure) {
+        guard options.format.version >= PolicyBuilder.oldestVersion else {
+            throw SourceFailure(
+                .wrongTarget,
+                "version \(options.format.version) is not written: 24 is the oldest", at: 0)
+        }
         let missing: (isThere: Bool, what: String)? = [
             (!source.classes.isEmpty, "a class"), (!source.types.isAttribute.isEmpty, "a type"),
             (!source.users.isEmpty, "a user"),
@@ -269,7 +277,7 @@ struct PolicyBuilder {
             }
             numbers.append(UInt32(number))
         }
-        if options.format.version >= 22 { file.capabilities = PolicyBitmap(numbers) }
+        file.capabilities = PolicyBitmap(numbers)
     }
 
     /// - Source: libsepol 3.4, `polcaps.c`, `polcap_names`.

@@ -22,6 +22,10 @@ package struct SetTable {
         package static let withSelf = Flags(rawValue: 4)
         /// A `-` stands before a name.
         package static let excludes = Flags(rawValue: 8)
+        /// Of CIL's rules: for each source, every type but the source.
+        package static let allButSource = Flags(rawValue: 16)
+        /// Of CIL's rules: for each source, the rule's other sources.
+        package static let otherSources = Flags(rawValue: 32)
     }
 
     /// For each set: its flags, then its items; see `items`.

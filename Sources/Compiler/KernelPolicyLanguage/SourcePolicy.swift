@@ -28,6 +28,8 @@ package struct SourcePolicy {
 
     package var defaults: [DefaultRule] = []
     package var rules = RuleList()
+    /// What is taken away from `allow`, before `neverallow` and bounds are checked.
+    package var denials: [Rule] = []
     package var namedTransitions: [NamedTransition] = []
     package var extendedRules: [ExtendedRule] = []
     package var roleTransitions: [RoleTransition] = []

@@ -59,6 +59,25 @@ struct TypeBits: Equatable {
     }
 }
 
+/// What a rule about accesses is about: each source with each target.
+struct TypePairs {
+    /// Types and attributes; types alone when a target depends on its source.
+    let sources: [UInt16]
+    let targets: [UInt16]
+    /// Whether each source is a target of its own.
+    var includesSelf = false
+    /// Whether no source is a target of its own.
+    var excludesSelf = false
+
+    /// Does something for each pair.
+    func each(_ body: (_ source: UInt16, _ target: UInt16) -> Void) {
+        for one in sources {
+            if includesSelf { body(one, one) }
+            for other in targets where !excludesSelf || other != one { body(one, other) }
+        }
+    }
+}
+
 /// What sets of types stand for.
 struct TypeSets {
     /// One set, looked up.
@@ -155,6 +174,25 @@ struct TypeSets {
         return expanded
     }
 
+    /// Returns what a rule about accesses is about: its sources, and their targets.
+    ///
+    /// - Throws: as `resolve`.
+    mutating func pairs(
+        _ sources: SetID, _ targets: SetID, _ source: SourcePolicy
+    ) throws(SourceFailure) -> TypePairs {
+        let flags = source.sets.flags(targets)
+        let found = try resolve(targets, source)
+        if flags.contains(.otherSources) {
+            let types = try expand(sources, source)
+            return TypePairs(sources: types, targets: types, excludesSelf: true)
+        }
+        let excludesSelf = flags.contains(.allButSource)
+        return TypePairs(
+            sources: found.hasSelf || excludesSelf
+                ? try expand(sources, source) : try resolve(sources, source).kept,
+            targets: found.kept, includesSelf: found.hasSelf, excludesSelf: excludesSelf)
+    }
+
     /// Returns the types that a set stands for, as bits.
     ///
     /// - Parameter block: nil: the types of attributes in the whole policy; else those that
@@ -165,7 +203,8 @@ struct TypeSets {
         of set: SetID, _ source: SourcePolicy, forRoleIn block: UInt32? = nil
     ) throws(SourceFailure) -> TypeBits {
         let flags = source.sets.flags(set)
-        var included = flags.contains(.all) ? all : TypeBits(count: count)
+        let isEvery = flags.contains(.all) || flags.contains(.allButSource)
+        var included = isEvery ? all : TypeBits(count: count)
         var excluded = TypeBits(count: count)
         for item in source.sets.items(set) {
             let number = try number(item.name, set, source)
