@@ -250,4 +250,70 @@ enum SmallPolicy {
         let broken = try folder.write("(B) a b > c\n", to: "broken")
         #expect(try casemate(["query", "assert", path, broken]).status == 1)
     }
+
+    @Test("a requirement in a macro is checked for each call, in a block for each inheritance")
+    func requirementsOfCalls() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let source = try folder.write(
+            """
+            (sid kernel) (sidorder (kernel)) (class process (fork)) (class file (read write))
+            (classorder (process file)) (sensitivity s0) (sensitivityorder (s0)) (category c0)
+            (categoryorder (c0)) (sensitivitycategory s0 (c0)) (role object_r) (role r) (user u)
+            (userrole u r) (userlevel u (s0)) (userrange u ((s0) (s0 (c0)))) (type ta)
+            (roletype r ta) (sidcontext kernel (u r ta ((s0) (s0)))) (type tb) (type tc)
+            (macro may ((type from) (type to))
+                (allow to from (file (read)))
+                ;IFL; (M1) from > to ;IFL;
+                ;IFL; (M2) ~to > from ;IFL;
+            )
+            (macro never_called ((type x))
+                ;IFL; (M3) x > x ;IFL;
+            )
+            (call may (ta tb)
+                ;IFL; (R1:M1) ta > tb ;IFL;
+            )
+            (block b (type x) (type y)
+                ;IFL; (B1) x > y ;IFL;
+                (call may (x y)))
+            (block c (blockinherit b) (allow c.x c.y (file (read))))
+            (optional o
+                ;IFL; (O1) ta > tc ;IFL;
+                (allow none ta (file (read))))
+            ;IFL; (T1) ta > b.y ;IFL;
+
+            """, to: "policy.cil")
+        let path = folder.path("policy.33")
+        try #require(
+            try casemate(["compile", "-M", "-t", "selinux", "-c", "33", "-o", path, source]).status
+                == 0)
+        let run = try casemate(["query", "assert", path, source])
+        #expect(run.status == 1)
+        let lines = run.output.split(separator: "\n").map(String.init)
+        for (begin, end) in [
+            ("(M1) holds: ta > tb (for ", "policy.cil:14)"),
+            ("(M1) holds: b.x > b.y (for ", "policy.cil:19)"),
+            ("(M1) holds: c.x > c.y (for ", "policy.cil:19)"),
+            ("(M2) holds: ~tb > ta (for ", ":14)"), ("(M2) holds: ~b.y > b.x (for ", ":19)"),
+            ("(M2) FAILS: ~c.y > c.x (for ", ":19)"), ("(M3) holds: x > x", "x > x"),
+            ("(R1:M1) holds: ta > tb", "tb"), ("(B1) holds: b.x > b.y", "b.y"),
+            ("(B1) holds: c.x > c.y (for ", "policy.cil:20)"), ("(O1) holds: ta > tc", "tc"),
+            ("(T1) FAILS: ta > b.y", "b.y"),
+        ] {
+            #expect(
+                lines.contains { $0.hasPrefix(begin) && $0.hasSuffix(end) },
+                "\(begin): \(run.output)")
+        }
+        #expect(run.output.contains("  nothing calls or inherits what it stands in\n"))
+        // One whole policy in two files; and a file that is no whole policy.
+        let text = try String(contentsOf: URL(filePath: source), encoding: .utf8)
+        let cut = try #require(text.firstRange(of: "(macro never_called"))
+        let first = try folder.write(String(text[..<cut.lowerBound]), to: "first.cil")
+        let second = try folder.write(String(text[cut.lowerBound...]), to: "second.cil")
+        let both = try casemate(["query", "assert", path, first, second])
+        #expect(both.output.contains("second.cil:"))
+        #expect(both.output.contains("(M2) FAILS: ~c.y > c.x"))
+        let part = try casemate(["query", "assert", path, second])
+        #expect(part.output.contains("(M3) unknown: ") && part.status == 1)
+    }
 }

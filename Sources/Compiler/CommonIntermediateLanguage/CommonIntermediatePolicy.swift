@@ -17,6 +17,24 @@ public struct CommonIntermediatePolicy: Sendable {
     public let warnings: [String]
     /// The labels of files, as `file_contexts` has them and `secilc -f` writes it.
     public let fileContexts: String
+    /// The requirements on flows that comments have, with whole names.
+    public let requirements: [Requirement]
+
+    /// A requirement in the notation of IFCIL, as it is meant in one place: of a macro where it is
+    /// called, of a block where it is inherited.
+    public struct Requirement: Equatable, Sendable {
+        /// Its text, as between the marks, with the whole names of types.
+        public let text: String
+        /// The user's file and line that its comment is in.
+        public let file: String
+        /// The line, from 1.
+        public let line: Int
+        /// Where the macro that it stands in is called, or the block is inherited: `FILE:LINE`.
+        public let instance: String?
+        /// Whether it stands only where nothing is compiled: in a macro that nothing calls, a block
+        /// that is abstract, an `optional` that is disabled. Its names are as they are written.
+        public let isUnused: Bool
+    }
 
     /// What is to be made of sources.
     public struct Options: Equatable, Sendable {
@@ -68,7 +86,7 @@ public struct CommonIntermediatePolicy: Sendable {
         guard structure.failures.isEmpty else {
             throw CommonIntermediatePolicy.refusal(structure.failures, tree)
         }
-        let lowering = try CommonIntermediatePolicy.lower(structure)
+        var lowering = try CommonIntermediatePolicy.lower(structure)
         var format = KernelPolicy.Options(options.format)
         format.isMultilevel = lowering.hasLevels
         format.unknownHandling = options.unknownHandling ?? lowering.unknownHandling ?? .deny
@@ -80,6 +98,7 @@ public struct CommonIntermediatePolicy: Sendable {
         file = result.file
         warnings = lowering.warnings + result.warnings
         fileContexts = lowering.fileContexts
+        requirements = lowering.requirements()
     }
 
     /// Disables what asks for what is not there, and lowers the rest.

@@ -12,6 +12,9 @@ struct SourceTree {
     private(set) var files: [(name: String, begin: Int, lines: LineIndex)] = []
     /// Where the lists of the files' outermost level stand.
     private(set) var roots: [Int] = []
+    /// Requirements that comments have: the list that each stands in, nil for none, where its
+    /// comment begins in the count of bytes, and its text.
+    private(set) var requirements: [(list: Int?, offset: Int, text: String)] = []
 
     /// How deep parentheses may be nested.
     static let mostNesting = 256
@@ -101,6 +104,7 @@ extension SourceTree {
             throw error
         }
         reader.lines.endLine(before: reader.text.count)
+        requirements += reader.requirements
         files.append((name, begin, reader.lines))
     }
 }
@@ -112,6 +116,7 @@ private struct TreeReader {
     /// What each byte can be. Held here, since it is asked for every byte.
     private let classes = TreeReader.byteClasses
     var lines = LineIndex()
+    var requirements: [(list: Int?, offset: Int, text: String)] = []
     private var position = 0
     /// The line marks that are open: the line that the mark's own end has, and how they count.
     private var marks: [Mark] = []
@@ -167,7 +172,7 @@ private struct TreeReader {
                 words[start] = UInt32(truncatingIfNeeded: words.count) << 2 | 2
                 position += 1
             } else {
-                try other(byte, isOutside: open.isEmpty, &words, &names)
+                try other(byte, in: open.last, &words, &names)
             }
         }
         if let start = open.last {
@@ -180,11 +185,12 @@ private struct TreeReader {
     }
 
     private mutating func other(
-        _ byte: UInt8, isOutside: Bool, _ words: inout [UInt32], _ names: inout NameTable
+        _ byte: UInt8, in list: Int?, _ words: inout [UInt32], _ names: inout NameTable
     ) throws(SourceFailure) {
         let start = position
         if byte == UInt8(ascii: ";") {
             while position < text.count, text[position] != 10 { position += 1 }
+            readRequirements(start..<position, in: list)
             return mark(start..<position)
         }
         guard byte == UInt8(ascii: "\"") else {
@@ -199,7 +205,7 @@ private struct TreeReader {
         guard end < text.count, text[end] == byte else {
             throw failure(.syntax, "this quotation mark is not closed in its line", start)
         }
-        guard !isOutside else { throw outside(start) }
+        guard list != nil else { throw outside(start) }
         position = end + 1
         words.append(names.name(of: text, start + 1..<end, hash: hash).index << 2 | 1)
     }
@@ -247,6 +253,20 @@ private struct TreeReader {
         let isFixed = kind.elementsEqual("lmx".utf8)
         marks.append(Mark(next: number, file: file.startIndex..<file.endIndex, isFixed: isFixed))
         lines.mark(number, file: file, at: comment.lowerBound)
+    }
+
+    /// Takes what a comment has between two marks `;IFL;`.
+    private mutating func readRequirements(_ comment: Range<Int>, in list: Int?) {
+        let mark = ";IFL;"
+        guard text[comment].starts(with: mark.utf8) else { return }
+        var rest = String(decoding: text[comment], as: UTF8.self)[...]
+        while let begin = rest.firstRange(of: mark) {
+            rest = rest[begin.upperBound...]
+            guard let end = rest.firstRange(of: mark) else { return }
+            requirements.append(
+                (list, self.begin + comment.lowerBound, String(rest[..<end.lowerBound])))
+            rest = rest[end.upperBound...]
+        }
     }
 
     // MARK: Bytes

@@ -214,7 +214,8 @@ extension AssertionResult {
     /// The result for a person.
     package var text: String {
         let word = holds.map { $0 ? "holds" : "FAILS" } ?? "unknown"
-        var text = "(\(assertion.name)) \(word): \(assertion.text)\n"
+        let place = assertion.instance.map { " (for \($0))" } ?? ""
+        var text = "(\(assertion.name)) \(word): \(assertion.text)\(place)\n"
         if !path.isEmpty { text += "  \(path.joined(separator: " -> "))\n" }
         if let reason { text += "  \(reason)\n" }
         return text
@@ -225,6 +226,7 @@ extension AssertionResult {
         .object([
             ("name", .string(assertion.name)), ("line", .number(UInt64(assertion.line))),
             ("requirement", .string(assertion.text)),
+            ("instance", assertion.instance.map { .string($0) } ?? .null),
             ("holds", holds.map { .bool($0) } ?? .null),
             ("path", .array(path.map { .string($0) })),
             ("reason", reason.map { .string($0) } ?? .null),

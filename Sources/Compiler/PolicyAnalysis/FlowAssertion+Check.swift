@@ -30,7 +30,7 @@ package struct AssertionChecker: Sendable {
 
     /// Checks a requirement.
     ///
-    /// A requirement in a macro is not checked, and says so.
+    /// A requirement in a macro whose calls are not known is not checked, and says so.
     /// - Throws: `.policyTooLarge` when a graph, or the search, would be too large.
     package func check(
         _ assertion: FlowAssertion
@@ -38,8 +38,11 @@ package struct AssertionChecker: Sendable {
         if let macro = assertion.macro {
             return AssertionResult(
                 assertion: assertion, holds: nil, path: [],
-                reason: "it stands in the macro `\(macro)`, whose parameters are no types; "
-                    + "say it of the types of each call")
+                reason: "it stands in the macro `\(macro)`, whose calls are not known: "
+                    + "the file is not a whole policy")
+        }
+        if let reason = assertion.unusedReason {
+            return AssertionResult(assertion: assertion, holds: true, path: [], reason: reason)
         }
         let (first, second, isWanted): (FlowKind, FlowKind?, Bool) =
             switch assertion.demand {

@@ -29,6 +29,10 @@ package struct FlowAssertion: Equatable, Sendable {
     /// The macro of a CIL source that it stands in: its names may be parameters, for which a
     /// compiled policy has nothing. nil: in none.
     package var macro: String?
+    /// Where it is meant of, as `FILE:LINE`, of a macro that is called; nil: where it stands.
+    package var instance: String?
+    /// Why there is nothing to check: it holds. nil: there is.
+    package var unusedReason: String?
 }
 
 /// A kind of ways: nodes, and what is between them.
@@ -83,7 +87,10 @@ extension FlowAssertion {
         return found
     }
 
-    private static func one(
+    /// Reads the text of one requirement, which begins in a line, from 1.
+    ///
+    /// - Throws: `.badQuestion` with the line when it has not the form of the notation.
+    package static func one(
         _ text: String, line: Int
     ) throws(PolicyAnalysisError) -> FlowAssertion {
         var reader = AssertionReader(text, line: line)

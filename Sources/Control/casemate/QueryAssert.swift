@@ -1,4 +1,5 @@
 import ArgumentParser
+import CommonIntermediateLanguage
 import PolicyAnalysis
 import PolicyDatabaseModel
 import PolicySyntax
@@ -10,7 +11,9 @@ struct QueryAssert: ParsableCommand {
         abstract: "Check requirements on flows in the notation of IFCIL.",
         discussion: """
             FILE has requirements between `;IFL;` marks, as comments of a CIL source have them, \
-            or one a line: `(S1) a +> b`, `(S2) ~a +> b`, `(S3) a +> b : a +> guard +> b`.
+            or one a line: `(S1) a +> b`, `(S2) ~a +> b`, `(S3) a +> b : a +> guard +> b`. Files \
+            that are a whole policy in CIL together are compiled: a requirement in a macro is \
+            then checked for each call, and one in a block with the names of the block.
 
             EXIT STATUS
               0   every requirement holds
@@ -24,18 +27,20 @@ struct QueryAssert: ParsableCommand {
 
     @Argument(help: "A binary policy or a policy.conf.", completion: .file())
     var policy: String
-    @Argument(help: "A file with requirements.", completion: .file())
-    var file: String
+    @Argument(help: "Files with requirements.", completion: .file())
+    var files: [String]
     @OptionGroup var options: FlowOptionGroup
     @Flag(help: "Write one JSON document to standard output.")
     var json = false
 
     func run() throws {
         let policy = try QueryPolicy.read(self.policy)
-        let text = String(decoding: try Files.read(file), as: UTF8.self)
+        let sources = try files.map {
+            (name: $0, text: try Files.read($0, limit: QueryPolicy.largestSizeInBytes))
+        }
         let results = try QueryPolicy.answer { () throws(PolicyAnalysisError) in
             let checker: AssertionChecker
-            let assertions = try FlowAssertion.all(in: text)
+            let assertions = try Self.assertions(of: sources)
             checker = AssertionChecker(policy, try flowOptions(policy, assertions))
             var results: [AssertionResult] = []
             for assertion in assertions { results.append(try checker.check(assertion)) }
@@ -44,6 +49,43 @@ struct QueryAssert: ParsableCommand {
         let document = JSONValue.array(results.map(\.json))
         try StandardOutput.write(json ? document.text : results.map(\.text).joined())
         if results.contains(where: { $0.holds != true }) { throw ExitStatus.refused }
+    }
+
+    /// The requirements of files: for each place that they are meant of, if the files are a policy
+    /// together and a requirement stands in a list.
+    private static func assertions(
+        of sources: [(name: String, text: [UInt8])]
+    ) throws(PolicyAnalysisError) -> [FlowAssertion] {
+        let texts = sources.map { String(decoding: $0.text, as: UTF8.self) }
+        if texts.contains(where: { $0.contains(";IFL;") }), let compiled = compiled(sources) {
+            var found: [FlowAssertion] = []
+            for requirement in compiled.requirements {
+                var assertion = try FlowAssertion.one(requirement.text, line: requirement.line)
+                assertion.instance = requirement.instance
+                if requirement.isUnused {
+                    assertion.unusedReason = "nothing calls or inherits what it stands in"
+                }
+                found.append(assertion)
+            }
+            return found
+        }
+        var found: [FlowAssertion] = []
+        for text in texts { found += try FlowAssertion.all(in: text) }
+        return found
+    }
+
+    /// The policy that sources are together; nil when they are none.
+    private static func compiled(
+        _ sources: [(name: String, text: [UInt8])]
+    ) -> CommonIntermediatePolicy? {
+        let isXen = sources.contains { source in
+            String(decoding: source.text, as: UTF8.self).contains("(class xen ")
+        }
+        guard let format = isXen ? .xen30 : PolicyFormat(.linux, version: 33) else { return nil }
+        var options = CommonIntermediatePolicy.Options(format)
+        options.checksNeverAllow = false
+        var left = sources.makeIterator()
+        return try? CommonIntermediatePolicy(options: options) { left.next() }
     }
 
     private func flowOptions(
