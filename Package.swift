@@ -155,9 +155,9 @@ let attestation: [Target] = [
         ["Digests", "EventLog", "SystemManifest", "TPMStructures", crypto, cryptoExtras]
             + certificates),
     room("Attestation", "PolicyAuthority", ["Digests", "SystemManifest", crypto]),
-    .systemLibrary(name: "CSQLite", path: "Sources/Attestation/CSQLite"),
+    .target(name: "CSQLite", path: "Sources/Attestation/CSQLite"),
     room("Attestation", "VerifierState", ["CSQLite"]),
-    .systemLibrary(name: "CTSS2", path: "Sources/Attestation/CTSS2"),
+    .target(name: "CTSS2", path: "Sources/Attestation/CTSS2"),
     room("Attestation", "TPMSoftwareStack", ["TPMStructures", "CTSS2", crypto]),
 ]
 
