@@ -59,12 +59,13 @@ struct Fuzzer {
         FileHandle.standardError.write(Data(line.utf8))
     }
 
-    /// Of two, mostly the one that takes less: what is found late takes a hundred times what the
-    /// seeds take, and would leave no time for other inputs.
+    /// Of two, mostly the one that takes less, if the other takes much more: what is found late
+    /// takes a hundred times what the seeds take, and would leave no time for other inputs.
     private mutating func choose() -> [UInt8] {
         let (one, other) = (candidate(), candidate())
-        let isLess = work[one] <= work[other]
-        return kept[isLess || Int.random(in: 0..<4, using: &random) == 0 ? one : other]
+        let takesMuchMore = work[one] / 4 > work[other]
+        let isTaken = !takesMuchMore || Int.random(in: 0..<4, using: &random) == 0
+        return kept[isTaken ? one : other]
     }
 
     /// What was found lately is a candidate more often.

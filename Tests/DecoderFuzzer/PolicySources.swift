@@ -114,6 +114,9 @@ extension Decoder {
             guard policy.fileContexts.isEmpty || policy.fileContexts.hasSuffix("\n") else {
                 return .broken("labels of files are lines")
             }
+            guard policy.requirements.allSatisfy({ !$0.text.contains("\n") && $0.line > 0 }) else {
+                return .broken("a requirement is in a line")
+            }
             return written(policy.file)
         } catch let refusal as KernelPolicyRefusal {
             return refused(refusal)
@@ -194,7 +197,8 @@ private enum PolicyWords {
         "nodecon", "portcon", "ipaddr", "ibpkeycon", "ibendportcon", "pirqcon", "iomemcon",
         "ioportcon", "pcidevicecon", "devicetreecon", "tcp", "xattr", "file", "dir", "any", "(",
         ")", "()", "((", "))", "0", "65536", "0xffffffff", "18446744073709551616", "fe80::",
-        "10.0.0.1", "\"/a\"", "\"", ";", ";;* lms 3 a", ";;* lme", "\n", ".", "a.b", "s0", "c0",
+        "10.0.0.1", "\"/a\"", "\"", ";", ";IFL;", ";;* lms 3 a", ";;* lme", "\n", ".", "a.b", "s0",
+        "c0",
         "domain", "guest_t", "kernel_t", "system_r", "guest_u", "é", "\u{0}",
     ]
 }
