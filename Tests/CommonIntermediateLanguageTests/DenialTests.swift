@@ -246,7 +246,7 @@ struct DenialPolicy {
     }
 
     private func statement(_ pair: Pair) -> String {
-        "(\(pair.kind) t\(pair.source) t\(pair.target) (file (\(Self.permissions[pair.permission]))))"
-            + "\n"
+        "(\(pair.kind) t\(pair.source) t\(pair.target) "
+            + "(file (\(Self.permissions[pair.permission]))))\n"
     }
 }

@@ -1,5 +1,6 @@
 import CSepol
 import Foundation
+import PolicyCompiler
 import PolicyDatabase
 import PolicyDatabaseModel
 import SecurityLattice
@@ -58,29 +59,6 @@ struct SepolOracle {
             throw OracleError(message: "libsepol computes no transition")
         }
         return identifier
-    }
-}
-
-extension PolicyDatabaseModel {
-    /// Returns a context in the words of the policy.
-    func text(_ context: SecurityContext) -> String {
-        let range =
-            context.range.isSingleLevel
-            ? text(context.range.low)
-            : "\(text(context.range.low))-\(text(context.range.high))"
-        return [
-            users[Int(context.user) - 1].name, roles[Int(context.role) - 1].name,
-            types[Int(context.type) - 1].name, range,
-        ].joined(separator: ":")
-    }
-
-    private func text(_ level: SecurityLevel) -> String {
-        let held = categories.indices.filter {
-            level.categories.contains(Category(index: UInt8($0)))
-        }
-        let names = held.map { categories[$0].name }
-        let sensitivity = sensitivities[Int(level.sensitivity.rank)].name
-        return names.isEmpty ? sensitivity : "\(sensitivity):\(names.joined(separator: ","))"
     }
 }
 

@@ -1,6 +1,32 @@
 /// Leaks to plant into the smaller systems, each with the rule that must find it and the chain that
 /// this rule must show. Those of the guard stand in `LeakTests`.
 enum SystemLeaks {
+    /// Both compartments of `minimal` use a store.
+    private static let bothUseStore = [
+        (
+            """
+                vcpus 1
+            }
+            """,
+            """
+                vcpus 1
+                uses store
+            }
+            """
+        ),
+        (
+            """
+                vcpus 2
+            }
+            """,
+            """
+                vcpus 2
+                uses store
+            }
+            """
+        ),
+    ]
+
     static let minimal = [
         Leak(
             system: "minimal", what: "the readings go both ways",
@@ -65,30 +91,7 @@ enum SystemLeaks {
             code: "POL-FLW-003", path: ["shown"]),
         Leak(
             system: "minimal", what: "a store that joins them",
-            replacing: [
-                (
-                    """
-                        vcpus 1
-                    }
-                    """,
-                    """
-                        vcpus 1
-                        uses store
-                    }
-                    """
-                ),
-                (
-                    """
-                        vcpus 2
-                    }
-                    """,
-                    """
-                        vcpus 2
-                        uses store
-                    }
-                    """
-                ),
-            ],
+            replacing: bothUseStore,
             adding: """
                 service store at unclassified..secret {
                     kernel debian
@@ -100,30 +103,7 @@ enum SystemLeaks {
             code: "POL-FLW-003", path: ["collector.store", "sensor.store"]),
         Leak(
             system: "minimal", what: "a store without exemptions",
-            replacing: [
-                (
-                    """
-                        vcpus 1
-                    }
-                    """,
-                    """
-                        vcpus 1
-                        uses store
-                    }
-                    """
-                ),
-                (
-                    """
-                        vcpus 2
-                    }
-                    """,
-                    """
-                        vcpus 2
-                        uses store
-                    }
-                    """
-                ),
-            ],
+            replacing: bothUseStore,
             adding: """
                 service store at unclassified..secret {
                     kernel debian

@@ -31,6 +31,32 @@ struct ReferencePolicyTests {
         try judge(language, decisions: 100_000, ["-O"])
     }
 
+    @Test("nothing differs between checkpolicy's policy and ours, and the same flows in both")
+    func difference() throws {
+        let sources = try sources("conf")
+        let corpus = Corpus(names: sources, target: "selinux", version: 33)
+        try corpus.ours(sources, to: path("ours"))
+        try corpus.theirs(sources, to: path("theirs"))
+        let program = Built.path("casemate")
+        let difference = try ToolRun(program, ["query", "diff", path("theirs"), path("ours")])
+        #expect(difference.status == 0, "\(difference.output.prefix(2_000))")
+        #expect(difference.output == "the policies mean the same\n")
+        // One rule less is a difference, and so is one flow.
+        let question = ["--from", "httpd_t", "--to", "shadow_t"]
+        let flow = try ToolRun(program, ["query", "flow", path("ours")] + question)
+        #expect(flow.status == 0, "\(flow.errors)")
+        #expect(flow.output.contains("httpd_t") && flow.output.contains("shadow_t"))
+        let other = try ToolRun(program, ["query", "flow", path("theirs")] + question)
+        #expect(other.output == flow.output)
+        let text = try String(contentsOf: URL(filePath: sources[0]), encoding: .utf8)
+        let place = try #require(text.firstRange(of: "\nallow httpd_t "))
+        try text.replacingCharacters(in: place, with: "\ndontaudit httpd_t ")
+            .write(toFile: path("changed.conf"), atomically: true, encoding: .utf8)
+        try corpus.ours([path("changed.conf")], to: path("changed"))
+        let changed = try ToolRun(program, ["query", "diff", path("ours"), path("changed")])
+        #expect(changed.status == 1 && changed.output.contains("httpd_t"))
+    }
+
     private func judge(_ language: String, decisions: Int, _ options: [String]) throws {
         let sources = try sources(language)
         let corpus = Corpus(names: sources, target: "selinux", version: 33)

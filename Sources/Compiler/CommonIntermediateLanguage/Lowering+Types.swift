@@ -216,29 +216,25 @@ extension Lowering {
         switch word {
         case .typebounds:
             let parent = try oneType(items[1], list, container)
-            let child = try oneType(items[2], list, container)
-            guard !policy.bounds.contains(where: { $0.child == child }) else {
-                throw failure(.conflict, "`\(text(child))` has a bound already", list)
-            }
-            policy.bounds.append((parent, child, tree.offset(list)))
-            try checkCircle(policy.bounds.map { ($0.parent, $0.child) }, child, list)
+            try bound(\.bounds, parent, try oneType(items[2], list, container), list)
         case .rolebounds:
             let parent = try oneRole(items[1], list, container)
-            let child = try oneRole(items[2], list, container)
-            guard !policy.roleBounds.contains(where: { $0.child == child }) else {
-                throw failure(.conflict, "`\(text(child))` has a bound already", list)
-            }
-            policy.roleBounds.append((parent, child, tree.offset(list)))
-            try checkCircle(policy.roleBounds.map { ($0.parent, $0.child) }, child, list)
+            try bound(\.roleBounds, parent, try oneRole(items[2], list, container), list)
         default:
             let parent = try oneUser(items[1], list, container)
-            let child = try oneUser(items[2], list, container)
-            guard !policy.userBounds.contains(where: { $0.child == child }) else {
-                throw failure(.conflict, "`\(text(child))` has a bound already", list)
-            }
-            policy.userBounds.append((parent, child, tree.offset(list)))
-            try checkCircle(policy.userBounds.map { ($0.parent, $0.child) }, child, list)
+            try bound(\.userBounds, parent, try oneUser(items[2], list, container), list)
         }
+    }
+
+    private mutating func bound(
+        _ bounds: WritableKeyPath<SourcePolicy, [(parent: Name, child: Name, offset: Int)]>,
+        _ parent: Name, _ child: Name, _ list: Int
+    ) throws(SourceFailure) {
+        guard !policy[keyPath: bounds].contains(where: { $0.child == child }) else {
+            throw failure(.conflict, "`\(text(child))` has a bound already", list)
+        }
+        policy[keyPath: bounds].append((parent, child, tree.offset(list)))
+        try checkCircle(policy[keyPath: bounds].map { ($0.parent, $0.child) }, child, list)
     }
 
     private func checkCircle(

@@ -61,21 +61,13 @@ func flowsDown(of policy: SystemPolicy, in graph: FlowGraph) -> [Diagnostic] {
         // Dominance is transitive: where no link leads down, no chain does.
         return []
     }
-    let plain = FlowNetwork.Avoidance(exemptions: true)
-    return pairs(policy, graph, plain) { from, to in !mayFlow(from: from.range, to: to.range) }
-        .map { source, target in
-            let from = policy.compartments[source]
-            let to = policy.compartments[target]
-            let chain = graph.chain(
-                from: CompartmentSet(index: source), to: CompartmentSet(index: target),
-                avoiding: plain)
-            return Diagnostic(
-                .flowDown, at: from.source,
-                "`\(policy.describe(from.range.high))` of `\(from.name)` comes to "
-                    + "`\(policy.describe(to.range.high))` of `\(to.name)` by a chain",
-                help: leastToRemove(policy, from: source, to: target, avoiding: plain),
-                notes: notes(for: chain ?? [], of: policy))
-        }
+    return chains(
+        of: policy, in: graph, breaking: .flowDown,
+        where: { from, to in !mayFlow(from: from.range, to: to.range) }
+    ) { from, to in
+        "`\(policy.describe(from.range.high))` of `\(from.name)` comes to "
+            + "`\(policy.describe(to.range.high))` of `\(to.name)` by a chain"
+    }
 }
 
 /// Finds the links to a compartment of higher integrity that no exemption of the receiver covers.
@@ -99,21 +91,33 @@ func chainsRaisingIntegrity(of policy: SystemPolicy, in graph: FlowGraph) -> [Di
     guard graph.network.wires.contains(where: { $0.raisesIntegrity && !$0.isGuardedIn }) else {
         return []
     }
+    return chains(
+        of: policy, in: graph, breaking: .integrityChain,
+        where: { $0.options.integrity < $1.options.integrity }
+    ) { from, to in
+        "`\(policy.integrityName(from))` of `\(from.name)` changes "
+            + "`\(policy.integrityName(to))` of `\(to.name)` by a chain"
+    }
+}
+
+/// Returns what is wrong with each pair that only a chain without any exemption joins, and that a
+/// rule forbids.
+private func chains(
+    of policy: SystemPolicy, in graph: FlowGraph, breaking code: DiagnosticCode,
+    where isForbidden: (SystemPolicy.Compartment, SystemPolicy.Compartment) -> Bool,
+    _ message: (SystemPolicy.Compartment, SystemPolicy.Compartment) -> String
+) -> [Diagnostic] {
     let plain = FlowNetwork.Avoidance(exemptions: true)
-    return pairs(policy, graph, plain) { $0.options.integrity < $1.options.integrity }
-        .map { source, target in
-            let from = policy.compartments[source]
-            let to = policy.compartments[target]
-            let chain = graph.chain(
-                from: CompartmentSet(index: source), to: CompartmentSet(index: target),
-                avoiding: plain)
-            return Diagnostic(
-                .integrityChain, at: from.source,
-                "`\(policy.integrityName(from))` of `\(from.name)` changes "
-                    + "`\(policy.integrityName(to))` of `\(to.name)` by a chain",
-                help: leastToRemove(policy, from: source, to: target, avoiding: plain),
-                notes: notes(for: chain ?? [], of: policy))
-        }
+    return pairs(policy, graph, plain, isForbidden).map { source, target in
+        let from = policy.compartments[source]
+        let chain = graph.chain(
+            from: CompartmentSet(index: source), to: CompartmentSet(index: target),
+            avoiding: plain)
+        return Diagnostic(
+            code, at: from.source, message(from, policy.compartments[target]),
+            help: leastToRemove(policy, from: source, to: target, avoiding: plain),
+            notes: notes(for: chain ?? [], of: policy))
+    }
 }
 
 /// Finds the members of a conflict of which one gets information of another.

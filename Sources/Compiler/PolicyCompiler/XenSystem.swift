@@ -1,7 +1,7 @@
 import Digests
 import PolicyChecks
-import PolicyDatabase
-import PolicyDatabaseModel
+package import PolicyDatabase
+package import PolicyDatabaseModel
 public import PolicySemantics
 import PolicySyntax
 import SecurityLattice
@@ -152,7 +152,7 @@ public struct XenSystem: Sendable {
 
 extension PolicyDatabaseModel {
     /// Returns a context in the words of the policy.
-    func text(_ context: SecurityContext) -> String {
+    package func text(_ context: SecurityContext) -> String {
         let range =
             context.range.isSingleLevel
             ? text(context.range.low)
