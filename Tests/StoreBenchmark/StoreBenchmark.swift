@@ -10,7 +10,8 @@ import VirtualHardware
         let words = Array(CommandLine.arguments.dropFirst())
         if words.count >= 3, words[0] == "--count-requests", let count = Int(words[1]) {
             let kind = words.count > 3 ? Workload.Kind(rawValue: words[3]) : nil
-            try askOnly(count, words[2], kind, depth: words.count > 4 ? Int(words[4]) ?? 1 : 1)
+            let depth = words.count > 4 ? Int(words[4]) ?? 1 : 1
+            try askOnly(count, words[2], kind, depth, top: words.count > 5 ? words[5] : "/t")
             return
         }
         let parts = ["peer", "labels", "growth"]
@@ -40,13 +41,13 @@ import VirtualHardware
     }
 
     /// Asks a daemon that runs already, for whoever counts what that takes it: to read one node, or
-    /// what the kind says, of 10,000 nodes that are made if it asks for none.
+    /// what the kind says, of 800 nodes below `top` that are made if it asks for none.
     private static func askOnly(
-        _ count: Int, _ socket: String, _ kind: Workload.Kind?, depth: Int
+        _ count: Int, _ socket: String, _ kind: Workload.Kind?, _ depth: Int, top: String
     ) throws {
         let client = try Served.connect(socket)
-        let workload = Workload(nodes: 10_000)
-        if count == 0 { return try client.exchange(workload.fill(0..<10_000), depth: 8) }
+        let workload = Workload(nodes: 800, top: top)
+        if count == 0 { return try client.exchange(workload.fill(0..<800), depth: 8) }
         var requests = Requests()
         for _ in 0..<count { requests.add(2, "/tool\0") }
         if let kind {

@@ -13,7 +13,7 @@ import Testing
         switch ProcessInfo.processInfo.environment["CASEMATE_TEST_LEVEL"] {
         case "long": 10_000_000
         case "fast": 50_000
-        default: 300_000
+        default: 500_000
         }
     }
 
