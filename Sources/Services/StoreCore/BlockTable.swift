@@ -13,11 +13,16 @@ struct BlockTable: ~Copyable {
     private var bytes: ArenaTable<UInt8>
     private var next: ArenaTable<UInt32>
     /// For the first block of a chain, how many others hold it.
+    ///
+    /// - Invariant (sharers): 0 for every other block, and for those that are free.
     private var sharers: ArenaTable<UInt16>
     private var firstFree: UInt32 = 0
     /// The blocks from here on were never used. Block 0 is never used: it stands for none.
     private var unusedFrom = 1
     private(set) var usedCount = 0
+    /// The sum of `sharers`: while nobody shares anything no chain has to be looked up there, which
+    /// in a large store is a miss.
+    private var sharerCount = 0
 
     init(capacity: Int, arena: inout BootArena) throws(BootArenaError) {
         let bytes = try arena.reserveZeros(
@@ -31,11 +36,16 @@ struct BlockTable: ~Copyable {
 
     /// The numbers that go with the tables.
     var counters: StoreCounters {
-        get { [UInt64(firstFree), UInt64(unusedFrom), UInt64(usedCount), 0, 0] }
+        get {
+            [
+                UInt64(firstFree), UInt64(unusedFrom), UInt64(usedCount), UInt64(sharerCount), 0,
+            ]
+        }
         set {
             firstFree = UInt32(truncatingIfNeeded: newValue[0])
             unusedFrom = Int(truncatingIfNeeded: newValue[1])
             usedCount = Int(truncatingIfNeeded: newValue[2])
+            sharerCount = Int(truncatingIfNeeded: newValue[3])
         }
     }
 
@@ -56,7 +66,7 @@ struct BlockTable: ~Copyable {
             next[Int(block)] = first
             first = block
         }
-        if first != 0 { sharers[Int(first)] = 0 }
+        // INVARIANT (sharers): of a free block it is 0: who released the chain was the last holder.
         return first
     }
 
@@ -76,10 +86,13 @@ struct BlockTable: ~Copyable {
     mutating func share(_ chain: UInt32) {
         guard chain != 0 else { return }
         sharers[Int(chain)] += 1
+        sharerCount += 1
     }
 
     /// Whether nobody else holds the chain.
-    func isSole(_ chain: UInt32) -> Bool { chain == 0 || sharers[Int(chain)] == 0 }
+    func isSole(_ chain: UInt32) -> Bool {
+        chain == 0 || sharerCount == 0 || sharers[Int(chain)] == 0
+    }
 
     /// Gives up the chain: the last holder frees its blocks.
     ///
@@ -88,6 +101,7 @@ struct BlockTable: ~Copyable {
         guard chain != 0 else { return }
         guard sharers[Int(chain)] == 0 else {
             sharers[Int(chain)] -= 1
+            sharerCount -= 1
             return
         }
         var block = chain

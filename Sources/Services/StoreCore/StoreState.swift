@@ -17,7 +17,7 @@ public struct StoreState: Sendable, BitwiseCopyable {
     static func layout(_ capacity: StoreCapacity) -> UInt64 {
         // The first is the version of what records mean; sizes cover what the compiler makes of it.
         let numbers: InlineArray<21, Int> = [
-            2, MemoryLayout<LabelRecord>.stride, MemoryLayout<NodeRecord>.stride,
+            3, MemoryLayout<LabelRecord>.stride, MemoryLayout<NodeRecord>.stride,
             MemoryLayout<WatchRecord>.stride,
             MemoryLayout<EventRecord>.stride, MemoryLayout<TransactionRecord>.stride,
             MemoryLayout<AccessRecord>.stride, MemoryLayout<ClientRecord>.stride,
