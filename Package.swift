@@ -123,6 +123,10 @@ let services: [Target] = [
         name: "ConsoleService",
         dependencies: ["CService", "GuestRuntime", "BootArena", "SystemManifest"],
         path: "Sources/Services/ConsoleService", swiftSettings: freestanding),
+    .executableTarget(
+        name: "TPMService",
+        dependencies: ["CService", "GuestRuntime", "BootArena", "SystemManifest"],
+        path: "Sources/Services/TPMService", swiftSettings: freestanding),
 ]
 
 let freestandingRooms = vocabulary + kernel + services
@@ -364,6 +368,12 @@ let serviceTests: [Target] = [
             "CompilerTestSupport", "BootArena", "ConsoleService", "GuestRuntime", "PolicyCompiler",
             "PolicyDatabase", "SystemManifest",
         ]),
+    tests(
+        "TPMServiceTests",
+        [
+            "CompilerTestSupport", "BootArena", "GuestRuntime", "PolicyCompiler",
+            "PolicyDatabase", "SystemManifest", "TPMService",
+        ]),
     .testTarget(
         name: "StoreDaemonTests",
         dependencies: [
@@ -391,6 +401,7 @@ let package = Package(
         .executable(name: "Hypervisor", targets: ["Hypervisor"]),
         .executable(name: "StoreService", targets: ["StoreService"]),
         .executable(name: "ConsoleService", targets: ["ConsoleService"]),
+        .executable(name: "TPMService", targets: ["TPMService"]),
         .executable(name: "channel-demo", targets: ["channel-demo"]),
         .executable(name: "casemate-agent", targets: ["casemate-agent"]),
         .executable(name: "guard-demo", targets: ["guard-demo"]),

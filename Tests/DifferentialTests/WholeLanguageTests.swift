@@ -17,7 +17,7 @@ extension LibsepolTests {
     @Suite("the whole language before its judges")
     struct WholeLanguageTests {
         static let names = [
-            "minimal", "shared", "levels", "guard", "tenants", "factory", "workstation",
+            "minimal", "shared", "levels", "guard", "tenants", "factory", "workstation", "vault",
         ]
 
         private static func system(_ name: String) throws -> SystemPolicy {

@@ -137,6 +137,52 @@ import Testing
         #expect(first && second)
     }
 
+    @Test("only the service `tpm` orders commands of the TPM, and only for those that use it")
+    func tpmOrders() throws {
+        let fields = "    kernel debian\n    memory 64 MiB\n    vcpus 1\n"
+        let parts = [
+            "service store at low {\n\(fields)}",
+            "service tpm at low {\n\(fields)    uses store\n    commands get_random\n}",
+            "compartment user at low {\n\(fields)    uses store, tpm\n}",
+            "compartment other at low {\n\(fields)    uses store\n}",
+        ]
+        var simulation = try Simulation(
+            TestSystem(
+                "system sealed version 1\ntarget casemate\n\nlevels low\n\n"
+                    + parts.joined(separator: "\n\n")))
+        func orderFor(_ user: UInt32, _ size: UInt32 = 12, version: UInt32 = 1) -> [UInt32] {
+            [0x4353_4D03, version, 1, user, 0x2000, 0, size, 0]
+        }
+        let result = simulation.call(27, 0x1000, from: 2, orderFor(3))
+        #expect(result == 0)
+        let order = simulation.core.takeTPMOrder()
+        let given = try #require(order)
+        #expect(given.action == 1 && given.user == DomainID(number: 3))
+        #expect(given.buffer.value == 0x2000 && given.size == 12)
+        let taken = simulation.core.takeTPMOrder()
+        #expect(taken?.user == nil)
+        #expect(simulation.memory.denials.isEmpty)
+        // For one that does not use the TPM, itself, the store, and nobody: refused alike.
+        for user: UInt32 in [4, 2, 1, 0, 77, 0x7FF0] {
+            let refused = simulation.call(27, 0x1000, from: 2, orderFor(user))
+            #expect(refused == denied, "\(user)")
+            #expect(simulation.memory.denials.last?.permission == DomainPermission.getdomaininfo)
+        }
+        // From anybody else: the user itself among them.
+        for caller: UInt16 in [1, 3, 4] {
+            let refused = simulation.call(27, 0x1000, from: caller, orderFor(3))
+            #expect(refused == denied)
+            #expect(simulation.memory.denials.last?.permission == XenPermission.firmware)
+            #expect(simulation.memory.denials.last?.source == DomainID(number: caller))
+        }
+        for wrong in [orderFor(3, 4097), orderFor(3, version: 2)] {
+            let refused = simulation.call(27, 0x1000, from: 2, wrong)
+            #expect(refused == invalid)
+        }
+        let none = simulation.core.takeTPMOrder()
+        #expect(none?.user == nil)
+    }
+
     @Test("what is typed comes to the console in its order, once, and rings it")
     func typed() throws {
         var simulation = try Simulation(ServiceCallTests.served())

@@ -46,7 +46,7 @@ import Testing
             at: folder.url("modules/debian-drivers"), withIntermediateDirectories: true)
         _ = try folder.write("a kernel", to: "modules/debian.vmlinux")
         _ = try folder.write("linux-image-8-cloud 8.1\n", to: "modules/debian.package")
-        for name in ["evtchn", "gntalloc", "gntdev", "privcmd"] {
+        for name in ["evtchn", "gntalloc", "gntdev", "privcmd", "tpmfront"] {
             _ = try folder.write("a driver", to: "modules/debian-drivers/xen-\(name).ko")
         }
     }

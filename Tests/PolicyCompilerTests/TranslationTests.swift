@@ -16,7 +16,7 @@ import Testing
 struct TranslationTests {
     /// The systems of the repository, lowered whatever their target enforces.
     private static let systems = [
-        "minimal", "shared", "levels", "guard", "tenants", "factory", "workstation",
+        "minimal", "shared", "levels", "guard", "tenants", "factory", "workstation", "vault",
     ]
 
     private static func system(_ name: String) throws -> SystemPolicy {

@@ -74,7 +74,7 @@ struct TreeGenerator {
         case 8: kind = .start(isAutomatic: true, after: chance(50) ? names() : [])
         case 9: kind = chance(50) ? .start(isAutomatic: false, after: []) : .consoleNone
         case 10: kind = .restart(number())
-        case 11: kind = .uses(names())
+        case 11: kind = chance(50) ? .uses(names()) : .commands(names())
         case 12: kind = .storeQuota(storeQuota())
         default: kind = .may(at(pick(Power.allCases)))
         }

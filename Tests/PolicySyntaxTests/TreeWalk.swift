@@ -136,7 +136,8 @@ extension FieldSyntax {
             return [whole, slot.word, Piece(span: unit.span, words: unit.value.rawValue)]
         case .scheduleFair(let weight, let cap):
             return [whole, weight.word] + (cap.map { [$0.word] } ?? [])
-        case .start(_, let names), .uses(let names): return [whole] + names.map(\.word)
+        case .start(_, let names), .uses(let names), .commands(let names):
+            return [whole] + names.map(\.word)
         case .consoleNone, .withoutIOMMU: return [whole]
         case .may(let power): return [whole, Piece(span: power.span, words: power.value.rawValue)]
         case .storeQuota(let quota): return [whole] + quota.pieces

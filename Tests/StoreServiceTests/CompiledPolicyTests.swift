@@ -74,6 +74,50 @@ import Testing
         #expect(service.isSound())
     }
 
+    @Test("a user of the TPM finds what its driver expects, and the service nothing else of it")
+    func virtualTPM() throws {
+        let service = try service("vault")
+        let names = ["tpm", "vault", "visitor"]
+        let domains = try names.map { try #require(service.domain(named: $0)) }
+        let (tpm, vault, visitor) = (domains[0], domains[1], domains[2])
+        let home = "/local/domain/\(vault)"
+        let frontend = "\(home)/device/vtpm/0"
+        #expect(service.layoutRefusals == 0)
+        func read(_ reader: UInt16, _ path: String) throws -> [String] {
+            try service.send(reader, Wire.read, "\(path)¦")
+        }
+        for (name, value) in [
+            ("backend", "\(home)/tpm"), ("backend-id", "\(tpm)"), ("handle", "0"), ("state", "1"),
+        ] {
+            #expect(try read(vault, "\(frontend)/\(name)") == ["2 \(value)"])
+        }
+        for (name, value) in [
+            ("frontend", frontend), ("frontend-id", "\(vault)"), ("state", "4"),
+            ("feature-protocol-v2", "1"),
+        ] {
+            #expect(try read(vault, "\(home)/tpm/\(name)") == ["2 \(value)"])
+        }
+        #expect(try service.send(vault, Wire.write, "\(home)/tpm/state¦6") == ["16 EACCES¦"])
+        // The service is told when the driver has written down its ring.
+        #expect(
+            try service.send(tpm, Wire.watch, "\(frontend)/state¦0¦").contains("4 OK¦"))
+        #expect(try service.send(vault, Wire.write, "\(frontend)/ring-ref¦8") == ["11 OK¦"])
+        #expect(try service.send(vault, Wire.write, "\(frontend)/state¦3") == ["11 OK¦"])
+        let told = TestService.messages(try service.settle(tpm))
+        #expect(told.contains("15 \(frontend)/state¦0¦"))
+        #expect(try read(tpm, "\(frontend)/ring-ref") == ["2 8"])
+        #expect(try service.send(tpm, Wire.write, "\(frontend)/state¦4") == ["16 EACCES¦"])
+        // Nothing else of the user's is open to it, nor has another compartment a TPM.
+        for path in ["\(home)/name", "\(home)/tpm/state", "\(home)/data"] {
+            #expect(try read(tpm, path) == ["16 EACCES¦"])
+        }
+        let none = "/local/domain/\(visitor)"
+        #expect(try service.send(visitor, Wire.directory, "\(none)/device¦") == ["1 "])
+        #expect(try read(visitor, "\(frontend)/state") == ["16 ENOENT¦"])
+        #expect(try read(tpm, "\(none)/name") == ["16 ENOENT¦"])
+        #expect(service.isSound())
+    }
+
     @Test("the guard's filter is the administrator's to write, within its quota, and the guard's")
     func subtree() throws {
         let service = try service("guard")

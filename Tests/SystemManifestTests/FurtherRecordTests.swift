@@ -163,6 +163,33 @@ struct FurtherRecordTests {
         #expect(manifest.storeQuota(of: 1) == nil)
     }
 
+    @Test("commands of the TPM are those that were named; what nobody may be given is refused")
+    func tpmCommands() throws {
+        func system(_ commands: [UInt32]) throws -> SystemManifestModel {
+            var model = try WholeManifest.whole()
+            model.compartments[0].service = .tpm
+            model.tpmCommands = commands
+            return model
+        }
+        let bytes = try system([0x17B, 0x46, 0x193]).encoded
+        let manifest = try SystemManifest(validating: bytes.span, accepting: ManifestFeature.known)
+        let permitted = (0..<1024).filter { manifest.permitsTPMCommand($0) }
+        #expect(permitted == [0x46, 0x17B, 0x193])
+        #expect(!manifest.permitsTPMCommand(.max) && !manifest.permitsTPMCommand(0x2000_017B))
+        // Startup, Clear, PCR_Allocate, HierarchyControl, ChangeEPS, DictionaryAttackParameters;
+        // of TPM 1.2 OwnerClear, ForceClear, Startup, ExecuteTransport, PCR_Reset, TakeOwnership.
+        for code: UInt32 in [
+            0x144, 0x126, 0x12B, 0x121, 0x124, 0x13A, 0x5B, 0x5D, 0x99, 0xE7, 0xC8, 0x0D, 0, 0x194,
+        ] {
+            #expect(error(try system([code]).encoded) == .badTPMCommands, "\(code)")
+        }
+        // Without the service there is nothing to permit.
+        #expect(try error { $0.tpmCommands = [0x17B] } == .badTPMCommands)
+        let plain = try WholeManifest.whole().encoded
+        let other = try SystemManifest(validating: plain.span, accepting: ManifestFeature.known)
+        #expect(!(0..<1024).contains { other.permitsTPMCommand($0) })
+    }
+
     @Test("the order of channels names each once, rising") func order() throws {
         let bytes = try WholeManifest.whole().encoded
         let count = Int(bytes[288])

@@ -106,7 +106,7 @@ struct SystemManifestTests {
         #expect(patched(288, 0) == .badSectionDirectory)
         #expect(patched(288, 17) == .badSectionDirectory)
         #expect(patched(320, 2) == .badRecordSize)
-        #expect(patched(320, 15) == .badSectionDirectory)
+        #expect(patched(320, 16) == .badSectionDirectory)
         #expect(patched(324, 2) == .badRecordSize)
         #expect(patched(328, bytes[328] &+ 8) == .badSectionPlacement)
         #expect(patched(156, 1) == .protectionUnsupported)

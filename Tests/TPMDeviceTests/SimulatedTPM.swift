@@ -35,6 +35,11 @@ final class SimulatedTPM {
     private(set) var accesses = 0
     private(set) var holdsLocality = false
     private(set) var wasCancelled = false
+    /// Codes of commands that take long: until `complete`, or so many looks at the status.
+    var slowCodes: Set<UInt32> = []
+    var looksUntilDone: Int?
+    var ignoresCancel = false
+    private var pending: [UInt8]?
     private var phase = Phase.idle
     /// The window of the CRB from 0x80 on: command at 0x80, response at 0x800.
     private var window = [UInt8](repeating: 0, count: 0x1000)
@@ -81,11 +86,39 @@ final class SimulatedTPM {
         if fault == .reservedInterface, offset == 0x30 { return 2 }
         if model == .twoPointZeroCRB { return readCRB(offset) }
         switch offset {
-        case 0x18: return status
+        case 0x18:
+            countLook()
+            return status
         case 0x30: return model == .onePointTwo ? 0xFFFF_FFFF : 0
         case 0xF00: return 0x0001_1014
         default: return 0xFFFF_FFFF
         }
+    }
+
+    /// The command that takes long ends, with the answer that it has.
+    func complete() {
+        guard let response = pending else { return }
+        pending = nil
+        if model == .twoPointZeroCRB {
+            window.replaceSubrange(0x800..<0x800 + response.count, with: response)
+            isStartSet = false
+        } else {
+            output = response
+            phase = .sending
+        }
+    }
+
+    private func countLook() {
+        guard pending != nil, let looks = looksUntilDone else { return }
+        looksUntilDone = looks - 1
+        if looks <= 1 { complete() }
+    }
+
+    /// The command that takes long is to end; true if one did.
+    private func cancelPending() -> Bool {
+        guard pending != nil else { return false }
+        wasCancelled = true
+        return !ignoresCancel
     }
 
     private var status: UInt32 {
@@ -111,7 +144,9 @@ final class SimulatedTPM {
         case 0x30: return 0x0002_5811
         case 0x40: return fault == .neverReady ? 1 : 0
         case 0x44: return (isIdle ? 2 : 0) | (fault == .fatalError ? 1 : 0)
-        case 0x4C: return isStartSet ? 1 : 0
+        case 0x4C:
+            countLook()
+            return isStartSet ? 1 : 0
         case 0x58: return 0x780
         case 0x5C: return 0xFED4_0080
         case 0x64: return 0x800
@@ -128,7 +163,11 @@ final class SimulatedTPM {
         case (0x08, 2): holdsLocality = false
         case (0x40, 1): isIdle = fault == .staysIdle
         case (0x40, 2): isIdle = true
-        case (0x48, 1): wasCancelled = true
+        case (0x48, 1):
+            wasCancelled = true
+            guard cancelPending() else { return }
+            pending = [0x80, 1, 0, 0, 0, 10, 0, 0, 9, 9]
+            complete()
         case (0x4C, 1):
             isStartSet = fault == .neverEnds
             let count = Int(number32(window, 0x82))
@@ -136,6 +175,11 @@ final class SimulatedTPM {
             let command = Array(window[0x80..<0x80 + count])
             commands.append(command)
             let response = respond(to: command)
+            if slowCodes.contains(number32(command, 6)) {
+                isStartSet = true
+                pending = response
+                return
+            }
             window.replaceSubrange(0x800..<0x800 + response.count, with: response)
         default: break
         }
@@ -164,13 +208,20 @@ final class SimulatedTPM {
         if model == .twoPointZeroCRB { return writeCRB(offset, value) }
         guard offset == 0x18 else { return }
         if value == 0x40 {
+            if pending != nil, !cancelPending() { return }
+            pending = nil
             phase = .ready
             input = []
             output = []
         }
         if value == 0x20, phase == .receiving {
-            phase = .sending
             commands.append(input)
+            if slowCodes.contains(number32(input, 6)) {
+                phase = .executing
+                pending = respond(to: input)
+                return
+            }
+            phase = .sending
             output = respond(to: input)
         }
     }

@@ -8,24 +8,13 @@ private let pcr12 = PCRIndex.policy
 private let digests = EventDigests(of: [UInt8](repeating: 9, count: 3).span)
 private let allBanks = PCRBanks(sha1: true, sha256: true, sha384: true)
 
-/// Starts a device and reads PCR 12 of a bank.
-private func read(sha1: Bool, _ tpm: SimulatedTPM) throws(TPMError) -> [UInt8] {
-    var device = TPMDevice(registers: SimulatedRegisters(tpm: tpm))
-    try device.start()
-    return sha1 ? try device.readSHA1(pcr12).array : try device.readSHA256(pcr12).array
-}
-
-/// Starts a device, extends PCR 12 once and reads it back; returns the error, if any.
+/// Starts a device and extends PCR 12 once; returns the error, if any.
 private func useDevice(_ tpm: SimulatedTPM) -> TPMError? {
     var device = TPMDevice(registers: SimulatedRegisters(tpm: tpm))
     do throws(TPMError) {
         try device.start()
         let banks = try device.activeBanks()
         try device.extend(pcr12, with: digests, banks: banks)
-        switch device.family {
-        case .onePointTwo: _ = try device.readSHA1(pcr12)
-        case .twoPointZero: _ = try device.readSHA256(pcr12)
-        }
         return nil
     } catch {
         return error
@@ -33,7 +22,7 @@ private func useDevice(_ tpm: SimulatedTPM) -> TPMError? {
 }
 
 @Test(
-    "a TPM 2.0 is started, asked for its banks, extended in each of them, and read",
+    "a TPM 2.0 is started, asked for its banks, and extended in each of them",
     arguments: [Model.twoPointZero, .twoPointZeroCRB])
 func wholeFlow(model: Model) throws {
     let tpm = SimulatedTPM(model)
@@ -49,13 +38,10 @@ func wholeFlow(model: Model) throws {
         #expect(tpm.pcrs[algorithm]?[12] == hash(algorithm, zero + digest))
         #expect(tpm.pcrs[algorithm]?[13] == zero)
     }
-    let value = try device.readSHA256(pcr12)
-    #expect(value.array == tpm.pcrs[0x0B]?[12])
     #expect(!tpm.holdsLocality)
-    #expect(throws: TPMError.familyNotSupported) { _ = try read(sha1: true, tpm) }
 }
 
-@Test("a TPM 1.2 is started, found to have SHA-1 alone, extended, and read")
+@Test("a TPM 1.2 is started, found to have SHA-1 alone, and extended")
 func wholeFlowOnePointTwo() throws {
     let tpm = SimulatedTPM(.onePointTwo)
     var device = TPMDevice(registers: SimulatedRegisters(tpm: tpm))
@@ -68,10 +54,7 @@ func wholeFlowOnePointTwo() throws {
     #expect(tpm.pcrs[4]?[12] == hash(4, zero + digests.sha1.array))
     #expect(tpm.pcrs[4]?[13] == zero)
     #expect(tpm.pcrs[0x0B]?[12] == [UInt8](repeating: 0, count: 32))
-    let value = try device.readSHA1(pcr12)
-    #expect(value.array == tpm.pcrs[4]?[12])
     #expect(!tpm.holdsLocality)
-    #expect(throws: TPMError.familyNotSupported) { _ = try read(sha1: false, tpm) }
 }
 
 @Test("commands of TPM 1.2 are the bytes that the main specification gives")
@@ -86,7 +69,6 @@ func commandBytesOnePointTwo() {
             [0, 0xC1, 0, 0, 0, 12, 0, 0, 0, 0x99, 0, 1],
             capability(4, 8), capability(4, 9), capability(5, 1),
             [0, 0xC1, 0, 0, 0, 34, 0, 0, 0, 0x14, 0, 0, 0, 12] + digests.sha1.array,
-            [0, 0xC1, 0, 0, 0, 14, 0, 0, 0, 0x15, 0, 0, 0, 12],
         ])
 }
 
@@ -106,9 +88,7 @@ func commandBytes() {
         0, 0, 0, 0, 1, 0, 0x0B,
     ]
     #expect(tpm.commands[2] == head + digests.sha256.array)
-    #expect(
-        tpm.commands[3]
-            == [0x80, 1, 0, 0, 0, 20, 0, 0, 1, 0x7E, 0, 0, 0, 1, 0, 0x0B, 3, 0, 0x10, 0])
+    #expect(tpm.commands.count == 3)
 }
 
 @Test("a TPM that firmware has started is used; any other refusal of Startup is reported")
@@ -158,13 +138,10 @@ func burstCounts(burst: Int) {
         (.wrongTag, .responseMalformed),
         (.failCommand(code: 0x182, with: 0x907), .commandFailed(code: 0x907)),
         (.failCommand(code: 0x17A, with: 0x101), .commandFailed(code: 0x101)),
-        (.failCommand(code: 0x17E, with: 0x101), .commandFailed(code: 0x101)),
         (.shortBody(command: 0x17A), .responseMalformed),
         (.longBody(command: 0x17A), .responseMalformed),
         (.shortBody(command: 0x182), .responseMalformed),
         (.longBody(command: 0x182), .responseMalformed),
-        (.shortBody(command: 0x17E), .responseMalformed),
-        (.longBody(command: 0x17E), .responseMalformed),
     ])
 func misbehaviour(fault: Fault, error: TPMError) {
     let tpm = SimulatedTPM(fault: fault)
@@ -229,14 +206,11 @@ func misbehaviourOfCRB(fault: Fault, error: TPMError?) {
         (.wrongTag, .responseMalformed),
         (.failCommand(code: 0x65, with: 1), .commandFailed(code: 1)),
         (.failCommand(code: 0x14, with: 2), .commandFailed(code: 2)),
-        (.failCommand(code: 0x15, with: 2), .commandFailed(code: 2)),
         (.shortBody(command: 0x65), .responseMalformed),
         (.longBody(command: 0x65), .responseMalformed),
         (.longBody(command: 0x99), .responseMalformed),
         (.shortBody(command: 0x14), .responseMalformed),
         (.longBody(command: 0x14), .responseMalformed),
-        (.shortBody(command: 0x15), .responseMalformed),
-        (.longBody(command: 0x15), .responseMalformed),
     ] as [(Fault, TPMError?)])
 func misbehaviourOfOnePointTwo(fault: Fault, error: TPMError?) {
     let tpm = SimulatedTPM(.onePointTwo, fault: fault)
@@ -259,9 +233,9 @@ func clockStandsStill() {
 func deathAtEveryAccess(byte: Int, model: Model) {
     let whole = SimulatedTPM(model)
     #expect(useDevice(whole) == nil)
-    // What is read last is the value of a register, whose bytes only a quote can prove: a CRB has
-    // no status behind them.
-    let unproved = model == .twoPointZeroCRB ? 2 + 32 : 3
+    // What is read last is behind the header of an extension's response, where nothing stands that
+    // counts: a CRB has no status behind it.
+    let unproved = model == .twoPointZeroCRB ? 2 + 13 : 3
     for access in 0..<whole.accesses - 1 {
         let tpm = SimulatedTPM(model, fault: .deadAfter(access: access, reads: UInt8(byte)))
         let error = useDevice(tpm)

@@ -94,6 +94,7 @@ public struct DenialExplanation: Sendable {
         }
         let need = needed ?? needs.first ?? .nothing
         if case .power = need { return need }
+        if need == .command { return need }
         return to == nil ? .nothing : need
     }
 
@@ -101,6 +102,12 @@ public struct DenialExplanation: Sendable {
         _ from: Int, _ to: Int?, _ need: DenialNeed, _ policy: SystemPolicy
     ) -> [Reason] {
         let asking = policy.compartments[from]
+        if need == .command,
+            let service = policy.compartments.first(where: { $0.options.service == .tpm })
+        {
+            let place = service.options.tpmCommands.first?.span ?? service.source
+            return [Reason(span: place, text: "this is what the service `tpm` passes on")]
+        }
         guard let to else {
             return [Reason(span: asking.source, text: "`\(asking.name)` is not given this")]
         }
@@ -137,7 +144,7 @@ public struct DenialExplanation: Sendable {
         case .channelThere: return leads(from, to)
         case .channelBack: return leads(to, from)
         case .channel: return leads(from, to) || leads(to, from)
-        case .power, .nothing: return false
+        case .power, .command, .nothing: return false
         }
     }
 
@@ -161,7 +168,7 @@ public struct DenialExplanation: Sendable {
         case .channel(let kind):
             let edits = (edit(kind, from, to, policy), edit(kind, to, from, policy))
             return edits.1.violations.count < edits.0.violations.count ? edits.1 : edits.0
-        case .power, .nothing: return nil
+        case .power, .command, .nothing: return nil
         }
     }
 

@@ -13,6 +13,8 @@ enum DenialNeed: Equatable {
     case channel(SystemPolicy.Channel.Kind)
     /// A power over the policy.
     case power(Power)
+    /// That the service `tpm` names the command, if it may be named.
+    case command
     /// Nothing that the language can say.
     case nothing
 
@@ -29,6 +31,7 @@ enum DenialNeed: Equatable {
             self = .channelBack(.store)
         case ("xenstore", "write"), ("xenstore", "create"), ("xenstore", "remove"):
             self = .channelThere(.store)
+        case ("xen", "firmware"): self = .command
         case ("security", "load_policy"): self = .power(.loadPolicy)
         case ("domain2", "relabelfrom"), ("domain2", "relabelto"), ("domain2", "relabelself"),
             ("xenstore", "relabelfrom"), ("xenstore", "relabelto"):
@@ -46,6 +49,9 @@ enum DenialNeed: Equatable {
         case .channelThere: "a compartment writes to another only by a channel that leads there"
         case .channel: "two compartments share something only where a channel joins them"
         case .power(let power): "nobody may \(power.rawValue) who is not declared to"
+        case .command:
+            "the service `tpm` passes on the commands that it names, and none that changes the "
+                + "registers 0 to 9, 12, 13 and 15"
         case .nothing:
             "no declaration gives this permission; docs/abi/hypercalls.md lists those given"
         }

@@ -34,6 +34,9 @@ func unrealisableLinks(of policy: SystemPolicy, _: FlowGraph) -> [Diagnostic] {
             case .subtree(let index):
                 let subtree = policy.further.subtrees[index]
                 ends = subtree.readers.union(subtree.writers)
+            case .use(.tpm):
+                // The user's driver and the service find one another there.
+                ends = CompartmentSet(link.edges.flatMap { [$0.from, $0.to] })
             case .use: return nil
             }
             let outside = ends.indices.filter { index in

@@ -28,9 +28,11 @@ struct LinkTable {
         /// Whether data is copied from the owner's pages to the peer's, and against the levels.
         var copies = false
         var copiesByExemption = false
-        /// Whether the peer, a store or a console of other levels, may know if the owner lives:
+        /// Whether the peer, store, console or TPM of other levels, may know if the owner lives:
         /// what the owner says to it may come there.
         var isKnownAcrossLevels = false
+        /// Whether the peer, the TPM's service, finds the owner's ring among its nodes.
+        var showsRing = false
         /// Whether the owner leaves things in the store for the peer, and against the levels.
         var hasDirectory = false
         var writesByExemption = false
@@ -100,8 +102,10 @@ struct LinkTable {
                 guard let use = link.edges.first else { return }
                 // The service maps the page of its user; the user maps nothing.
                 map(owner: use.from, peer: use.to, index, forWriting: !service.isOneWay)
-                guard service == .store || service == .console else { return }
+                guard service == .store || service == .console || service == .tpm else { return }
+                let shows = service == .tpm && usesStore[use.from] && usesStore[use.to]
                 update(use.from, use.to) { pair, there in
+                    if shows { pair.showsRing = true }
                     if !there.isLevel, there.isPermitted(index) { pair.isKnownAcrossLevels = true }
                 }
             case .subtree: return

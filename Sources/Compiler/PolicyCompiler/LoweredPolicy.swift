@@ -270,6 +270,7 @@ public struct LoweredPolicy: Equatable, Sendable {
             database.allow(owner, peer, [GrantPermission.copy])
             if pair.copiesByExemption { constraints.copies.insert(owner, peer) }
         }
+        if pair.showsRing { database.allow(peer, owner, OwnPermissions.readingNodes) }
         if pair.isKnownAcrossLevels { constraints.lives.insert(peer, owner) }
         if pair.hasDirectory {
             let node = number(of: TypeNames.directory(names.0, names.1))

@@ -40,6 +40,8 @@ struct ManifestLowering {
                 model.storeQuotas.append(quota)
             }
         }
+        model.tpmCommands = system.compartments.flatMap(\.options.tpmCommands)
+            .flatMap(\.value.codes)
         for channel in system.channels { model.channels.append(try record(channel)) }
         for device in system.further.devices { model.devices.append(try record(device)) }
         for exemption in system.further.exemptions {

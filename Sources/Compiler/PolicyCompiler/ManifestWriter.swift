@@ -47,6 +47,10 @@ private struct ManifestWriter {
         addOptional(12, 24, ManifestWriter.ranges(of: model.devices))
         addOptional(13, 40, model.exemptions.map { record($0) })
         addOptional(14, 40, model.storeQuotas.map { ManifestWriter.record($0) })
+        addOptional(
+            15, 56,
+            model.tpmCommands.isEmpty
+                ? [] : [ManifestWriter.record(ofCommands: model.tpmCommands)])
         sections.insert((1, 1, strings.bytes), at: 0)
     }
 
@@ -185,6 +189,13 @@ private struct ManifestWriter {
             writer.write(set)
         }
         return writer.bytes
+    }
+
+    /// One bit for each command, by its code.
+    private static func record(ofCommands codes: [UInt32]) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: 56)
+        for code in codes where code < 448 { bytes[Int(code / 8)] |= 1 << UInt8(code % 8) }
+        return bytes
     }
 
     private static func record(_ quota: StoreQuotaRecord) -> [UInt8] {

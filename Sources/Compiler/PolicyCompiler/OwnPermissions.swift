@@ -35,7 +35,7 @@ enum OwnPermissions {
             [XenPermission.readconsole, XenPermission.writeconsole, HypercallPermission.virq]
         case .control: [HypercallPermission.virq]
         case .audit: [XenPermission.clearconsole]
-        case .tpm: []
+        case .tpm: [XenPermission.firmware, HypercallPermission.virq]
         }
     }
 
@@ -46,13 +46,13 @@ enum OwnPermissions {
         _ service: SystemPolicy.Service, startsByItself: Bool
     ) -> [Permission] {
         switch service {
-        case .store, .console: [DomainPermission.getdomaininfo]
+        case .store, .console, .tpm: [DomainPermission.getdomaininfo]
         case .control where !startsByItself:
             [
                 DomainPermission.getdomaininfo, DomainPermission.unpause,
                 DomainPermission.destroy,
             ]
-        case .control, .tpm, .audit: []
+        case .control, .audit: []
         }
     }
 

@@ -150,6 +150,8 @@ public struct SystemManifestModel: Equatable, Sendable {
     public var exemptions: [Exemption] = []
     /// What users may use of the store, in the order of their compartments.
     public var storeQuotas: [StoreQuotaRecord] = []
+    /// The codes of the TPM's commands that its service passes on.
+    public var tpmCommands: [UInt32] = []
     /// Whether the certificate proves more than `never` without exceptions.
     public var hasFurtherClaims = false
     /// The flow certificate; empty: none.

@@ -133,6 +133,7 @@ extension Resolver {
                 fields.usesSpan = field.span
                 fields.options.uses = resolveUses(names, by: fields.options.service)
             }
+        case .commands(let names): takeCommands(names, at: field.span, into: &fields.options)
         case .may(let power):
             let earlier = fields.options.powers.first { $0.power == power.value }
             if isFirstField("may \(power.value.rawValue)", earlier?.source, at: field.span) {

@@ -85,6 +85,10 @@ extension DiagnosticCode {
     public static let importCycle = DiagnosticCode(
         "POL-NAM-025", "No file imports itself, by any number of steps.")
 
+    /// `POL-NAM-026`
+    public static let unknownCommand = DiagnosticCode(
+        "POL-NAM-026", "A command is one of the TPM that users may be given, named by its service.")
+
     /// The rules of names, in the order of their codes.
     public static let nameCodes: [DiagnosticCode] = [
         .nameTaken, .unknownCompartment, .unknownLevel, .unknownCategory, .unknownOperand,
@@ -92,6 +96,7 @@ extension DiagnosticCode {
         .repeatedStatement, .missingField, .repeatedField, .channelToItself, .badFileName,
         .unknownService, .unknownLink, .emptySet, .missingReason, .smallConflict,
         .longExpandedName, .pagesOfRing, .badStorePath, .badDeviceAddress, .badImport, .importCycle,
+        .unknownCommand,
     ]
 }
 

@@ -274,6 +274,8 @@ extension SystemPolicy.Compartment {
         public var uses: [Use] = []
         /// What it may use of the store.
         public var storeQuota = StoreQuota()
+        /// Of the service `tpm`, the commands that it passes on, in the order of their names.
+        public var tpmCommands: [Located<TPMCommand>] = []
         /// What it may do to the policy.
         public var powers: [Grant] = []
 

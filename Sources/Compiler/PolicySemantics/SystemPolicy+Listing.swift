@@ -80,6 +80,7 @@ extension SystemPolicy {
         if options.consoleNoneSource != nil { lines.append("console none") }
         lines += options.uses.map { "uses \($0.service.rawValue) of \($0.provider)" }
         lines += options.storeQuota.bounds.map { "quota store \($0.bound.value) \($0.text)" }
+        lines += options.tpmCommands.map { "command \($0.value.name)" }
         lines += options.powers.map { "may \($0.power.rawValue)" }
         return lines
     }

@@ -9,7 +9,7 @@ extension Parser {
             case .compartment:
                 return [
                     "kernel", "initrd", "command", "memory", "vcpus", "schedule", "start",
-                    "restart", "console", "uses", "quota", "may",
+                    "restart", "console", "uses", "commands", "quota", "may",
                 ]
             case .store: return ["owner", "readers", "writers", "quota", "rate"]
             case .device: return ["owner", "pci", "irq", "io", "without"]
@@ -210,6 +210,8 @@ extension Parser {
             try expectWord("none")
             return .consoleNone
         case "uses": return .uses(try parseNames("a service's name", separator: .comma))
+        case "commands":
+            return .commands(try parseNames("a command of the TPM", separator: .comma))
         case "quota": return .storeQuota(try parseStoreQuota())
         default: return .may(try parsePowerName())
         }

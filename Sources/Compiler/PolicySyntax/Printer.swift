@@ -139,6 +139,7 @@ public enum Printer {
         case .restart(let count): return "restart \(count.value) times"
         case .consoleNone: return "console none"
         case .uses(let names): return "uses " + Located.list(names, ", ")
+        case .commands(let names): return "commands " + Located.list(names, ", ")
         case .may(let power): return "may \(power.value.rawValue)"
         case .storeQuota(let quota): return "quota store " + text(of: quota)
         default: return textOfResource(field)

@@ -208,6 +208,8 @@ public struct FieldSyntax: Equatable, Sendable {
         case consoleNone
         /// `uses NAME, …`
         case uses([Located<String>])
+        /// `commands NAME, …`
+        case commands([Located<String>])
         /// `may load policy`, `may relabel`
         case may(Located<Power>)
         /// `quota store …`

@@ -163,6 +163,14 @@ public struct SecurityModel: Sendable {
         usesStore(writer) && usesStore(reader) && links(writer, reader).contains(where: isChannel)
     }
 
+    private func isServedByTPM(_ user: Int, _ service: Int) -> Bool {
+        usesStore(user) && usesStore(service)
+            && links(user, service).contains { link in
+                system.links[link].kind == .use(.tpm)
+                    && system.links[link].edges.first?.from == user
+            }
+    }
+
     /// The owner sets permissions, writers write, and a reader reads what any of them may tell him.
     private func permissions(of one: Int, onSubtree index: Int) -> Set<String> {
         let subtree = system.further.subtrees[index]
@@ -176,9 +184,9 @@ public struct SecurityModel: Sendable {
     }
 
     /// The receiver of a channel reads what the sender leaves among its own nodes, if both use the
-    /// store.
+    /// store; so does the TPM's service of its users, to find their rings.
     private func readsNodes(_ receiver: Int, of sender: Int) -> Bool {
-        meetInStore(sender, receiver)
+        (meetInStore(sender, receiver) || isServedByTPM(sender, receiver))
             && (!comparesLevels
                 || mayFlow(
                     from: system.compartments[sender].range,
@@ -187,13 +195,13 @@ public struct SecurityModel: Sendable {
 
     // MARK: Services
 
-    /// Store and console know whether those live whom they serve: it is something that a user says
-    /// by using them, and may come to them where everything else that it says may.
+    /// Store, console and TPM know whether those live whom they serve: it is something that a user
+    /// says by using them, and may come to them where everything else that it says may.
     private func knowsOfLife(_ service: Int, of user: Int) -> Bool {
         links(user, service).contains { link in
             switch system.links[link].kind {
             // Who is served is where the use begins.
-            case .use(.store), .use(.console):
+            case .use(.store), .use(.console), .use(.tpm):
                 system.links[link].edges.first?.from == user && passes(user, service, link)
             case .use, .channel, .subtree: false
             }
@@ -217,7 +225,8 @@ public struct SecurityModel: Sendable {
         case .console: ["xen readconsole", "xen writeconsole", "hypercall virq"]
         case .control: ["hypercall virq"]
         case .audit: ["xen clearconsole"]
-        case .tpm, nil: []
+        case .tpm: ["xen firmware", "hypercall virq"]
+        case nil: []
         }
     }
 

@@ -40,7 +40,11 @@
             line.add(" to ")
             let object = StoreObject(denial, manifest)
             write(object.domain, manifest, &line)
-            line.add(" by \(denial.operation); ")
+            line.add(" by \(denial.operation)")
+            if permission == XenPermission.firmware, let command = denial.object {
+                line.appendInterpolation(hexadecimal: UInt64(command))
+            }
+            line.add("; ")
             explain(denial.source, object, manifest, &line)
             return line
         }
@@ -54,7 +58,8 @@
 
             init(_ denial: Denial, _ manifest: borrowing SystemManifest) {
                 domain = denial.target
-                guard let object = denial.object else { return }
+                guard let object = denial.object, denial.permission.objectClass == .xenstore
+                else { return }
                 var number = Int(object)
                 if number <= manifest.compartmentCount {
                     domain = DomainID(number: UInt16(truncatingIfNeeded: number))

@@ -22,6 +22,7 @@
                 if let order = core.takeOrder(), !carryOut(order, manifestPlace.view()) {
                     result = .finished(XenError.notSupported.result)
                 }
+                if let order = core.takeTPMOrder() { result = carryOut(order, for: runs.domain) }
                 machine.completeHypercall(request, result)
                 if machine.hasDenial { reportDenials() }
                 // A policy that waits is examined in its caller's time.

@@ -12,8 +12,8 @@ public struct Denial: BitwiseCopyable {
     public let permission: Permission
     /// The operation's name.
     public let operation: StaticString
-    /// Of what a service denied, the number of the object's label, from 0; nil where `target` says
-    /// it.
+    /// Of what a service denied, the number of the object's label, from 0; of a command of the TPM
+    /// its code; nil where `target` says it.
     public let object: UInt32?
 
     /// Makes a record.

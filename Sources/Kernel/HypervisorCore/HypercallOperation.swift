@@ -16,6 +16,7 @@ public enum HypercallOperation: UInt16 {
     case isUp = 0x1803, registerRunstateArea = 0x1805, stopPeriodicTimer = 0x1807
     case setSingleshotTimer = 0x1808, stopSingleshotTimer = 0x1809, registerVCPUInfo = 0x180a
     case loadPolicy = 0x1b01, accessQuery = 0x1b06, listRevoked = 0x1b81, readManifest = 0x1b82
+    case orderTPM = 0x1b83
     case yield = 0x1d00, block = 0x1d01, shutdown = 0x1d02, poll = 0x1d03
     case bindInterdomain = 0x2000, bindVIRQ = 0x2001, close = 0x2003, send = 0x2004
     case status = 0x2005, allocUnbound = 0x2006, bindIPI = 0x2007, bindVCPU = 0x2008
@@ -49,7 +50,7 @@ public enum HypercallOperation: UInt16 {
     var isForNarrow: Bool {
         switch self {
         case .copyGrant, .setUpGrantTable, .registerRunstateArea, .domainControl, .accessQuery,
-            .readRecords, .loadPolicy, .listRevoked, .readManifest:
+            .readRecords, .loadPolicy, .listRevoked, .readManifest, .orderTPM:
             false
         default: true
         }
@@ -97,6 +98,7 @@ public enum HypercallOperation: UInt16 {
         case .domainControl: .onDomain
         case .accessQuery, .readManifest: .onHypervisor(SecurityPermission.computeAv)
         case .readRecords: .onHypervisor(XenPermission.clearconsole)
+        case .orderTPM: .onHypervisor(XenPermission.firmware)
         case .loadPolicy, .listRevoked: .onPolicy(SecurityPermission.loadPolicy)
         case .queryGrantSize: .onSelf(GrantPermission.query)
         case .setUpGrantTable, .setGrantVersion: .onSelf(GrantPermission.setup)
@@ -151,6 +153,7 @@ public enum HypercallOperation: UInt16 {
         case .loadPolicy: "FLASK_LOAD"
         case .listRevoked: "CASEMATE_REVOKED"
         case .readManifest: "CASEMATE_MANIFEST"
+        case .orderTPM: "CASEMATE_TPM"
         }
     }
 }

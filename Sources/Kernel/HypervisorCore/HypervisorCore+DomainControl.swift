@@ -40,7 +40,8 @@ extension HypervisorCore {
     /// A domain that does not exist is refused as one that the policy forbids.
     ///
     /// - Returns: the domain's index.
-    private func authorizeControl(
+    @inline(never)
+    func authorizeControl(
         of subject: DomainID, _ permission: Permission, _ name: StaticString, _ call: Call,
         _ machine: inout some Hardware
     ) throws(XenError) -> Int {

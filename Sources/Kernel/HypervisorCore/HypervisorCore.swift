@@ -40,6 +40,8 @@ public struct HypervisorCore: ~Copyable {
     var stoppedDomains: UInt32 = 0
     /// What the last call ordered about a domain's life, until it is taken.
     var orders: LifeOrder?
+    /// What the last call ordered about a command of the TPM, until it is taken.
+    var tpmOrder: TPMOrder?
     /// What the audit service is to read.
     public internal(set) var records: AuditRing
     /// Whether one may start now that could not before.
@@ -137,6 +139,7 @@ public struct HypervisorCore: ~Copyable {
         case .domainControl: try domainControl(call, &machine)
         case .accessQuery: try answerAccessQuery(call, &machine)
         case .readRecords: try readRecords(call, machine)
+        case .orderTPM: try orderTPM(call, &machine)
         case .mapGrant, .unmapGrant, .copyGrant, .loadPolicy: throw .unknownOperation
         }
         return 0

@@ -174,7 +174,7 @@ struct PairPlan: ~Copyable {
         for pair in bounds.indices where bounds[pair].rate == .max { bounds[pair].rate = 0 }
         for index in 0..<count {
             let service = manifest.compartment(at: index).service
-            guard let service, service == .store || service == .console else { continue }
+            guard let service, service != .control, service != .audit else { continue }
             for user in 0..<count where manifest.compartment(at: user).uses(service) {
                 bounds[index * count + user].pages += 1
             }

@@ -1,43 +1,29 @@
 /// The errors that a hypercall answers with, by Xen's numbers (public `errno.h`). The number goes
 /// to the guest negated.
-public enum XenError: Error, Equatable {
+public enum XenError: Int64, Error {
     /// `XEN_EPERM`: the policy does not permit it, or the thing does not exist for the caller.
-    case notPermitted
+    case notPermitted = -1
     /// `XEN_EFAULT`: an argument lies outside the caller's memory.
-    case badAddress
+    case badAddress = -14
     /// `XEN_EINVAL`: an argument has no meaning here.
-    case invalidArgument
+    case invalidArgument = -22
     /// `XEN_ENOSPC`: the caller's table is full.
-    case noSpace
+    case noSpace = -28
     /// `XEN_ENOSYS`: no such operation.
-    case unknownOperation
+    case unknownOperation = -38
     /// `XEN_EIO`: the machine could not do it.
-    case failed
+    case failed = -5
     /// `XEN_EBUSY`: somebody else does it.
-    case busy
+    case busy = -16
     /// `XEN_EEXIST`: there is one already.
-    case alreadyExists
+    case alreadyExists = -17
     /// `XEN_ETIME`: the moment has passed.
-    case timeHasPassed
+    case timeHasPassed = -62
     /// `XEN_ENOENT`: there is no such thing.
-    case notFound
+    case notFound = -2
     /// `XEN_EOPNOTSUPP`: not in this state.
-    case notSupported
+    case notSupported = -95
 
     /// What the guest finds in RAX.
-    public var result: Int64 {
-        switch self {
-        case .notPermitted: -1
-        case .notFound: -2
-        case .failed: -5
-        case .badAddress: -14
-        case .busy: -16
-        case .alreadyExists: -17
-        case .invalidArgument: -22
-        case .noSpace: -28
-        case .unknownOperation: -38
-        case .timeHasPassed: -62
-        case .notSupported: -95
-        }
-    }
+    public var result: Int64 { rawValue }
 }

@@ -2,26 +2,24 @@
 public struct DeviceRecord: ~Escapable {
     /// The name, UTF-8.
     public let name: Span<UInt8>
-    /// The index of the compartment that has it, 0-based.
-    public let owner: Int
-    /// Whether it may run only behind an IOMMU.
-    public let needsIOMMU: Bool
-    /// Segment, bus, device and function, 16, 8, 5 and 3 bits; nil: no PCI function.
-    public let pciAddress: UInt32?
-    /// Where the device is declared.
-    public let source: SourceReference
+    private let fields: RecordFields
 
     @_lifetime(copy manifest)
     init(_ manifest: SystemManifest, at offset: Int) {
-        let bytes = manifest.bytes
+        fields = RecordFields(manifest.bytes, at: offset)
         name = manifest.string(at: offset)
-        owner = Int(bytes.littleEndian32(at: offset + 8))
-        let flags = bytes.littleEndian32(at: offset + 12)
-        needsIOMMU = flags & DeviceFlag.needsIOMMU != 0
-        pciAddress =
-            flags & DeviceFlag.hasPCI != 0 ? bytes.littleEndian32(at: offset + 16) : nil
-        source = manifest.sourceReference(at: offset + 20)
     }
+
+    /// The index of the compartment that has it, 0-based.
+    public var owner: Int { fields.number(8) }
+    /// Whether it may run only behind an IOMMU.
+    public var needsIOMMU: Bool { fields.number(12) & Int(DeviceFlag.needsIOMMU) != 0 }
+    /// Segment, bus, device and function, 16, 8, 5 and 3 bits; nil: no PCI function.
+    public var pciAddress: UInt32? {
+        fields.number(12) & Int(DeviceFlag.hasPCI) != 0 ? UInt32(fields.number(16)) : nil
+    }
+    /// Where the device is declared.
+    public var source: SourceReference { fields.source(20) }
 }
 
 /// What a range of a device is.
@@ -90,32 +88,32 @@ public struct ExemptionRecord: ~Escapable {
         subject = Int(manifest.bytes.littleEndian32(at: offset))
         from = manifest.exemptionLink(at: offset + 4) ?? .channel(0)
         to = manifest.exemptionLink(at: offset + 12) ?? .channel(0)
-        source = manifest.sourceReference(at: offset + 20)
+        source = manifest.bytes.sourceReference(at: offset + 20)
         reason = manifest.string(at: offset + 32)
     }
 }
 
 extension SystemManifest {
     /// The number of devices, 0 to 1,024.
-    public var deviceCount: Int { sections.devices.count }
+    public var deviceCount: Int { sections[.devices].count }
     /// The number of ranges of all devices, 0 to 4,096.
-    public var deviceRangeCount: Int { sections.deviceRanges.count }
+    public var deviceRangeCount: Int { sections[.deviceRanges].count }
     /// The number of exemptions, 0 to 4,096.
-    public var exemptionCount: Int { sections.exemptions.count }
+    public var exemptionCount: Int { sections[.exemptions].count }
 
     /// Returns a device.
     ///
     /// - Precondition: `index` is below `deviceCount`.
     @_lifetime(copy self)
     @inline(never) public func device(at index: Int) -> DeviceRecord {
-        DeviceRecord(self, at: offset(of: index, in: sections.devices))
+        DeviceRecord(self, at: offset(of: index, in: sections[.devices]))
     }
 
     /// Returns a range of a device; they stand in rising order of kind and first number.
     ///
     /// - Precondition: `index` is below `deviceRangeCount`.
     @inline(never) public func deviceRange(at index: Int) -> DeviceRangeRecord {
-        let offset = offset(of: index, in: sections.deviceRanges)
+        let offset = offset(of: index, in: sections[.deviceRanges])
         return DeviceRangeRecord(
             device: Int(bytes.littleEndian32(at: offset)),
             kind: DeviceRangeKind(rawValue: bytes.littleEndian32(at: offset + 4)) ?? .interrupt,
@@ -128,15 +126,15 @@ extension SystemManifest {
     /// - Precondition: `index` is below `exemptionCount`.
     @_lifetime(copy self)
     public func exemption(at index: Int) -> ExemptionRecord {
-        ExemptionRecord(self, at: offset(of: index, in: sections.exemptions))
+        ExemptionRecord(self, at: offset(of: index, in: sections[.exemptions]))
     }
 
     // MARK: Validation
 
     func validateDevices() throws(SystemManifestError) {
         for index in 0..<deviceCount {
-            let offset = offset(of: index, in: sections.devices)
-            try validateName(at: offset, index: index, in: sections.devices)
+            let offset = offset(of: index, in: sections[.devices])
+            try validateName(at: offset, index: index, in: sections[.devices])
             guard bytes.littleEndian32(at: offset + 8) < UInt32(compartmentCount) else {
                 throw .badIndex
             }
@@ -157,7 +155,7 @@ extension SystemManifest {
         var lastKind: UInt32 = 0
         var lastNumber: UInt64 = 0
         for index in 0..<deviceRangeCount {
-            let offset = offset(of: index, in: sections.deviceRanges)
+            let offset = offset(of: index, in: sections[.deviceRanges])
             guard bytes.littleEndian32(at: offset) < UInt32(deviceCount) else { throw .badIndex }
             let rawKind = bytes.littleEndian32(at: offset + 4)
             let (first, last) = (
@@ -173,7 +171,7 @@ extension SystemManifest {
 
     func validateExemptions() throws(SystemManifestError) {
         for index in 0..<exemptionCount {
-            let offset = offset(of: index, in: sections.exemptions)
+            let offset = offset(of: index, in: sections[.exemptions])
             guard bytes.littleEndian32(at: offset) < UInt32(compartmentCount) else {
                 throw .badIndex
             }
@@ -195,7 +193,7 @@ extension SystemManifest {
         case 2:
             guard let service, number < UInt32(compartmentCount),
                 bytes.littleEndian32(
-                    at: self.offset(of: Int(number), in: sections.compartments) + 64)
+                    at: self.offset(of: Int(number), in: sections[.compartments]) + 64)
                     & service.bit != 0
             else { return nil }
             return .use(service, by: Int(number))

@@ -28,7 +28,7 @@ extension SystemManifest {
     ///
     /// - Precondition: `index` is below `compartmentCount`.
     public func resources(ofCompartment index: Int) -> InlineArray<52, UInt8> {
-        let start = offset(of: index, in: sections.compartments)
+        let start = offset(of: index, in: sections[.compartments])
         return InlineArray { position in
             switch position {
             case 0..<16: bytes[start + 32 + position]

@@ -18,6 +18,24 @@ public struct SourceReference: Equatable, Sendable {
     }
 }
 
+/// Where a record stands, and its fields by their offsets: they are read when they are asked for.
+struct RecordFields: ~Escapable {
+    let bytes: Span<UInt8>
+    let offset: Int
+
+    @_lifetime(copy bytes)
+    init(_ bytes: Span<UInt8>, at offset: Int) {
+        self.bytes = bytes
+        self.offset = offset
+    }
+
+    @inline(never)
+    func number(_ field: Int) -> Int { Int(bytes.littleEndian32(at: offset + field)) }
+    @inline(never)
+    func number64(_ field: Int) -> UInt64 { bytes.littleEndian64(at: offset + field) }
+    func source(_ field: Int) -> SourceReference { bytes.sourceReference(at: offset + field) }
+}
+
 /// One source file of the system.
 public struct SourceRecord: ~Escapable {
     /// The path, relative to the system's folder, UTF-8.
@@ -107,67 +125,51 @@ public struct CompartmentRecord: ~Escapable {
     public let name: Span<UInt8>
     /// The kernel's command line, UTF-8.
     public let commandLine: Span<UInt8>
-    /// The domain that realises the compartment, from 1.
-    public let domainID: UInt16
-    /// The index of its label, 0-based.
-    public let label: Int
-    /// The index of its kernel among the modules, 0-based.
-    public let kernel: Int
-    /// The index of its initial RAM disk among the modules, 0-based.
-    public let initrd: Int?
-    /// The memory, in bytes, a multiple of 4 KiB.
-    public let memorySizeInBytes: UInt64
-    /// The number of virtual CPUs, 1 to 8.
-    public let virtualCPUCount: Int
-    /// Whether it starts with the machine.
-    public let startsAutomatically: Bool
-    /// Whether it has a console of its own.
-    public let hasConsole: Bool
-    /// What it does for others; nil for a compartment that is no service.
-    public let service: ServiceKind?
-    /// The services that it uses, as bits.
-    public let usedServices: UInt32
-    /// Whether it may load a policy.
-    public let mayLoadPolicy: Bool
-    /// Whether it may relabel.
-    public let mayRelabel: Bool
-    /// When it runs.
-    public let schedule: ScheduleRecord
-    /// How often it is started again after it failed.
-    public let restartLimit: Int
-    /// Those of lower rank start before it, 0 first.
-    public let startRank: Int
-    /// How far it can be relied on, 0 least.
-    public let integrityRank: Int
-    /// Where the compartment is declared.
-    public let source: SourceReference
+    private let fields: RecordFields
 
     @_lifetime(copy manifest)
     init(_ manifest: SystemManifest, at offset: Int) {
-        let bytes = manifest.bytes
+        fields = RecordFields(manifest.bytes, at: offset)
         name = manifest.string(at: offset)
         commandLine = manifest.string(at: offset + 8)
-        domainID = UInt16(truncatingIfNeeded: bytes.littleEndian32(at: offset + 16))
-        label = Int(bytes.littleEndian32(at: offset + 20))
-        kernel = Int(bytes.littleEndian32(at: offset + 24))
-        let initrdIndex = bytes.littleEndian32(at: offset + 28)
-        initrd = initrdIndex == noModule ? nil : Int(initrdIndex)
-        memorySizeInBytes = bytes.littleEndian64(at: offset + 32)
-        virtualCPUCount = Int(bytes.littleEndian32(at: offset + 40))
-        let flags = bytes.littleEndian32(at: offset + 44)
-        startsAutomatically = flags & CompartmentFlag.manualStart == 0
-        hasConsole = flags & CompartmentFlag.noConsole == 0
-        source = manifest.sourceReference(at: offset + 48)
-        service = ServiceKind(rawValue: bytes.littleEndian32(at: offset + 60))
-        usedServices = bytes.littleEndian32(at: offset + 64)
-        let powers = bytes.littleEndian32(at: offset + 68)
-        mayLoadPolicy = powers & CompartmentPower.loadPolicy != 0
-        mayRelabel = powers & CompartmentPower.relabel != 0
-        schedule = manifest.schedule(at: offset + 72) ?? .automatic
-        restartLimit = Int(bytes.littleEndian32(at: offset + 88))
-        startRank = Int(bytes.littleEndian32(at: offset + 92))
-        integrityRank = Int(bytes.littleEndian32(at: offset + 96))
     }
+
+    /// The domain that realises the compartment, from 1.
+    public var domainID: UInt16 { UInt16(truncatingIfNeeded: fields.number(16)) }
+    /// The index of its label, 0-based.
+    public var label: Int { fields.number(20) }
+    /// The index of its kernel among the modules, 0-based.
+    public var kernel: Int { fields.number(24) }
+    /// The index of its initial RAM disk among the modules, 0-based.
+    public var initrd: Int? { fields.number(28) == noModule ? nil : fields.number(28) }
+    /// The memory, in bytes, a multiple of 4 KiB.
+    public var memorySizeInBytes: UInt64 { fields.number64(32) }
+    /// The number of virtual CPUs, 1 to 8.
+    public var virtualCPUCount: Int { fields.number(40) }
+    /// Whether it starts with the machine.
+    public var startsAutomatically: Bool { fields.number(44) & CompartmentFlag.manualStart == 0 }
+    /// Whether it has a console of its own.
+    public var hasConsole: Bool { fields.number(44) & CompartmentFlag.noConsole == 0 }
+    /// Where the compartment is declared.
+    public var source: SourceReference { fields.source(48) }
+    /// What it does for others; nil for a compartment that is no service.
+    public var service: ServiceKind? { ServiceKind(rawValue: UInt32(fields.number(60))) }
+    /// The services that it uses, as bits.
+    public var usedServices: UInt32 { UInt32(fields.number(64)) }
+    /// Whether it may load a policy.
+    public var mayLoadPolicy: Bool { fields.number(68) & CompartmentPower.loadPolicy != 0 }
+    /// Whether it may relabel.
+    public var mayRelabel: Bool { fields.number(68) & CompartmentPower.relabel != 0 }
+    /// When it runs.
+    public var schedule: ScheduleRecord {
+        fields.bytes.schedule(at: fields.offset + 72) ?? .automatic
+    }
+    /// How often it is started again after it failed.
+    public var restartLimit: Int { fields.number(88) }
+    /// Those of lower rank start before it, 0 first.
+    public var startRank: Int { fields.number(92) }
+    /// How far it can be relied on, 0 least.
+    public var integrityRank: Int { fields.number(96) }
 
     /// Returns whether it uses a service.
     public func uses(_ service: ServiceKind) -> Bool { usedServices & service.bit != 0 }
@@ -175,15 +177,15 @@ public struct CompartmentRecord: ~Escapable {
 
 /// The flags of a compartment's record.
 enum CompartmentFlag {
-    static var manualStart: UInt32 { 1 }
-    static var noConsole: UInt32 { 2 }
+    static var manualStart: Int { 1 }
+    static var noConsole: Int { 2 }
     static var all: UInt32 { 3 }
 }
 
 /// The powers of a compartment's record.
 enum CompartmentPower {
-    static var loadPolicy: UInt32 { 1 }
-    static var relabel: UInt32 { 2 }
+    static var loadPolicy: Int { 1 }
+    static var relabel: Int { 2 }
     static var all: UInt32 { 3 }
 }
 
@@ -205,36 +207,31 @@ public enum ChannelKind: UInt32, Sendable {
 public struct ChannelRecord: ~Escapable {
     /// The name, UTF-8.
     public let name: Span<UInt8>
-    /// The index of the sending compartment, 0-based.
-    public let from: Int
-    /// The index of the receiving compartment, 0-based.
-    public let to: Int
-    /// How it carries information.
-    public let kind: ChannelKind
-    /// Whether `to` sends to `from` as well.
-    public let isTwoWay: Bool
-    /// The pages of a ring, for each way; 0 for the other kinds.
-    public let pageCount: Int
-    /// The most messages a second; 0: no bound.
-    public let ratePerSecond: UInt64
-    /// Where the channel is declared.
-    public let source: SourceReference
+    private let fields: RecordFields
 
     @_lifetime(copy manifest)
     init(_ manifest: SystemManifest, at offset: Int) {
-        let bytes = manifest.bytes
+        fields = RecordFields(manifest.bytes, at: offset)
         name = manifest.string(at: offset)
-        from = Int(bytes.littleEndian32(at: offset + 8))
-        to = Int(bytes.littleEndian32(at: offset + 12))
-        kind = ChannelKind(rawValue: bytes.littleEndian32(at: offset + 16)) ?? .signal
-        isTwoWay = bytes.littleEndian32(at: offset + 20) & channelTwoWayFlag != 0
-        source = manifest.sourceReference(at: offset + 24)
-        pageCount = Int(bytes.littleEndian32(at: offset + 36))
-        ratePerSecond = bytes.littleEndian64(at: offset + 40)
     }
+
+    /// The index of the sending compartment, 0-based.
+    public var from: Int { fields.number(8) }
+    /// The index of the receiving compartment, 0-based.
+    public var to: Int { fields.number(12) }
+    /// How it carries information.
+    public var kind: ChannelKind { ChannelKind(rawValue: UInt32(fields.number(16))) ?? .signal }
+    /// Whether `to` sends to `from` as well.
+    public var isTwoWay: Bool { UInt32(fields.number(20)) & channelTwoWayFlag != 0 }
+    /// Where the channel is declared.
+    public var source: SourceReference { fields.source(24) }
+    /// The pages of a ring, for each way; 0 for the other kinds.
+    public var pageCount: Int { fields.number(36) }
+    /// The most messages a second; 0: no bound.
+    public var ratePerSecond: UInt64 { fields.number64(40) }
 }
 
 /// The flag of a channel that leads both ways.
 let channelTwoWayFlag: UInt32 = 1
 /// The module index that means "none".
-let noModule: UInt32 = 0xffff_ffff
+let noModule = 0xffff_ffff

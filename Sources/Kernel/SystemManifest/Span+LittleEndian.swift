@@ -22,6 +22,32 @@ extension Span<UInt8> {
         UInt64(littleEndian32(at: offset)) | UInt64(littleEndian32(at: offset + 4)) << 32
     }
 
+    /// Returns the place in a source that a record names.
+    @inline(never)
+    func sourceReference(at offset: Int) -> SourceReference {
+        SourceReference(
+            source: Int(littleEndian32(at: offset)), line: littleEndian32(at: offset + 4),
+            column: littleEndian32(at: offset + 8))
+    }
+
+    /// Returns the schedule at an offset; nil when it breaks a rule.
+    func schedule(at offset: Int) -> ScheduleRecord? {
+        let slot = littleEndian32(at: offset + 4)
+        let weight = littleEndian32(at: offset + 8)
+        let cap = littleEndian32(at: offset + 12)
+        switch littleEndian32(at: offset) {
+        case 0:
+            return slot == 0 && weight == 0 && cap == 0 ? .automatic : nil
+        case 1:
+            guard (100...1_000_000).contains(slot), weight == 0, cap == 0 else { return nil }
+            return .fixed(slotInMicroseconds: slot)
+        case 2:
+            guard slot == 0, (1...65_535).contains(weight), cap <= 800 else { return nil }
+            return .fair(weight: weight, capInPercent: cap)
+        default: return nil
+        }
+    }
+
     /// Returns whether all bytes of `range` are zero; it must lie inside.
     @inline(never)
     func isZero(_ range: Range<Int>) -> Bool {

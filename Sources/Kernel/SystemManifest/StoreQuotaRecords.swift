@@ -26,13 +26,13 @@ public let maximumStoreQuota: UInt64 = 1 << 30
 
 extension SystemManifest {
     /// The number of quotas of the store's users, 0 to 512.
-    public var storeQuotaCount: Int { sections.storeQuotas.count }
+    public var storeQuotaCount: Int { sections[.storeQuotas].count }
 
     /// Returns a quota of a user of the store.
     ///
     /// - Precondition: `index` is below `storeQuotaCount`.
     public func storeQuota(at index: Int) -> StoreQuotaRecord {
-        let offset = offset(of: index, in: sections.storeQuotas)
+        let offset = offset(of: index, in: sections[.storeQuotas])
         var record = StoreQuotaRecord(compartment: Int(bytes.littleEndian32(at: offset)))
         record.nodes = bytes.littleEndian32(at: offset + 4)
         record.nodeSizeInBytes = bytes.littleEndian32(at: offset + 8)
@@ -57,7 +57,7 @@ extension SystemManifest {
     func validateStoreQuotas() throws(SystemManifestError) {
         var next: UInt32 = 0
         for index in 0..<storeQuotaCount {
-            let offset = offset(of: index, in: sections.storeQuotas)
+            let offset = offset(of: index, in: sections[.storeQuotas])
             let compartment = bytes.littleEndian32(at: offset)
             guard compartment >= next, compartment < UInt32(compartmentCount) else {
                 throw .badIndex

@@ -6,81 +6,75 @@ public struct SubtreeRecord: ~Escapable {
     public let name: Span<UInt8>
     /// The absolute path of its topmost node.
     public let path: Span<UInt8>
-    /// The index of the label of its nodes, 0-based.
-    public let label: Int
-    /// The index of the compartment that sets permissions, 0-based.
-    public let owner: Int
-    /// The most nodes; 0: the store's own bound.
-    public let quotaInNodes: UInt64
-    /// The most bytes; 0: the store's own bound.
-    public let quotaInBytes: UInt64
-    /// The most writes a second; 0: no bound.
-    public let ratePerSecond: UInt64
-    /// Where the subtree is declared.
-    public let source: SourceReference
-    /// Who reads, one bit for each compartment, 64 bytes.
-    private let readers: Span<UInt8>
-    /// Who writes, likewise.
-    private let writers: Span<UInt8>
+    private let fields: RecordFields
 
     @_lifetime(copy manifest)
     init(_ manifest: SystemManifest, at offset: Int) {
-        let bytes = manifest.bytes
+        fields = RecordFields(manifest.bytes, at: offset)
         name = manifest.string(at: offset)
         path = manifest.string(at: offset + 8)
-        label = Int(bytes.littleEndian32(at: offset + 16))
-        owner = Int(bytes.littleEndian32(at: offset + 20))
-        source = manifest.sourceReference(at: offset + 24)
-        quotaInNodes = bytes.littleEndian64(at: offset + 40)
-        quotaInBytes = bytes.littleEndian64(at: offset + 48)
-        ratePerSecond = bytes.littleEndian64(at: offset + 56)
-        readers = bytes.extracting(offset + 64..<offset + 128)
-        writers = bytes.extracting(offset + 128..<offset + 192)
     }
 
+    /// The index of the label of its nodes, 0-based.
+    public var label: Int { fields.number(16) }
+    /// The index of the compartment that sets permissions, 0-based.
+    public var owner: Int { fields.number(20) }
+    /// Where the subtree is declared.
+    public var source: SourceReference { fields.source(24) }
+    /// The most nodes; 0: the store's own bound.
+    public var quotaInNodes: UInt64 { fields.number64(40) }
+    /// The most bytes; 0: the store's own bound.
+    public var quotaInBytes: UInt64 { fields.number64(48) }
+    /// The most writes a second; 0: no bound.
+    public var ratePerSecond: UInt64 { fields.number64(56) }
+
+    // Who reads, and who writes: 64 bytes each, one bit for each compartment.
+
     /// Returns whether a compartment reads, by its index.
-    public func isRead(by index: Int) -> Bool { readers.hasBit(index) }
+    public func isRead(by index: Int) -> Bool {
+        fields.bytes.extracting(fields.offset + 64..<fields.offset + 128).hasBit(index)
+    }
 
     /// Returns whether a compartment writes, by its index.
-    public func isWritten(by index: Int) -> Bool { writers.hasBit(index) }
+    public func isWritten(by index: Int) -> Bool {
+        fields.bytes.extracting(fields.offset + 128..<fields.offset + 192).hasBit(index)
+    }
 }
 
 /// Where one end of a channel leaves what the other needs to find it (`docs/abi/channels.md`).
 public struct DirectoryRecord: ~Escapable {
     /// The absolute path.
     public let path: Span<UInt8>
-    /// The index of the channel, 0-based.
-    public let channel: Int
-    /// The index of the compartment that writes, 0-based.
-    public let writer: Int
-    /// The index of the compartment that reads, 0-based.
-    public let reader: Int
-    /// The index of the label of its nodes, 0-based.
-    public let label: Int
+    private let fields: RecordFields
 
     @_lifetime(copy manifest)
     init(_ manifest: SystemManifest, at offset: Int) {
-        let bytes = manifest.bytes
+        fields = RecordFields(manifest.bytes, at: offset)
         path = manifest.string(at: offset)
-        channel = Int(bytes.littleEndian32(at: offset + 8))
-        writer = Int(bytes.littleEndian32(at: offset + 12))
-        reader = Int(bytes.littleEndian32(at: offset + 16))
-        label = Int(bytes.littleEndian32(at: offset + 20))
     }
+
+    /// The index of the channel, 0-based.
+    public var channel: Int { fields.number(8) }
+    /// The index of the compartment that writes, 0-based.
+    public var writer: Int { fields.number(12) }
+    /// The index of the compartment that reads, 0-based.
+    public var reader: Int { fields.number(16) }
+    /// The index of the label of its nodes, 0-based.
+    public var label: Int { fields.number(20) }
 }
 
 extension SystemManifest {
     /// The number of shared subtrees of the store, 0 to 1,024.
-    public var subtreeCount: Int { sections.subtrees.count }
+    public var subtreeCount: Int { sections[.subtrees].count }
     /// The number of directories of channels, 0 to 8,192.
-    public var directoryCount: Int { sections.directories.count }
+    public var directoryCount: Int { sections[.directories].count }
 
     /// Returns a subtree.
     ///
     /// - Precondition: `index` is below `subtreeCount`.
     @_lifetime(copy self)
     public func subtree(at index: Int) -> SubtreeRecord {
-        SubtreeRecord(self, at: offset(of: index, in: sections.subtrees))
+        SubtreeRecord(self, at: offset(of: index, in: sections[.subtrees]))
     }
 
     /// Returns the directory of one way of a channel.
@@ -88,13 +82,13 @@ extension SystemManifest {
     /// - Precondition: `index` is below `directoryCount`.
     @_lifetime(copy self)
     public func directory(at index: Int) -> DirectoryRecord {
-        DirectoryRecord(self, at: offset(of: index, in: sections.directories))
+        DirectoryRecord(self, at: offset(of: index, in: sections[.directories]))
     }
 
     func validateSubtrees() throws(SystemManifestError) {
         for index in 0..<subtreeCount {
-            let offset = offset(of: index, in: sections.subtrees)
-            try validateName(at: offset, index: index, in: sections.subtrees)
+            let offset = offset(of: index, in: sections[.subtrees])
+            try validateName(at: offset, index: index, in: sections[.subtrees])
             try validatePath(at: offset + 8, or: .badSubtree)
             let owner = bytes.littleEndian32(at: offset + 20)
             guard bytes.littleEndian32(at: offset + 16) < UInt32(labelCount),
@@ -114,7 +108,7 @@ extension SystemManifest {
     func validateDirectories() throws(SystemManifestError) {
         var last: (channel: UInt32, writer: UInt32)?
         for index in 0..<directoryCount {
-            let offset = offset(of: index, in: sections.directories)
+            let offset = offset(of: index, in: sections[.directories])
             try validatePath(at: offset, or: .badDirectory)
             let number = bytes.littleEndian32(at: offset + 8)
             guard number < UInt32(channelCount),

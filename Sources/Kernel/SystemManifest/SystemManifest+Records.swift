@@ -2,22 +2,22 @@ import SecurityLattice
 
 extension SystemManifest {
     /// The number of sources, 1 to 64.
-    public var sourceCount: Int { sections.sources.count }
+    public var sourceCount: Int { sections[.sources].count }
     /// The number of labels, 1 to 16,384.
-    public var labelCount: Int { sections.labels.count }
+    public var labelCount: Int { sections[.labels].count }
     /// The number of modules, 1 to 1,024.
-    public var moduleCount: Int { sections.modules.count }
+    public var moduleCount: Int { sections[.modules].count }
     /// The number of compartments, 1 to 512.
-    public var compartmentCount: Int { sections.compartments.count }
+    public var compartmentCount: Int { sections[.compartments].count }
     /// The number of channels, 0 to 4,096.
-    public var channelCount: Int { sections.channels.count }
+    public var channelCount: Int { sections[.channels].count }
 
     /// Returns a source.
     ///
     /// - Precondition: `index` is below `sourceCount`.
     @_lifetime(copy self)
     public func source(at index: Int) -> SourceRecord {
-        SourceRecord(self, at: offset(of: index, in: sections.sources))
+        SourceRecord(self, at: offset(of: index, in: sections[.sources]))
     }
 
     /// Returns a label.
@@ -36,7 +36,7 @@ extension SystemManifest {
     @_lifetime(copy self)
     @inline(never)
     public func module(at index: Int) -> ModuleRecord {
-        ModuleRecord(self, at: offset(of: index, in: sections.modules))
+        ModuleRecord(self, at: offset(of: index, in: sections[.modules]))
     }
 
     /// Returns the 88 bytes of a label's record, which a compartment's measurement repeats.
@@ -44,8 +44,8 @@ extension SystemManifest {
     /// - Precondition: `index` is below `labelCount`.
     @_lifetime(copy self)
     public func labelBytes(at index: Int) -> Span<UInt8> {
-        let offset = offset(of: index, in: sections.labels)
-        return bytes.extracting(offset..<offset + sections.labels.recordSize)
+        let offset = offset(of: index, in: sections[.labels])
+        return bytes.extracting(offset..<offset + sections[.labels].recordSize)
     }
 
     /// Returns a compartment.
@@ -54,7 +54,7 @@ extension SystemManifest {
     @_lifetime(copy self)
     @inline(never)
     public func compartment(at index: Int) -> CompartmentRecord {
-        CompartmentRecord(self, at: offset(of: index, in: sections.compartments))
+        CompartmentRecord(self, at: offset(of: index, in: sections[.compartments]))
     }
 
     /// Returns a channel.
@@ -63,7 +63,7 @@ extension SystemManifest {
     @_lifetime(copy self)
     @inline(never)
     public func channel(at index: Int) -> ChannelRecord {
-        ChannelRecord(self, at: offset(of: index, in: sections.channels))
+        ChannelRecord(self, at: offset(of: index, in: sections[.channels]))
     }
 
     // MARK: Reading, also before everything is validated
@@ -78,21 +78,13 @@ extension SystemManifest {
     @_lifetime(copy self)
     @inline(never)
     func string(at offset: Int) -> Span<UInt8> {
-        let start = sections.strings.offset + Int(bytes.littleEndian32(at: offset))
+        let start = sections[.strings].offset + Int(bytes.littleEndian32(at: offset))
         return bytes.extracting(start..<start + Int(bytes.littleEndian32(at: offset + 4)))
-    }
-
-    @inline(never)
-    func sourceReference(at offset: Int) -> SourceReference {
-        SourceReference(
-            source: Int(bytes.littleEndian32(at: offset)),
-            line: bytes.littleEndian32(at: offset + 4),
-            column: bytes.littleEndian32(at: offset + 8))
     }
 
     /// Returns the label at `index`; nil when it breaks a rule of labels.
     func readLabel(at index: Int) -> LabelRecord? {
-        let offset = offset(of: index, in: sections.labels)
+        let offset = offset(of: index, in: sections[.labels])
         guard
             let low = level(sensitivityAt: offset + 12, categoriesAt: offset + 24),
             let high = level(sensitivityAt: offset + 16, categoriesAt: offset + 56),

@@ -9,20 +9,20 @@ public let maximumCommandLineLength = 2047
 
 extension SystemManifest {
     func validateStrings() throws(SystemManifestError) {
-        let text = bytes.extracting(sections.strings.offset..<sections.strings.end)
+        let text = bytes.extracting(sections[.strings].offset..<sections[.strings].end)
         guard isText(text) else { throw .badText }
     }
 
     func validateSources() throws(SystemManifestError) {
         for index in 0..<sourceCount {
-            let offset = offset(of: index, in: sections.sources)
+            let offset = offset(of: index, in: sections[.sources])
             try validateString(at: offset, lengths: 1...maximumFileNameLength)
         }
     }
 
     func validateLabels() throws(SystemManifestError) {
         for index in 0..<labelCount {
-            let offset = offset(of: index, in: sections.labels)
+            let offset = offset(of: index, in: sections[.labels])
             guard bytes.littleEndian32(at: offset + 20) == 0 else { throw .reservedNotZero }
             guard readLabel(at: index) != nil else { throw .badLabel }
         }
@@ -30,7 +30,7 @@ extension SystemManifest {
 
     func validateModules() throws(SystemManifestError) {
         for index in 0..<moduleCount {
-            let offset = offset(of: index, in: sections.modules)
+            let offset = offset(of: index, in: sections[.modules])
             try validateString(at: offset, lengths: 1...maximumFileNameLength)
             guard ModuleKind(rawValue: bytes.littleEndian32(at: offset + 64)) != nil,
                 bytes.littleEndian64(at: offset + 8) > 0
@@ -38,7 +38,7 @@ extension SystemManifest {
             guard bytes.littleEndian32(at: offset + 68) == 0 else { throw .reservedNotZero }
             let digest = digest(at: offset + 16)
             for earlier in 0..<index
-            where self.digest(at: self.offset(of: earlier, in: sections.modules) + 16) == digest {
+            where self.digest(at: self.offset(of: earlier, in: sections[.modules]) + 16) == digest {
                 throw .duplicateModule
             }
         }
@@ -46,8 +46,8 @@ extension SystemManifest {
 
     func validateCompartments() throws(SystemManifestError) {
         for index in 0..<compartmentCount {
-            let offset = offset(of: index, in: sections.compartments)
-            try validateName(at: offset, index: index, in: sections.compartments)
+            let offset = offset(of: index, in: sections[.compartments])
+            try validateName(at: offset, index: index, in: sections[.compartments])
             try validateString(at: offset + 8, lengths: 0...maximumCommandLineLength)
             guard bytes.littleEndian32(at: offset + 16) == UInt32(index) + 1 else {
                 throw .badDomainID
@@ -55,7 +55,7 @@ extension SystemManifest {
             try validateCompartmentIndices(at: offset)
             try validateResources(at: offset)
             try validateServices(at: offset)
-            guard schedule(at: offset + 72) != nil else { throw .badSchedule }
+            guard bytes.schedule(at: offset + 72) != nil else { throw .badSchedule }
             guard bytes.littleEndian32(at: offset + 100) == 0 else { throw .reservedNotZero }
             try validateSourceReference(at: offset + 48)
         }
@@ -78,7 +78,7 @@ extension SystemManifest {
         var provided: UInt32 = 0
         var used: UInt32 = 0
         for index in 0..<compartmentCount {
-            let offset = offset(of: index, in: sections.compartments)
+            let offset = offset(of: index, in: sections[.compartments])
             let bit = ServiceKind(rawValue: bytes.littleEndian32(at: offset + 60))?.bit ?? 0
             let uses = bytes.littleEndian32(at: offset + 64)
             guard provided & bit == 0, uses & bit == 0 else { throw .badService }
@@ -88,30 +88,12 @@ extension SystemManifest {
         guard used & ~provided == 0 else { throw .badService }
     }
 
-    /// Returns the schedule at an offset; nil when it breaks a rule.
-    func schedule(at offset: Int) -> ScheduleRecord? {
-        let slot = bytes.littleEndian32(at: offset + 4)
-        let weight = bytes.littleEndian32(at: offset + 8)
-        let cap = bytes.littleEndian32(at: offset + 12)
-        switch bytes.littleEndian32(at: offset) {
-        case 0:
-            return slot == 0 && weight == 0 && cap == 0 ? .automatic : nil
-        case 1:
-            guard (100...1_000_000).contains(slot), weight == 0, cap == 0 else { return nil }
-            return .fixed(slotInMicroseconds: slot)
-        case 2:
-            guard slot == 0, (1...65_535).contains(weight), cap <= 800 else { return nil }
-            return .fair(weight: weight, capInPercent: cap)
-        default: return nil
-        }
-    }
-
     private func validateCompartmentIndices(at offset: Int) throws(SystemManifestError) {
         guard bytes.littleEndian32(at: offset + 20) < UInt32(labelCount),
             moduleKind(bytes.littleEndian32(at: offset + 24)) == .kernel
         else { throw .badIndex }
         let initrd = bytes.littleEndian32(at: offset + 28)
-        guard initrd == noModule || moduleKind(initrd) == .initrd else { throw .badIndex }
+        guard Int(initrd) == noModule || moduleKind(initrd) == .initrd else { throw .badIndex }
     }
 
     private func validateResources(at offset: Int) throws(SystemManifestError) {
@@ -126,7 +108,7 @@ extension SystemManifest {
 
     func validateChannels() throws(SystemManifestError) {
         for index in 0..<channelCount {
-            let offset = offset(of: index, in: sections.channels)
+            let offset = offset(of: index, in: sections[.channels])
             try validateString(at: offset, lengths: 1...maximumNameLength)
             let from = bytes.littleEndian32(at: offset + 8)
             let to = bytes.littleEndian32(at: offset + 12)
@@ -146,20 +128,20 @@ extension SystemManifest {
     /// Checks that the names of channels differ: in the given order they rise, so that no two are
     /// the same and none is left out.
     func validateChannelOrder() throws(SystemManifestError) {
-        for position in 0..<sections.channelOrder.count {
+        for position in 0..<sections[.channelOrder].count {
             let index = channelIndex(at: position)
             guard index < UInt32(channelCount) else { throw .badIndex }
             guard position > 0 else { continue }
-            let order = string(at: offset(of: Int(index), in: sections.channels)).order(
+            let order = string(at: offset(of: Int(index), in: sections[.channels])).order(
                 after: string(
-                    at: offset(of: Int(channelIndex(at: position - 1)), in: sections.channels)))
+                    at: offset(of: Int(channelIndex(at: position - 1)), in: sections[.channels])))
             guard order != .same else { throw .duplicateName }
             guard order == .rising else { throw .badChannelOrder }
         }
     }
 
     private func channelIndex(at position: Int) -> UInt32 {
-        bytes.littleEndian32(at: offset(of: position, in: sections.channelOrder))
+        bytes.littleEndian32(at: offset(of: position, in: sections[.channelOrder]))
     }
 
     // MARK: Parts of records
@@ -167,7 +149,7 @@ extension SystemManifest {
     /// Returns the kind of the module of an index; nil when there is no such module.
     private func moduleKind(_ index: UInt32) -> ModuleKind? {
         guard index < UInt32(moduleCount) else { return nil }
-        let offset = offset(of: Int(index), in: sections.modules)
+        let offset = offset(of: Int(index), in: sections[.modules])
         return ModuleKind(rawValue: bytes.littleEndian32(at: offset + 64))
     }
 
@@ -176,7 +158,8 @@ extension SystemManifest {
     ) throws(SystemManifestError) {
         let start = UInt64(bytes.littleEndian32(at: offset))
         let length = UInt64(bytes.littleEndian32(at: offset + 4))
-        guard start + length <= UInt64(sections.strings.count), lengths.contains(Int(length)) else {
+        guard start + length <= UInt64(sections[.strings].count), lengths.contains(Int(length))
+        else {
             throw .badStringReference
         }
         guard isCharacterBoundary(Int(start)), isCharacterBoundary(Int(start + length)) else {
@@ -185,8 +168,8 @@ extension SystemManifest {
     }
 
     private func isCharacterBoundary(_ position: Int) -> Bool {
-        position == sections.strings.count
-            || !isContinuation(bytes[sections.strings.offset + position])
+        position == sections[.strings].count
+            || !isContinuation(bytes[sections[.strings].offset + position])
     }
 
     /// Checks a name, and that no earlier record of the section has the same.
@@ -202,7 +185,7 @@ extension SystemManifest {
     }
 
     func validateSourceReference(at offset: Int) throws(SystemManifestError) {
-        let reference = sourceReference(at: offset)
+        let reference = bytes.sourceReference(at: offset)
         guard reference.source < sourceCount, reference.line > 0, reference.column > 0 else {
             throw .badSourceReference
         }

@@ -46,6 +46,7 @@ public struct SystemManifest: ~Escapable {
         try validateDeviceRanges()
         try validateExemptions()
         try validateStoreQuotas()
+        try validateTPMCommands()
         try validateFeatures()
     }
 }
@@ -78,7 +79,7 @@ extension SystemManifest {
     /// The flow certificate (`docs/abi/certificate.md`), not yet checked; empty for none.
     public var certificate: Span<UInt8> {
         @_lifetime(copy self) get {
-            bytes.extracting(sections.certificate.offset..<sections.certificate.end)
+            bytes.extracting(sections[.certificate].offset..<sections[.certificate].end)
         }
     }
 

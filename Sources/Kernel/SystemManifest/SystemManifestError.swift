@@ -77,6 +77,8 @@ public enum SystemManifestError: Error, Equatable {
     case badExemption
     /// A quota of the store says nothing, or too much, or its compartment does not use the store.
     case badStoreQuota
+    /// A command of the TPM is allowed that cannot be, or nobody serves the TPM.
+    case badTPMCommands
     /// Two compartments or two channels share a name.
     case duplicateName
 
@@ -119,6 +121,7 @@ public enum SystemManifestError: Error, Equatable {
         case .badDeviceRange: "manifest: bad range of a device"
         case .badExemption: "manifest: bad exemption"
         case .badStoreQuota: "manifest: bad quota of the store"
+        case .badTPMCommands: "manifest: bad commands of the TPM"
         case .duplicateName: "manifest: a name appears twice"
         }
     }

@@ -28,7 +28,8 @@ public enum MeasurementError: Error, Equatable {
 /// - Invariant: *(replays)* unless `measure` threw `.tpm`, replaying `log` gives the values that
 ///   the registers that we measure into have, if they were zero at the start.
 public struct MeasurementRecorder<Registers: TPMRegisters & ~Copyable>: ~Copyable {
-    private var device: TPMDevice<Registers>
+    /// The TPM, for commands of guests. Who extends by it loses *(replays)*.
+    public var device: TPMDevice<Registers>
     private var writer: EventLogWriter
     private var memory: ArenaTable<UInt8>
 

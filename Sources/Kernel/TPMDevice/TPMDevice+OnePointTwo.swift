@@ -13,15 +13,7 @@ extension TPMDevice where Registers: ~Copyable {
     ///
     /// - Throws: `.disabled`; `.commandFailed`; `.responseMalformed`; what an exchange throws.
     mutating func startOnePointTwo() throws(TPMError) {
-        var command = CommandBuilder(interface.buffer.mutableSpan)
-        command.begin(tag: tagCommand, code: 0x0000_0099)
-        command.append16(1)
-        let count = command.end()
-        do throws(TPMError) {
-            guard try execute(count, responseTag: tagResponse) == 10 else {
-                throw TPMError.responseMalformed
-            }
-        } catch .commandFailed(code: 0x26) {}
+        try startUp(tagCommand, 0x0000_0099, 1, responseTag: tagResponse, wasStarted: 0x26)
         let isDisabled = try flag(0x0000_0108, structure: 0x001F)
         let isDeactivated = try flag(0x0000_0109, structure: 0x0020)
         guard !isDisabled, !isDeactivated else { throw .disabled }
@@ -48,18 +40,6 @@ extension TPMDevice where Registers: ~Copyable {
         for index in digest.bytes.indices { command.append8(digest.bytes[index]) }
         let count = try execute(command.end(), responseTag: tagResponse)
         guard count == 30 else { throw .responseMalformed }
-    }
-
-    /// `TPM_PCRRead`.
-    mutating func readOnePointTwo(_ pcr: PCRIndex) throws(TPMError) -> Digest160 {
-        var command = CommandBuilder(interface.buffer.mutableSpan)
-        command.begin(tag: tagCommand, code: 0x0000_0015)
-        command.append32(pcr.rawValue)
-        let count = try execute(command.end(), responseTag: tagResponse)
-        guard let digest = Digest160(interface.buffer.span.extracting(10..<count)) else {
-            throw .responseMalformed
-        }
-        return digest
     }
 
     /// `TPM_CAP_FLAG`: returns the first flag of a structure, which is `disable` of

@@ -8,15 +8,8 @@ import EventLog
 extension TPMDevice where Registers: ~Copyable {
     /// `TPM2_Startup`, `TPM_SU_CLEAR`; `TPM_RC_INITIALIZE` (0x100) says that it was done before.
     mutating func startTwoPointZero() throws(TPMError) {
-        var command = CommandBuilder(interface.buffer.mutableSpan)
-        command.begin(tag: tagNoSessions, code: 0x0000_0144)
-        command.append16(0)
-        let count = command.end()
-        do throws(TPMError) {
-            _ = try execute(count, responseTag: tagNoSessions)
-        } catch .commandFailed(code: 0x100) {
-            return
-        }
+        try startUp(
+            tagNoSessions, 0x0000_0144, 0, responseTag: tagNoSessions, wasStarted: 0x100)
     }
 
     /// `TPM2_GetCapability`, `TPM_CAP_PCRS`.
@@ -55,31 +48,6 @@ extension TPMDevice where Registers: ~Copyable {
         if banks.sha384 { command.append(tpmAlgorithmSHA384, digests.sha384.bytes) }
         let count = try execute(command.end(), responseTag: tagSessions)
         guard count == 19 else { throw .responseMalformed }
-    }
-
-    /// `TPM2_PCR_Read` of the SHA-256 bank.
-    mutating func readTwoPointZero(_ pcr: PCRIndex) throws(TPMError) -> Digest256 {
-        let selection = UInt32(1) << pcr.rawValue
-        var command = CommandBuilder(interface.buffer.mutableSpan)
-        command.begin(tag: tagNoSessions, code: 0x0000_017E)
-        command.append32(1)
-        command.append16(tpmAlgorithmSHA256)
-        command.append8(3)
-        for shift in 0..<3 { command.append8(UInt8(truncatingIfNeeded: selection >> (8 * shift))) }
-        let count = try execute(command.end(), responseTag: tagNoSessions)
-        var response = ResponseReader(interface.buffer.span.extracting(10..<count))
-        _ = try response.number32()
-        guard try response.number32() == 1, try response.number16() == tpmAlgorithmSHA256,
-            try response.number8() == 3
-        else { throw .responseMalformed }
-        for shift in 0..<3 {
-            guard try response.number8() == UInt8(truncatingIfNeeded: selection >> (8 * shift))
-            else { throw .responseMalformed }
-        }
-        guard try response.number32() == 1, try response.number16() == 32,
-            let digest = Digest256(try response.take(32)), response.isAtEnd
-        else { throw .responseMalformed }
-        return digest
     }
 }
 

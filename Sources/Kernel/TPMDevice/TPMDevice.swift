@@ -1,4 +1,4 @@
-public import Digests
+import Digests
 public import EventLog
 
 /// The families of TPM that are driven.
@@ -40,6 +40,22 @@ public struct TPMDevice<Registers: TPMRegisters & ~Copyable>: ~Copyable {
         }
     }
 
+    /// Sends a startup command; one that says that it was done before is as good.
+    mutating func startUp(
+        _ tag: UInt16, _ code: UInt32, _ parameter: UInt16, responseTag: UInt16,
+        wasStarted: UInt32
+    ) throws(TPMError) {
+        var command = CommandBuilder(interface.buffer.mutableSpan)
+        command.begin(tag: tag, code: code)
+        command.append16(parameter)
+        let count = command.end()
+        do throws(TPMError) {
+            guard try execute(count, responseTag: responseTag) == 10 else {
+                throw TPMError.responseMalformed
+            }
+        } catch .commandFailed(code: wasStarted) {}
+    }
+
     /// Returns the banks that have PCR 12 and 13: of a TPM 1.2, SHA-1.
     ///
     /// - Throws: `.unknownActiveBank`, `.partialBank`, `.noActiveBank`; `.responseMalformed`;
@@ -62,24 +78,6 @@ public struct TPMDevice<Registers: TPMRegisters & ~Copyable>: ~Copyable {
         case .onePointTwo: try extendOnePointTwo(pcr, with: digests.sha1)
         case .twoPointZero: try extendTwoPointZero(pcr, with: digests, banks: banks)
         }
-    }
-
-    /// Returns the value of a register in the SHA-256 bank.
-    ///
-    /// - Throws: `.familyNotSupported` if the TPM is of family 1.2; what an exchange throws;
-    ///   `.commandFailed`; `.responseMalformed`, also if the TPM returns another register or none.
-    public mutating func readSHA256(_ pcr: PCRIndex) throws(TPMError) -> Digest256 {
-        guard family == .twoPointZero else { throw .familyNotSupported }
-        return try readTwoPointZero(pcr)
-    }
-
-    /// Returns the value of a register of a TPM 1.2.
-    ///
-    /// - Throws: `.familyNotSupported` if the TPM is of family 2.0; what an exchange throws;
-    ///   `.commandFailed`; `.responseMalformed`.
-    public mutating func readSHA1(_ pcr: PCRIndex) throws(TPMError) -> Digest160 {
-        guard family == .onePointTwo else { throw .familyNotSupported }
-        return try readOnePointTwo(pcr)
     }
 
     /// Sends the command in the buffer and checks the response's header.

@@ -10,24 +10,6 @@ extension TPMInterface where Registers: ~Copyable {
         return .twoPointZero
     }
 
-    /// Exchanges a command for a response.
-    ///
-    /// - Throws: `.localityTimeout`, `.readyTimeout`, `.bufferOutOfRange`, `.responseTimeout`,
-    ///   `.fatalError`, `.responseLengthInvalid`.
-    mutating func exchangeCRB(_ commandByteCount: Int) throws(TPMError) -> Int {
-        try requestCRBLocality()
-        do throws(TPMError) {
-            try becomeReady()
-            try start(commandByteCount)
-            let count = try receiveCRB()
-            endCRB()
-            return count
-        } catch {
-            endCRB()
-            throw error
-        }
-    }
-
     private mutating func becomeReady() throws(TPMError) {
         registers.write32(CRBRegister.request, CRBBits.commandReady)
         try wait(
@@ -38,41 +20,38 @@ extension TPMInterface where Registers: ~Copyable {
             milliseconds: InterfaceLimit.readyInMilliseconds, otherwise: .readyTimeout)
     }
 
-    /// Copies the command to where the interface wants it, starts it, and waits for its end. A
-    /// command that does not end is cancelled, so that the TPM is not left busy.
-    private mutating func start(_ count: Int) throws(TPMError) {
+    /// Copies the command to where the interface wants it, and starts it.
+    ///
+    /// - Throws: `.readyTimeout`, `.bufferOutOfRange`.
+    mutating func sendCRB(_ count: Int) throws(TPMError) {
+        try becomeReady()
+        registers.write32(CRBRegister.cancel, 0)
         let offset = try window(
             CRBRegister.commandAddressLow, CRBRegister.commandAddressHigh,
             CRBRegister.commandSize, atLeast: count
         ).offset
         for index in 0..<count {
-            registers.write8(offset + UInt32(truncatingIfNeeded: index), buffer[index])
+            registers.write8(offset + UInt32(truncatingIfNeeded: index), self[byte: index])
         }
         registers.write32(CRBRegister.start, CRBBits.start)
-        do throws(TPMError) {
-            try wait(
-                CRBRegister.start, CRBBits.start, equals: 0,
-                milliseconds: InterfaceLimit.commandInMilliseconds, otherwise: .responseTimeout)
-        } catch {
-            registers.write32(CRBRegister.cancel, CRBBits.cancel)
-            throw error
-        }
-        guard registers.read32(CRBRegister.status) & CRBBits.fatalError == 0 else {
-            throw .fatalError
-        }
     }
 
     /// Reads the response: its header, then as many bytes as the header says.
-    private mutating func receiveCRB() throws(TPMError) -> Int {
+    ///
+    /// - Throws: `.fatalError`, `.bufferOutOfRange`, `.responseLengthInvalid`.
+    mutating func receiveCRB() throws(TPMError) -> Int {
+        guard registers.read32(CRBRegister.status) & CRBBits.fatalError == 0 else {
+            throw .fatalError
+        }
         let (offset, size) = try window(
             CRBRegister.responseAddressLow, CRBRegister.responseAddressHigh,
             CRBRegister.responseSize, atLeast: 10)
         var expected = 6
         var count = 0
         while count < expected {
-            buffer[count] = registers.read8(offset + UInt32(truncatingIfNeeded: count))
+            self[byte: count] = registers.read8(offset + UInt32(truncatingIfNeeded: count))
             count += 1
-            if count == 6 { expected = try responseByteCount(limit: min(size, 512)) }
+            if count == 6 { expected = try responseByteCount(limit: min(size, responseLimit)) }
         }
         return count
     }
@@ -94,13 +73,7 @@ extension TPMInterface where Registers: ~Copyable {
         return (offset, count)
     }
 
-    /// Makes the TPM idle again and gives the locality back.
-    private mutating func endCRB() {
-        registers.write32(CRBRegister.request, CRBBits.goIdle)
-        relinquishCRBLocality()
-    }
-
-    private mutating func requestCRBLocality() throws(TPMError) {
+    mutating func requestCRBLocality() throws(TPMError) {
         registers.write32(CRBRegister.localityControl, CRBBits.requestAccess)
         do throws(TPMError) {
             try wait(
@@ -113,7 +86,7 @@ extension TPMInterface where Registers: ~Copyable {
         }
     }
 
-    private mutating func relinquishCRBLocality() {
+    mutating func relinquishCRBLocality() {
         registers.write32(CRBRegister.localityControl, CRBBits.relinquish)
     }
 }

@@ -19,29 +19,10 @@ extension TPMInterface where Registers: ~Copyable {
         }
     }
 
-    /// Exchanges a command for a response.
-    ///
-    /// - Throws: the timeouts, `.expectEndedEarly`, `.expectStuck`, and what reading a response
-    ///   throws.
-    mutating func exchangeFIFO(_ commandByteCount: Int) throws(TPMError) -> Int {
-        try requestLocality()
-        do throws(TPMError) {
-            try send(commandByteCount)
-            let mask = FIFOStatus.valid | FIFOStatus.dataAvailable
-            try wait(
-                FIFORegister.status, mask, equals: mask,
-                milliseconds: InterfaceLimit.commandInMilliseconds, otherwise: .responseTimeout)
-            let count = try receive()
-            end()
-            return count
-        } catch {
-            end()
-            throw error
-        }
-    }
-
     /// Writes the command and starts it.
-    private mutating func send(_ count: Int) throws(TPMError) {
+    ///
+    /// - Throws: the timeouts, `.expectEndedEarly`, `.expectStuck`.
+    mutating func send(_ count: Int) throws(TPMError) {
         registers.write32(FIFORegister.status, FIFOStatus.commandReady)
         try wait(
             FIFORegister.status, FIFOStatus.commandReady, equals: FIFOStatus.commandReady,
@@ -50,7 +31,7 @@ extension TPMInterface where Registers: ~Copyable {
         for index in 0..<count {
             if burst == 0 { burst = try waitForBurst() }
             if index == count - 1 { try expect(true, otherwise: .expectEndedEarly) }
-            registers.write8(FIFORegister.dataFIFO, buffer[index])
+            registers.write8(FIFORegister.dataFIFO, self[byte: index])
             burst -= 1
         }
         try expect(false, otherwise: .expectStuck)
@@ -58,7 +39,7 @@ extension TPMInterface where Registers: ~Copyable {
     }
 
     /// Reads the response: its header, then as many bytes as the header says.
-    private mutating func receive() throws(TPMError) -> Int {
+    mutating func receive() throws(TPMError) -> Int {
         var expected = 6
         var count = 0
         var burst: UInt32 = 0
@@ -67,22 +48,16 @@ extension TPMInterface where Registers: ~Copyable {
             if count == expected - 1 {
                 guard try isDataAvailable() else { throw .responseTruncated }
             }
-            buffer[count] = registers.read8(FIFORegister.dataFIFO)
+            self[byte: count] = registers.read8(FIFORegister.dataFIFO)
             count += 1
             burst -= 1
-            if count == 6 { expected = try responseByteCount(limit: 512) }
+            if count == 6 { expected = try responseByteCount(limit: responseLimit) }
         }
         guard try !isDataAvailable() else { throw .responseOverlong }
         return count
     }
 
-    /// Makes the TPM idle again and gives the locality back.
-    private mutating func end() {
-        registers.write32(FIFORegister.status, FIFOStatus.commandReady)
-        relinquishLocality()
-    }
-
-    private mutating func requestLocality() throws(TPMError) {
+    mutating func requestLocality() throws(TPMError) {
         let wanted = FIFOAccess.valid | FIFOAccess.activeLocality
         registers.write8(FIFORegister.access, FIFOAccess.requestUse)
         var wait = BoundedWait(milliseconds: InterfaceLimit.localityInMilliseconds, &registers)
@@ -95,7 +70,7 @@ extension TPMInterface where Registers: ~Copyable {
         throw .localityTimeout
     }
 
-    private mutating func relinquishLocality() {
+    mutating func relinquishLocality() {
         registers.write8(FIFORegister.access, FIFOAccess.activeLocality)
     }
 

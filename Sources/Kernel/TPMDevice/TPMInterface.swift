@@ -3,15 +3,20 @@
 /// Two are driven: FIFO (also of TPM 1.2, where it is called TIS), and command response buffer
 /// (CRB).
 ///
-/// - Invariant: *(released)* between exchanges the locality is relinquished, also after an error.
+/// - Invariant: *(released)* between exchanges the locality is relinquished, also after an error,
+///   but while a guest's command runs.
 /// - Source: TCG PC Client Platform TPM Profile for TPM 2.0, sections 6.5.2 and 6.5.3; TCG PC
 ///   Client Specific TPM Interface Specification (TIS) 1.3 for TPM 1.2.
 struct TPMInterface<Registers: TPMRegisters & ~Copyable>: ~Copyable {
     var registers: Registers
-    private var kind = InterfaceKind.fifo
+    private(set) var kind = InterfaceKind.fifo
 
-    /// The command before an exchange, the response after it.
-    var buffer = InlineArray<512, UInt8>(repeating: 0)
+    /// The command before an exchange, the response after it: first ours, from 512 on a guest's.
+    var buffer = InlineArray<4096, UInt8>(repeating: 0)
+    /// Where in the buffer the command begins that is sent, and its response.
+    var base = 0
+    /// How far the guest's command is.
+    var guest = GuestPhase.free
 
     init(registers: consuming Registers) {
         self.registers = registers
@@ -37,26 +42,105 @@ struct TPMInterface<Registers: TPMRegisters & ~Copyable>: ~Copyable {
     }
 
     /// Sends the first `commandByteCount` bytes of the buffer and returns how many bytes of
-    /// response then stand in it.
+    /// response then stand in it. A guest's command is not waited for long.
     ///
     /// - Precondition: the count is from 10 to 512.
-    /// - Throws: what an exchange through the interface that was found throws. The buffer is
-    ///   then undefined.
+    /// - Throws: what `start`, `waitForEnd` and `finish` throw. The buffer is then undefined.
     mutating func exchange(commandByteCount: Int) throws(TPMError) -> Int {
-        switch kind {
-        case .fifo: try exchangeFIFO(commandByteCount)
-        case .commandResponseBuffer: try exchangeCRB(commandByteCount)
+        reclaim()
+        try start(commandByteCount)
+        do throws(TPMError) {
+            try waitForEnd(milliseconds: InterfaceLimit.commandInMilliseconds)
+        } catch {
+            cancel()
+            end()
+            throw error
         }
+        return try finish()
+    }
+
+    /// Sends the first `count` bytes from `base` on, and has the TPM begin.
+    ///
+    /// - Throws: `.localityTimeout` and what sending throws; the TPM is idle again then.
+    @inline(never)
+    mutating func start(_ count: Int) throws(TPMError) {
+        if kind == .fifo { try requestLocality() } else { try requestCRBLocality() }
+        do throws(TPMError) {
+            if kind == .fifo { try send(count) } else { try sendCRB(count) }
+        } catch {
+            end()
+            throw error
+        }
+    }
+
+    /// Waits until the command that runs has ended, or its cancellation has.
+    ///
+    /// - Throws: `.responseTimeout`; with no time at all, when that was not so at the first look.
+    @inline(never)
+    mutating func waitForEnd(milliseconds: UInt64) throws(TPMError) {
+        let isReady = guest == .cancelled
+        let fifo = isReady ? FIFOStatus.commandReady : FIFOStatus.valid | FIFOStatus.dataAvailable
+        let (register, mask, value) =
+            kind == .fifo
+            ? (FIFORegister.status, fifo, fifo) : (CRBRegister.start, CRBBits.start, 0)
+        try wait(
+            register, mask, equals: value, milliseconds: milliseconds, otherwise: .responseTimeout)
+    }
+
+    /// Reads the response of a command that has ended to `base`.
+    ///
+    /// - Returns: its length.
+    /// - Throws: what receiving throws. The TPM is idle again, whatever happened.
+    @inline(never)
+    mutating func finish() throws(TPMError) -> Int {
+        do throws(TPMError) {
+            let count = try kind == .fifo ? receive() : receiveCRB()
+            end()
+            return count
+        } catch {
+            end()
+            throw error
+        }
+    }
+
+    /// Asks the TPM to end the command that runs.
+    mutating func cancel() {
+        let (register, value) =
+            kind == .fifo
+            ? (FIFORegister.status, FIFOStatus.commandReady) : (CRBRegister.cancel, CRBBits.cancel)
+        registers.write32(register, value)
+    }
+
+    /// Makes the TPM idle again and gives the locality back.
+    @inline(never)
+    mutating func end() {
+        let (register, value) =
+            kind == .fifo
+            ? (FIFORegister.status, FIFOStatus.commandReady) : (CRBRegister.request, CRBBits.goIdle)
+        registers.write32(register, value)
+        if kind == .fifo { relinquishLocality() } else { relinquishCRBLocality() }
+    }
+
+    /// A byte of the command that is sent or of its response, from `base` on.
+    subscript(byte index: Int) -> UInt8 {
+        @inline(never) get { buffer[base &+ index] }
+        @inline(never) set { buffer[base &+ index] = newValue }
+    }
+
+    /// The big-endian number of the four bytes at `start`.
+    @inline(never)
+    func number(at start: Int) -> UInt32 {
+        var number: UInt32 = 0
+        for index in start..<start &+ 4 { number = number << 8 | UInt32(self[byte: index]) }
+        return number
     }
 
     /// Returns the length that the response's header names, 10 to `limit`.
     ///
     /// - Throws: `.responseLengthInvalid`.
     func responseByteCount(limit: Int) throws(TPMError) -> Int {
-        let number =
-            UInt32(buffer[2]) << 24 | UInt32(buffer[3]) << 16 | UInt32(buffer[4]) << 8
-            | UInt32(buffer[5])
-        guard let count = Int(exactly: number), count >= 10, count <= limit else {
+        let count = Int(number(at: 2))
+        guard count >= 10, count <= limit else {
             throw .responseLengthInvalid
         }
         return count
@@ -78,7 +162,7 @@ struct TPMInterface<Registers: TPMRegisters & ~Copyable>: ~Copyable {
 }
 
 /// The interfaces that are driven.
-private enum InterfaceKind {
+enum InterfaceKind {
     case fifo
     case commandResponseBuffer
 }

@@ -138,6 +138,8 @@ enum InterfaceLimit {
     static var statusInMilliseconds: UInt64 { 750 }
     /// The longest that one of our commands may run.
     static var commandInMilliseconds: UInt64 { 20_000 }
+    /// How long a guest's command may go on when the machine itself needs the TPM.
+    static var graceInMilliseconds: UInt64 { 200 }
     /// Polls of one wait, whatever the clock says.
     static var polls: Int { 20_000_000 }
 }

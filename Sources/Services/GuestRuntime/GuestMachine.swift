@@ -29,6 +29,8 @@
         private var sequence: UInt32 = 0
         /// Whether the service asks for decisions: the store does, and may.
         private var asksForDecisions = false
+        /// Where the service's own store ring is; 0 when it was not opened.
+        private var storeAddress: UInt64 = 0
         /// The port of `VIRQ_CONSOLE`, likewise.
         private var typePort: UInt32 = 0
 
@@ -45,6 +47,7 @@
             static var grant: UInt64 { 20 }
             static var schedule: UInt64 { 29 }
             static var event: UInt64 { 32 }
+            static var hvm: UInt64 { 34 }
             static var domainControl: UInt64 { 36 }
             static var security: UInt64 { 27 }
         }
@@ -180,6 +183,9 @@
         }
 
         private func address(_ page: SharedPage, _ offset: Int) -> UInt64 {
+            if page == GuestMachine.storePage, offset >= 0, offset < 4096, storeAddress != 0 {
+                return storeAddress + UInt64(offset)
+            }
             precondition(
                 page.number >= 0 && page.number < 64 && offset >= 0 && offset < 4096,
                 "an offset leaves its page")
@@ -384,6 +390,77 @@
             }
             typedStart += 1
             return typed[typedStart - 1]
+        }
+    }
+
+    extension GuestMachine: TPMMachine {
+        /// The number of the service's own store ring among pages, behind those of others.
+        private static var storePage: SharedPage { SharedPage(number: 64) }
+
+        /// `HVMOP_get_param` of `HVM_PARAM_STORE_PFN` and `HVM_PARAM_STORE_EVTCHN`.
+        public mutating func openStore() -> StoreEnd? {
+            let frame = parameter(1)
+            let port = parameter(2)
+            // Within what is mapped; the hypervisor's own pages are its last sixteenth.
+            guard frame >= 0xf_0000, frame < 0x10_0000, port > 0, port < 4096 else { return nil }
+            storeAddress = frame << 12
+            return StoreEnd(
+                page: GuestMachine.storePage, port: UInt32(truncatingIfNeeded: port))
+        }
+
+        private func parameter(_ index: UInt32) -> UInt64 {
+            let arguments = service_argument_address()
+            service_store32(arguments, UInt32(GuestMachine.ownDomain))
+            service_store32(arguments + 4, index)
+            service_store64(arguments + 8, 0)
+            guard service_call(Call.hvm, 1, 0) == 0 else { return 0 }
+            return service_load64(arguments + 8)
+        }
+
+        /// `CASEMATE_TPM` of `xsm_op` with `action` 1.
+        public mutating func submit(
+            _ command: Span<UInt8>, of domain: UInt16
+        ) -> CommandOutcome {
+            guard command.count <= 4096 else { return .malformed }
+            for index in command.indices {
+                service_store8(service_text_address() + UInt64(index), command[index])
+            }
+            // Xen's error numbers, negated.
+            return switch order(1, domain, UInt32(command.count)) {
+            case 0: .begun
+            case -1: .refused
+            case -16: .busy
+            case -22: .malformed
+            default: .failed
+            }
+        }
+
+        /// The same with `action` 2.
+        public mutating func collectResponse(of domain: UInt16) -> Int? {
+            let result = order(2, domain, 4096)
+            guard result != -16 else { return nil }
+            return result > 0 && result <= 4096 ? Int(result) : 0
+        }
+
+        /// The response stands where text for the console does, which is written later.
+        public func responseByte(at index: Int) -> UInt8 {
+            precondition(index >= 0 && index < 4096, "a response is not that long")
+            return service_load8(service_text_address() + UInt64(index))
+        }
+
+        /// The same with `action` 3.
+        public mutating func cancelCommand(of domain: UInt16) { _ = order(3, domain, 0) }
+
+        private func order(_ action: UInt32, _ domain: UInt16, _ size: UInt32) -> Int64 {
+            let arguments = service_argument_address()
+            service_store32(arguments, 0x4353_4d03)
+            service_store32(arguments + 4, 1)
+            service_store32(arguments + 8, action)
+            service_store32(arguments + 12, UInt32(domain))
+            service_store64(arguments + 16, service_text_address())
+            service_store32(arguments + 24, size)
+            service_store32(arguments + 28, 0)
+            return service_hypercall(Call.security, arguments, 0, 0)
         }
     }
 

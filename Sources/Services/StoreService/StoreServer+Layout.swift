@@ -184,6 +184,7 @@ extension StoreServer {
         own(domain, "/error")
         own(domain, "/feature")
         own(domain, "/drivers")
+        layOutTPM(index, manifest)
         openChannels(index, manifest)
         begin(.introduce)
         add(UInt64(domain))
@@ -193,6 +194,40 @@ extension StoreServer {
         add(UInt64(port))
         end()
         submit()
+    }
+
+    /// Lays out what Linux's `xen-tpmfront` expects for a user of the service `tpm`: its own end,
+    /// which the service reads, and the service's, which is as it is from the beginning.
+    private mutating func layOutTPM(_ index: Int, _ manifest: borrowing SystemManifest) {
+        guard manifest.compartment(at: rings[index].compartment).uses(.tpm),
+            let service = manifest.index(of: .tpm)
+        else { return }
+        let domain = rings[index].domain
+        let provider = manifest.compartment(at: service).domainID
+        make(domain, "/tpm")
+        begin(.write)
+        addDomainPath(domain)
+        add("/tpm/frontend")
+        end()
+        addDomainPath(domain)
+        add("/device/vtpm/0")
+        submit()
+        write(domain, "/tpm/frontend-id", UInt64(domain))
+        write(domain, "/tpm/feature-protocol-v2", 1)
+        // `XenbusStateConnected`, `XenbusStateInitialising` (Xen public `io/xenbus.h`).
+        write(domain, "/tpm/state", 4)
+        make(domain, "/device/vtpm")
+        own(domain, "/device/vtpm/0", readableBy: provider)
+        begin(.write)
+        addDomainPath(domain)
+        add("/device/vtpm/0/backend")
+        end()
+        addDomainPath(domain)
+        add("/tpm")
+        submit()
+        write(domain, "/device/vtpm/0/backend-id", UInt64(provider))
+        write(domain, "/device/vtpm/0/handle", 0)
+        write(domain, "/device/vtpm/0/state", 1)
     }
 
     /// Takes away what is left of a domain after its end: all below its path. The ends of channels
@@ -384,8 +419,10 @@ extension StoreServer {
         submit()
     }
 
-    /// Makes a directory that the domain owns.
-    private mutating func own(_ domain: UInt16, _ path: StaticString) {
+    /// Makes a directory that the domain owns, and one other may read.
+    private mutating func own(
+        _ domain: UInt16, _ path: StaticString, readableBy reader: UInt16? = nil
+    ) {
         make(domain, path)
         begin(.setPermissions)
         addDomainPath(domain)
@@ -394,6 +431,11 @@ extension StoreServer {
         add("n")
         add(UInt64(domain))
         end()
+        if let reader {
+            add("r")
+            add(UInt64(reader))
+            end()
+        }
         submit()
     }
 

@@ -147,10 +147,11 @@ package struct StoreServer: ~Copyable {
     /// channel, and the way to each subtree.
     static func administratorQuota(_ manifest: borrowing SystemManifest) -> StoreQuota {
         let nodes =
-            64 + 32 * manifest.compartmentCount + 4 * manifest.directoryCount
+            64 + 32 * manifest.compartmentCount + 16 * manifest.userCount(of: .tpm)
+            + 4 * manifest.directoryCount
             + 16 * manifest.subtreeCount
         var quota = StoreQuota.administrator(nodes: nodes, blocks: 4 * nodes)
-        quota.permissionLists = 64 + 4 * manifest.compartmentCount
+        quota.permissionLists = 64 + 5 * manifest.compartmentCount
         quota.watches = 16
         quota.events = 16
         quota.transactions = 4

@@ -47,6 +47,8 @@ public enum XenPermission {
     public static var clearconsole: Permission { Permission(.xen, bit: 3) }
     /// `writeconsole`.
     public static var writeconsole: Permission { Permission(.xen, bit: 11) }
+    /// `firmware`.
+    public static var firmware: Permission { Permission(.xen, bit: 17) }
     /// `debug`.
     public static var debug: Permission { Permission(.xen, bit: 21) }
 }
