@@ -96,8 +96,10 @@
         /// word, as does the timer, which is set for the end of what it does or the next deadline
         /// (`arm`). Either that word is seen here, or the kick ends the guest's stay when it has
         /// hardly begun.
+        ///
+        /// Only where there is one processor: with two, guests of two were seen to stall.
         private mutating func mayGoOn(_ runs: VirtualCPUID, _ processor: Int) -> Bool {
-            !machine.wasInterrupted && !works[processor].mustChoose
+            works.count == 1 && !machine.wasInterrupted && !works[processor].mustChoose
                 && !works[processor].wantsToExamine
                 && core.mayGoOn(runs, since: works[processor].deadlineChanges, machine)
         }
