@@ -95,7 +95,7 @@ import VirtualHardware
     func bounds() throws {
         let system = try GuestSystem([GuestProgram(Self.program)], fields: ["vcpus 1"])
         let outcome = try BootOutcome.boot(system.bundle) { $0.countsInstructions = true }
-        let bounds = [("version", 985), ("cpuid", 690), ("send", 1_660)]
+        let bounds = [("version", 1_325), ("cpuid", 1_020), ("send", 2_000)]
         for (name, bound) in bounds {
             let cost = try cost(name, outcome.console)
             print("instructions of one \(name): \(cost)")

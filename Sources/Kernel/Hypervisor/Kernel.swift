@@ -80,28 +80,9 @@
                     build(runs.domain, processor, manifestPlace.view())
                 } else {
                     answerExit(of: runs, processor)
-                    if mayGoOn(runs, processor) {
-                        let upcall = core.upcall(for: runs, machine)
-                        return .run(machine.prepareAgain(runs.domain, upcall: upcall))
-                    }
                 }
             }
             return look(processor)
-        }
-
-        /// Whether a guest may go on at once after its exit was dealt with: nothing has happened
-        /// but that exit.
-        ///
-        /// What others want of this processor they write before they kick it, and a kick leaves
-        /// word, as does the timer, which is set for the end of what it does or the next deadline
-        /// (`arm`). Either that word is seen here, or the kick ends the guest's stay when it has
-        /// hardly begun.
-        ///
-        /// Only where there is one processor: with two, guests of two were seen to stall.
-        private mutating func mayGoOn(_ runs: VirtualCPUID, _ processor: Int) -> Bool {
-            works.count == 1 && !machine.wasInterrupted && !works[processor].mustChoose
-                && !works[processor].wantsToExamine
-                && core.mayGoOn(runs, since: works[processor].deadlineChanges, machine)
         }
 
         /// Looks at everything that may have happened, and decides what the processor does next.
