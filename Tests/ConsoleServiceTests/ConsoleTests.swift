@@ -38,7 +38,8 @@ final class FakeTerminal: ConsoleMachine {
 
     func manifestPart(at offset: Int) -> ManifestPart? { nil }
 
-    func now() -> UInt64 { 0 }
+    var time: UInt64 = 0
+    func now() -> UInt64 { time }
 
     func life(of domain: UInt16) -> DomainLife {
         lives[domain] ?? DomainLife(generation: 0, isRunning: false)
@@ -122,6 +123,13 @@ final class TestConsole {
     func settle() {
         for _ in 0..<20 where server.serveRound(&slot) {}
     }
+
+    /// Lets so much time pass that beginnings of lines are shown.
+    func pause() {
+        settle()
+        if let time = server.wakeTime { terminal.time = time }
+        settle()
+    }
 }
 
 /// What a person at the terminal sees, and who is typed to.
@@ -139,12 +147,40 @@ final class TestConsole {
     func unfinished() throws {
         let console = try TestConsole()
         console.terminal.print("# ".utf8, by: 2)
-        console.settle()
+        console.pause()
         console.terminal.print("news\n".utf8, by: 3)
         console.settle()
         console.terminal.print("ls\n".utf8, by: 2)
         console.settle()
         #expect(console.terminal.text == "(red) # \n(blue) news\n(red) # ls\n")
+    }
+
+    @Test("the beginning of a line waits for its end, but what is typed to it comes back at once")
+    func beginning() throws {
+        let console = try TestConsole()
+        console.terminal.print("a driver ha".utf8, by: 2)
+        console.settle()
+        #expect(console.terminal.text.isEmpty)
+        #expect(console.server.wakeTime == ConsoleServer.patience)
+        console.terminal.print("nds over\n# ".utf8, by: 2)
+        console.pause()
+        #expect(console.terminal.text == "(red) a driver hands over\n(red) # ")
+        #expect(console.server.wakeTime == nil)
+        console.terminal.print("l".utf8, by: 2)
+        console.settle()
+        #expect(console.terminal.text.hasSuffix("\n(red) # l"))
+    }
+
+    @Test("a line that was shown whole before another's is not shown again when it ends")
+    func end() throws {
+        let console = try TestConsole()
+        console.terminal.print("all of it".utf8, by: 2)
+        console.pause()
+        console.terminal.print("news\n".utf8, by: 3)
+        console.settle()
+        console.terminal.print("\r\nmore\n".utf8, by: 2)
+        console.settle()
+        #expect(console.terminal.text == "(red) all of it\n(blue) news\n(red) more\n")
     }
 
     @Test("whatever a guest prints, every line of the terminal begins with its true name")
@@ -209,12 +245,16 @@ final class TestConsole {
     }
 
     @Test("the last words of a domain that ends are shown")
-    func end() throws {
+    func lastWords() throws {
         let console = try TestConsole()
         console.terminal.print("panic\n".utf8, by: 2)
         console.terminal.lives[2] = DomainLife(generation: 1, isRunning: false)
         console.settle()
         #expect(console.terminal.text == "(red) panic\n")
         #expect(console.server.servedCount == 1)
+        console.terminal.print("no end".utf8, by: 3)
+        console.terminal.lives[3] = DomainLife(generation: 1, isRunning: false)
+        console.settle()
+        #expect(console.terminal.text == "(red) panic\n(blue) no end\n")
     }
 }

@@ -155,6 +155,14 @@ extension Decoder {
             let vector = policy.computeAccessVector(
                 source: source, target: target, class: objectClass)
             if vector.bits != row[index * PolicyDatabase.rowStride + number] { return false }
+            for bit in 0..<32 {
+                guard let permission = Permission(objectClass, at: bit) else { break }
+                let isPermitted = row[index * PolicyDatabase.rowStride + number] >> bit & 1 == 1
+                guard vector.contains(permission) == isPermitted,
+                    permission.position < Permission.positionCount
+                else { return false }
+            }
+            guard ObjectClass(number: number + ObjectClass.count) == nil else { return false }
             let label = policy.computeTransition(
                 source: source, target: target, class: objectClass)
             if let label, !policy.isValid(label) { return false }
@@ -197,63 +205,12 @@ extension Decoder {
                         return .broken("a manifest is the same when it is seen again")
                     }
                 }
-                return walk(again)
+                return ManifestReading.read(again) ? .accepted : .broken("a field is what it is")
             } catch {
                 return error.reason.utf8CodeUnitCount > 0
                     ? .refused : .broken("a refusal has a reason")
             }
         }
-    }
-
-    private static func walk(_ manifest: borrowing SystemManifest) -> Outcome {
-        var sum = 0
-        for index in 0..<manifest.sourceCount { sum &+= manifest.source(at: index).name.count }
-        for index in 0..<manifest.labelCount {
-            sum &+= Int(manifest.label(at: index).type) &+ manifest.labelBytes(at: index).count
-        }
-        for index in 0..<manifest.moduleCount { sum &+= manifest.module(at: index).name.count }
-        for index in 0..<manifest.compartmentCount {
-            let compartment = manifest.compartment(at: index)
-            sum &+= compartment.name.count &+ compartment.commandLine.count
-            sum &+= manifest.label(at: compartment.label).type > 0 ? 1 : 0
-            sum &+= manifest.module(at: compartment.kernel).name.count
-            if let initrd = compartment.initrd {
-                sum &+= manifest.module(at: initrd).name.count
-            }
-        }
-        for index in 0..<manifest.channelCount {
-            let channel = manifest.channel(at: index)
-            sum &+= manifest.compartment(at: channel.from).name.count
-            sum &+= manifest.compartment(at: channel.to).name.count
-        }
-        return sum >= 0 && walkFurther(manifest) ? .accepted : .broken("sizes are not negative")
-    }
-
-    /// Reads what the hypervisor's first systems do not have.
-    private static func walkFurther(_ manifest: borrowing SystemManifest) -> Bool {
-        var sum = manifest.signature.count
-        for index in 0..<manifest.compartmentCount {
-            let compartment = manifest.compartment(at: index)
-            for service in [ServiceKind.store, .console, .tpm] where compartment.uses(service) {
-                sum &+= 1
-            }
-            sum &+= Int(manifest.storeQuota(of: index)?.nodes ?? 1)
-            for place in 0..<manifest.subtreeCount {
-                let subtree = manifest.subtree(at: place)
-                sum &+= subtree.isRead(by: index) || subtree.isWritten(by: index) ? 1 : 0
-            }
-        }
-        for index in 0..<manifest.directoryCount {
-            sum &+= manifest.directory(at: index).path.count
-        }
-        for index in 0..<manifest.deviceCount { sum &+= manifest.device(at: index).name.count }
-        for index in 0..<manifest.deviceRangeCount {
-            sum &+= manifest.deviceRange(at: index).first > 0 ? 1 : 0
-        }
-        for index in 0..<manifest.exemptionCount {
-            sum &+= manifest.exemption(at: index).reason.count
-        }
-        return sum >= 0
     }
 
     /// Certificates; then each is checked for the flows that it names, under several labels.

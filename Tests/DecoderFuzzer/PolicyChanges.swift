@@ -294,7 +294,8 @@ enum PolicyChanges {
             if constraint.terms.isEmpty || below(6) == 0 { constraint.terms.append(.init()) }
             if below(6) == 0 { constraint.permissions = number() }
             vary(&constraint.terms) { term, change in
-                switch change.below(5) {
+                switch change.below(6) {
+                case 5: term = change.levelComparison()
                 case 0:
                     term.kind = UInt32(change.below(7))
                     if term.kind != 5 {
@@ -309,6 +310,15 @@ enum PolicyChanges {
                 default: if term.kind == 5 { change.bitmap(&term.names) }
                 }
             }
+        }
+
+        /// A whole comparison of two levels, which one field after the other hardly becomes.
+        mutating func levelComparison() -> PolicyFile.ConstraintTerm {
+            var term = PolicyFile.ConstraintTerm()
+            term.kind = 4
+            term.attribute = 32 << UInt32(below(6))
+            term.comparison = 1 + UInt32(below(5))
+            return term
         }
 
         mutating func rules(_ table: inout PolicyFile.AccessRuleTable) {

@@ -176,9 +176,8 @@ extension DatabaseCursor {
         _ kind: SymbolKind, version: UInt32
     ) throws(PolicyDatabaseError) -> Symbol {
         switch kind {
-        case .commons:
-            let record = try readCommon()
-            return Symbol(value: record.value, name: record.name, isPrimary: true)
+        // Xen's classes inherit nothing, so the table of commons is empty.
+        case .commons: throw .tooManySymbols
         case .classes:
             let record = try readClass(version: version)
             return Symbol(value: record.value, name: record.name, isPrimary: true)

@@ -3,12 +3,6 @@ import SecurityLattice
 // The records of a policy, as they stand in the file. Reading one checks its shape; what its
 // numbers mean is checked when all tables are known.
 
-/// `u32 len value nprim nel`, name, permissions.
-struct CommonRecord {
-    let value: UInt32
-    let name: NamePlace
-}
-
 /// `u32 len len2 value nprim nel ncons`, name, permissions, constraints, defaults.
 struct ClassRecord {
     let value: UInt32
@@ -110,16 +104,6 @@ struct ConditionalRecord {
 }
 
 extension DatabaseCursor {
-    mutating func readCommon() throws(PolicyDatabaseError) -> CommonRecord {
-        let length = try readUInt32()
-        let value = try readUInt32()
-        _ = try readUInt32()
-        let count = try readUInt32()
-        let name = try readName(length)
-        for _ in 0..<count { _ = try readPermission() }
-        return CommonRecord(value: value, name: name)
-    }
-
     mutating func readPermission() throws(PolicyDatabaseError) -> PermissionRecord {
         let length = try readUInt32()
         let value = try readUInt32()

@@ -86,11 +86,30 @@ package struct ConsoleScreen: ~Copyable {
         return true
     }
 
+    /// Shows what was written to the line that the cursor stands in: what is typed comes back.
+    package mutating func continueLine<M: ConsoleMachine & ~Copyable>(_ machine: inout M) {
+        if let open, lines[open].length > lines[open].shown { show(open, &machine) }
+    }
+
+    /// Whether something was written that is not shown yet.
+    package var hasUnfinished: Bool {
+        for user in lines.indices where lines[user].length > lines[user].shown { return true }
+        return false
+    }
+
     /// Shows what users have written of lines that have not ended, prompts above all.
     package mutating func showUnfinished<M: ConsoleMachine & ~Copyable>(_ machine: inout M) {
         for user in lines.indices where lines[user].length > lines[user].shown {
             show(user, &machine)
         }
+    }
+
+    /// Ends the line of a user that has ended: its successor begins one of its own.
+    package mutating func finish<M: ConsoleMachine & ~Copyable>(
+        _ user: Int, _ machine: inout M
+    ) {
+        if lines[user].length > 0 { endLine(user, &machine) }
+        lines[user].escape = .none
     }
 
     /// A line of the console itself, about one user.
@@ -108,8 +127,14 @@ package struct ConsoleScreen: ~Copyable {
     private mutating func endLine<M: ConsoleMachine & ~Copyable>(
         _ user: Int, _ machine: inout M
     ) {
-        show(user, &machine)
-        newLine(&machine)
+        // A line that was shown whole, before another's, is not shown again for its end.
+        let isShown =
+            open != user && lines[user].shown > 0
+            && lines[user].shown == lines[user].length
+        if !isShown {
+            show(user, &machine)
+            newLine(&machine)
+        }
         lines[user].length = 0
         lines[user].shown = 0
     }

@@ -54,7 +54,7 @@
         // More rounds than any machine lasts.
         for _ in 0..<UInt64.max {
             let hasMoved = server.serveRound(&machine)
-            if !hasMoved { machine.waitForSignals() }
+            if !hasMoved { machine.waitForSignals(until: server.wakeTime) }
         }
     }
 
