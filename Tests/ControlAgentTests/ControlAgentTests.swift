@@ -7,7 +7,7 @@ import TestSupport
 import Testing
 
 /// An agent with a machine that is not there, and a host.
-private struct Line {
+struct Line {
     let key = AuthorityPrivateKey()
     var machine = FakeMachine()
     var host = FakeHost()
@@ -38,7 +38,7 @@ private struct Line {
     }
 }
 
-private func refusal(_ answers: [FakeHost.Answer]) -> (reason: ControlRefusal, detail: UInt32)? {
+func refusal(_ answers: [FakeHost.Answer]) -> (reason: ControlRefusal, detail: UInt32)? {
     guard let answer = answers.last else { return nil }
     return try? ControlAnswer(validating: answer.payload.span, kind: answer.kind).refusal
 }

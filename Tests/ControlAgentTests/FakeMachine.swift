@@ -16,10 +16,30 @@ struct FakeMachine: ControlledMachine {
     var lines: [String] = []
     var sent: [UInt8] = []
     var pauses = 0
+    /// The time, which passes in pauses and where a test says so.
+    var milliseconds: UInt64 = 1000
+    /// Why the TPM takes no command; 0: it takes one.
+    var tpmError: UInt32 = 0
+    /// How many looks the TPM needs; nil: it never answers.
+    var tpmTime: Int? = 1
+    /// What the TPM answers.
+    var tpmResponse: Result<[UInt8], MachineError> = .success(FakeMachine.message(12, code: 0))
+    /// What the TPM was given.
+    var tpmCommands: [[UInt8]] = []
+    private var looksLeft: Int?
     private var underWay: (domain: UInt16, flags: UInt32, looks: Int)?
 
     static let running: UInt32 = 0x22
     static let absent: UInt32 = 0x0a
+
+    /// A whole message of a TPM.
+    static func message(_ count: Int, code: UInt32) -> [UInt8] {
+        let words = [UInt32(truncatingIfNeeded: count), code]
+        let numbers = words.flatMap { word in
+            [24, 16, 8, 0].map { UInt8(truncatingIfNeeded: word >> $0) }
+        }
+        return [0x80, 0x01] + numbers + [UInt8](repeating: 7, count: max(0, count - 10))
+    }
 
     init() {
         states[2] = ControlDomainState(
@@ -68,7 +88,24 @@ struct FakeMachine: ControlledMachine {
     mutating func records() -> Result<[UInt8], MachineError> { recordText }
     mutating func send(_ bytes: [UInt8]) { sent += bytes }
     mutating func say(_ text: String) { lines.append(text) }
-    mutating func pause() { pauses += 1 }
+
+    mutating func pause() {
+        pauses += 1
+        milliseconds += 100
+    }
+
+    mutating func beginTPMCommand(_ command: [UInt8]) -> UInt32 {
+        guard tpmError == 0 else { return tpmError }
+        tpmCommands.append(command)
+        looksLeft = tpmTime ?? .max
+        return 0
+    }
+
+    mutating func takeTPMResponse() -> Result<[UInt8], MachineError>? {
+        guard let left = looksLeft else { return nil }
+        looksLeft = left > 1 ? left - 1 : nil
+        return left > 1 ? nil : tpmResponse
+    }
 }
 
 /// The other end of the line: builds requests, reads answers.

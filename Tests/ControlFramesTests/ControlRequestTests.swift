@@ -75,7 +75,33 @@ private func array(_ bytes: borrowing Span<UInt8>) -> [UInt8] { bytes.indices.ma
         #expect(failure(.close, [0]) == .wrongLength)
         #expect(failure(.readRecords, []) == nil)
         #expect(failure(.opened, []) == .unknownKind)
-        #expect(failure(ControlFrameKind(rawValue: 23), [1]) == .unknownKind)
+        #expect(failure(ControlFrameKind(rawValue: 24), [1]) == .unknownKind)
+    }
+
+    @Test("a command of the TPM has the length that it says, 10 to 4,096 bytes; so has a response")
+    func tpm() throws {
+        func message(_ says: Int, _ count: Int) -> [UInt8] {
+            [0x80, 1, 0, 0, UInt8(says >> 8), UInt8(says & 255), 0, 0, 1, 0x58]
+                + [UInt8](repeating: 0, count: count - 10)
+        }
+        for (says, count, isOne) in [
+            (10, 10, true), (4096, 4096, true), (11, 10, false), (10, 11, false), (0, 10, false),
+        ] {
+            let bytes = message(says, count)
+            #expect(TPMMessage.isWhole(bytes.span) == isOne)
+            #expect(failure(.tpmCommand, bytes) == (isOne ? nil : .malformedCommand))
+            #expect(
+                answerFailure(.tpmResponse, ControlPayload.tpmResponse(9, bytes))
+                    == (isOne ? nil : .wrongLength))
+        }
+        #expect(failure(.tpmCommand, message(4097, 4097)) == .wrongLength)
+        #expect(answerFailure(.tpmResponse, [UInt8](repeating: 0, count: 4101)) == .wrongLength)
+        #expect(answerFailure(.tpmResponse, [1, 0, 0]) == .wrongLength)
+        #expect(failure(.tpmCommand, Array(message(9, 10).prefix(9))) == .malformedCommand)
+        let payload = ControlPayload.tpmResponse(9, message(12, 12))
+        let answer = try ControlAnswer(validating: payload.span, kind: .tpmResponse)
+        #expect(answer.request == 9 && array(answer.response) == message(12, 12))
+        #expect(TPMMessage.code(of: answer.response) == 0x158 && answer.text.isEmpty)
     }
 
     @Test("what is signed differs when anything of the request does")

@@ -43,6 +43,12 @@ enum ControlChanges {
         NewcArchive.archive([("policy", [1, 2, 3, 4, 5]), ("manifest", [6])])
     }
 
+    /// A message of a TPM, with a code of 0x158.
+    private static func tpmMessage(_ count: UInt8) -> [UInt8] {
+        [0x80, 1, 0, 0, 0, count, 0, 0, 1, 0x58]
+            + [UInt8](repeating: 7, count: Int(count) - 10)
+    }
+
     /// Sessions of both directions with every kind.
     static func seeds() -> [[UInt8]] {
         let nonce = [UInt8](repeating: 5, count: 32)
@@ -50,8 +56,8 @@ enum ControlChanges {
         let order = ControlPayload.order(domain: 2, name: "worker") + signature
         let requests: [(ControlFrameKind, [UInt8])] = [
             (.open, nonce), (.list, ControlPayload.list([1, 2, 9])), (.deploy, order),
-            (.destroy, order), (.load, archive() + signature), (.readRecords, []), (.close, []),
-            (ControlFrameKind(rawValue: 99), []),
+            (.destroy, order), (.load, archive() + signature), (.readRecords, []),
+            (.tpmCommand, tpmMessage(12)), (.close, []), (ControlFrameKind(rawValue: 99), []),
         ]
         let flags: [UInt32] = [0x22, 0x0a, 0x0003_0006, 3, 0]
         let states = flags.map {
@@ -65,6 +71,7 @@ enum ControlChanges {
             (.records, ControlPayload.records(1, [65])),
             (.refused, ControlPayload.refused(1, .policy, detail: 3)),
             (.working, ControlPayload.working(1, milliseconds: 9)),
+            (.tpmResponse, ControlPayload.tpmResponse(1, tpmMessage(10))),
             (.closed, ControlPayload.closed(.sequence)),
         ]
         let sessions = [(UInt8(0), requests), (1, answers)].flatMap { side, frames in
@@ -196,8 +203,16 @@ private struct LineReader {
             var sum = request.name.count + Int(request.orderedDomain ?? 0)
             for index in 0..<request.domainCount { sum += Int(request.domain(at: index)) }
             if kind == .load { sum += size(ofArchive: Array(payload.dropLast(96))) }
+            if kind == .tpmCommand, !isMessage(request.body) { return false }
             return sum >= 0 && request.body.count + request.signature.count == payload.count
         } catch { return error.reason.utf8CodeUnitCount == 0 }
+    }
+
+    /// Whether bytes say themselves how many they are, as a TPM's messages do.
+    private func isMessage(_ bytes: borrowing Span<UInt8>) -> Bool {
+        let length = (2..<6).reduce(0) { $0 << 8 | Int(bytes[$1]) }
+        return length == bytes.count && length <= 4096
+            && Int(TPMMessage.code(of: bytes.extracting(0..<bytes.count)) >> 24) == Int(bytes[6])
     }
 
     /// How much an archive holds; 0 when it is none.
@@ -219,6 +234,7 @@ private struct LineReader {
                 sum += Int(answer.revocation(at: index).kind)
             }
             for part in 0...3 { sum += answer.openedPart(part).count }
+            if kind == .tpmResponse, !isMessage(answer.response) { return false }
             _ = (answer.request, answer.refusal, answer.end, answer.load)
             return sum >= 0
         } catch { return false }

@@ -1,6 +1,7 @@
 // Each function here is called for the one of the same name in its library, with the same types;
-// it is hidden, so that the library's own calls stay in the library. What cannot be loaded returns
-// the code for what is not implemented; standard error then has what the loader says.
+// it is hidden, so that the library's own calls stay in the library. Where a library or its
+// function is not there, `TSS2_ESYS_RC_NOT_IMPLEMENTED` is returned; standard error has what the
+// loader says.
 #pragma GCC visibility push(hidden)
 #include "CTSS2.h"
 #pragma GCC visibility pop

@@ -290,6 +290,11 @@ enum ControlFailure {
         case .badManifestSignature: "[BLD-SIG-003] the manifest's signature is not the key's"
         case .policy: "by the hypervisor: \(policy(detail))"
         case .agent: "the agent could not ask the hypervisor: errno \(detail)"
+        case .noTPM: "the control compartment has no TPM"
+        case .busyTPM: "the TPM of the control compartment is busy with somebody else's command"
+        case .longTPMCommand: "the TPM takes no command of more than \(detail) bytes"
+        case .silentTPM where detail == 62: "the TPM did not answer in the time of its driver"
+        case .silentTPM: "the TPM gave no response: errno \(detail)"
         }
     }
 

@@ -9,6 +9,7 @@ struct AgentRequest {
         case order(MachineOrder, UInt16)
         case load([UInt8])
         case readRecords
+        case tpmCommand([UInt8])
         case close
     }
 
@@ -40,6 +41,9 @@ struct AgentRequest {
             (action, title) = (.order(.end, domain), "destroy \(name), domain \(domain)")
         case .load: (action, title) = (.load(body), "load a policy, \(body.count) bytes")
         case .readRecords: (action, title) = (.readRecords, "read records")
+        case .tpmCommand:
+            let code = String(TPMMessage.code(of: request.body), radix: 16)
+            (action, title) = (.tpmCommand(body), "TPM command 0x\(code)")
         case .close: (action, title) = (.close, "close")
         default: throw .unknownKind
         }

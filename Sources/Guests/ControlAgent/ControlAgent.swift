@@ -8,6 +8,8 @@ public struct ControlAgent {
     private var sender = ControlFrameSender()
     private var challenge: [UInt8] = []
     private var pending: [UInt8] = []
+    /// The command that the TPM has now.
+    private var errand: TPMErrand?
 
     /// Starts without a session.
     ///
@@ -18,6 +20,9 @@ public struct ControlAgent {
 
     /// Whether a frame has begun whose rest did not come yet.
     public var isWaiting: Bool { !pending.isEmpty }
+
+    /// Whether the TPM has a command; then `attend` is to be called often.
+    public var isAttending: Bool { errand != nil }
 
     /// Takes bytes of the line and serves the requests that they complete.
     public mutating func take(_ bytes: [UInt8], _ machine: inout some ControlledMachine) {
@@ -57,6 +62,7 @@ public struct ControlAgent {
     ) {
         sender = ControlFrameSender()
         challenge = []
+        errand?.request = nil
         guard let fresh = machine.challenge(), fresh.count == ControlSession.nonceByteCount else {
             session.end()
             return machine.say("session refused: there are no random numbers")
@@ -73,6 +79,7 @@ public struct ControlAgent {
         machine.say("session closed: \(reason.reason)")
         session.end()
         challenge = []
+        errand?.request = nil
     }
 
     // MARK: Requests
@@ -94,6 +101,7 @@ public struct ControlAgent {
         switch request.action {
         case .open(let nonce): return begin(nonce: nonce, &machine)
         case .close: return end(.asked, &machine)
+        case .tpmCommand(let command): return begin(command, request, &machine)
         default: break
         }
         do throws(Refusal) {
@@ -183,7 +191,8 @@ public struct ControlAgent {
                 return (.records, ControlPayload.records(sequence, text))
             case .failure(let error): throw Refusal(.hypervisor, error.number)
             }
-        case .open, .close: preconditionFailure("sessions are served before requests")
+        case .open, .close, .tpmCommand:
+            preconditionFailure("sessions and commands of the TPM are served before others")
         }
     }
 
@@ -202,6 +211,7 @@ public struct ControlAgent {
             }
             guard unmoved < 5 else { break }
             machine.pause()
+            attend(&machine)
             if step % 10 == 0 {
                 let payload = ControlPayload.working(sequence, milliseconds: UInt32(step) * 100)
                 machine.send(sender.frame(.working, payload))
@@ -222,6 +232,56 @@ public struct ControlAgent {
         machine.say("policy \(list.sequence) is in force; \(list.total) things were taken away")
         return ControlPayload.loaded(
             sequence, sequence: list.sequence, total: list.total, list.revocations)
+    }
+}
+
+// MARK: The TPM
+
+extension ControlAgent {
+    /// Gives the TPM a command. Its response comes by `attend`; other requests are served before.
+    private mutating func begin(
+        _ command: [UInt8], _ request: AgentRequest, _ machine: inout some ControlledMachine
+    ) {
+        do throws(Refusal) {
+            let limit = TPMMessage.maximumCommandByteCount
+            guard command.count <= limit else { throw Refusal(.longTPMCommand, UInt32(limit)) }
+            guard errand == nil else { throw Refusal(.busyTPM) }
+            try TPMErrand.check(machine.beginTPMCommand(command))
+            errand = TPMErrand(
+                title: request.title, request: request.sequence, start: machine.milliseconds)
+        } catch {
+            machine.say("request \(request.sequence), \(request.title) refused: \(error.clause)")
+            refuse(error, request.sequence, &machine)
+        }
+    }
+
+    /// Looks whether the TPM has answered, and passes the response on; says each second that it
+    /// has not.
+    public mutating func attend(_ machine: inout some ControlledMachine) {
+        guard var present = errand else { return }
+        guard let result = machine.takeTPMResponse() else {
+            guard let request = present.request, present.isSilent(at: machine.milliseconds) else {
+                return
+            }
+            errand = present
+            let payload = ControlPayload.working(request, milliseconds: present.elapsed)
+            return machine.send(sender.frame(.working, payload))
+        }
+        errand = nil
+        guard let request = present.request else {
+            return machine.say("\(present.title): done, for a session that is over")
+        }
+        let name = "request \(request), \(present.title)"
+        do throws(Refusal) {
+            let response = try TPMErrand.whole(result)
+            let code = String(TPMMessage.code(of: response.span), radix: 16)
+            machine.say("\(name): done, the TPM answered 0x\(code)")
+            machine.send(
+                sender.frame(.tpmResponse, ControlPayload.tpmResponse(request, response)))
+        } catch {
+            machine.say("\(name) refused: \(error.clause)")
+            refuse(error, request, &machine)
+        }
     }
 }
 
@@ -249,6 +309,10 @@ struct Refusal: Error {
         case .badManifestSignature: "the manifest's signature is wrong"
         case .policy: "the hypervisor refused the policy, reason \(detail)"
         case .agent: "the hypervisor could not be asked: errno \(detail)"
+        case .noTPM: "this compartment has no TPM"
+        case .busyTPM: "the TPM is busy with another command"
+        case .longTPMCommand: "it is longer than \(detail) bytes"
+        case .silentTPM: "the TPM gave no response: errno \(detail)"
         }
     }
 }

@@ -5,7 +5,8 @@
 /// comes by the line. Invariants:
 /// - nothing changes before a request was decoded and its signature verified;
 /// - a signature is good for one place in one session;
-/// - what it holds is bounded by the longest frame.
+/// - what it holds is bounded by the longest frame, and one command of the TPM;
+/// - the TPM's response goes to the session that asked, and to no other.
 public import ControlFrames
 
 /// What the agent needs of the machine that it runs on.
@@ -30,6 +31,16 @@ public protocol ControlledMachine {
     mutating func say(_ text: String)
     /// Waits for 100 milliseconds.
     mutating func pause()
+    /// The time since some moment.
+    /// - Units: milliseconds.
+    var milliseconds: UInt64 { get }
+    /// Gives the compartment's TPM a command, and does not wait for the response.
+    ///
+    /// - Returns: an `errno`, 0 for success: `ENOENT` when there is no TPM, `EBUSY` when somebody
+    ///   else has it.
+    mutating func beginTPMCommand(_ command: [UInt8]) -> UInt32
+    /// Takes the response to the command that was begun, once; nil as long as it runs.
+    mutating func takeTPMResponse() -> Result<[UInt8], MachineError>?
 }
 
 /// An order about a domain's life.

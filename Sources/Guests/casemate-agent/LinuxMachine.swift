@@ -103,10 +103,27 @@ struct LinuxMachine: ControlledMachine {
 
     func pause() { LinuxMachine.sleep(milliseconds: 100) }
 
-    // MARK: Linux
+    func beginTPMCommand(_ command: [UInt8]) -> UInt32 {
+        let answer = unsafe command.withUnsafeBufferPointer {
+            // SAFETY: the buffer outlives the call, which copies it.
+            unsafe control_tpm_begin($0.baseAddress, $0.count)
+        }
+        return UInt32(-min(answer, 0))
+    }
 
-    /// The time since the start.
-    static var milliseconds: UInt64 { control_milliseconds() }
+    func takeTPMResponse() -> Result<[UInt8], MachineError>? {
+        var answer: Int32 = 0
+        let bytes = unsafe LinuxMachine.bytes(Int(control_tpm_bytes)) {
+            answer = unsafe control_tpm_take($0, $1)
+            return answer
+        }
+        guard answer != 0 else { return nil }
+        return bytes.map { .success($0) } ?? .failure(MachineError(number: UInt32(-answer)))
+    }
+
+    var milliseconds: UInt64 { control_milliseconds() }
+
+    // MARK: Linux
 
     static func sleep(milliseconds: UInt32) { control_sleep(milliseconds) }
 

@@ -1,7 +1,8 @@
 internal import ControlAgent
 internal import PolicyAuthority
 
-/// The program of the control compartment: serves requests that come by COM2.
+/// The program of the control compartment: serves requests that come by COM2, and passes commands
+/// on to the TPM that the compartment may have.
 @main
 enum CasemateAgent {
     /// Where the initial RAM disk, which is measured, holds the authority's public key.
@@ -28,23 +29,24 @@ enum CasemateAgent {
         var machine = try LinuxMachine()
         var agent = ControlAgent(authority: key)
         machine.say("ready; orders are signed by \(LinuxMachine.hexadecimal(key.id))")
-        var last = LinuxMachine.milliseconds
+        var last = machine.milliseconds
         var idleTurns = 0
         while true {
+            agent.attend(&machine)
             let bytes = machine.receive()
             if !bytes.isEmpty {
                 agent.take(bytes, &machine)
-                last = LinuxMachine.milliseconds
+                last = machine.milliseconds
                 idleTurns = 0
                 continue
             }
             // The rest of a frame follows within microseconds; a person does not.
             idleTurns += 1
             guard idleTurns > 100 else { continue }
-            LinuxMachine.sleep(milliseconds: agent.isWaiting ? 1 : 10)
-            if LinuxMachine.milliseconds - last > silenceInMilliseconds {
+            LinuxMachine.sleep(milliseconds: agent.isWaiting || agent.isAttending ? 1 : 10)
+            if machine.milliseconds - last > silenceInMilliseconds {
                 agent.fallSilent(&machine)
-                last = LinuxMachine.milliseconds
+                last = machine.milliseconds
             }
         }
     }

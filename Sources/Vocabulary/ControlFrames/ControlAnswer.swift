@@ -27,6 +27,9 @@ public struct ControlAnswer: ~Escapable {
                 (payload.count - 16) % ControlRevocation.byteCount == 0
             else { throw .wrongLength }
         case .records: guard payload.count >= 4 else { throw .wrongLength }
+        case .tpmResponse:
+            guard payload.count >= 4, TPMMessage.isWhole(payload.extracting(4..<payload.count))
+            else { throw .wrongLength }
         default: throw .unknownKind
         }
         if kind == .refused, ControlRefusal(rawValue: number16(payload, 4)) == nil {
@@ -110,6 +113,15 @@ public struct ControlAnswer: ~Escapable {
         @_lifetime(copy self)
         get {
             kind == .records ? payload.extracting(4..<payload.count) : payload.extracting(0..<0)
+        }
+    }
+
+    /// The response of the TPM, one whole message; empty for another kind.
+    public var response: Span<UInt8> {
+        @_lifetime(copy self)
+        get {
+            kind == .tpmResponse
+                ? payload.extracting(4..<payload.count) : payload.extracting(0..<0)
         }
     }
 }
@@ -225,4 +237,12 @@ public enum ControlRefusal: UInt16, Sendable {
     case policy = 10
     /// The agent could not do its part; the detail is the `errno`.
     case agent = 11
+    /// The compartment has no TPM.
+    case noTPM = 12
+    /// A command of the TPM is under way, or another program of the compartment has the TPM.
+    case busyTPM = 13
+    /// The command is longer than any that the TPM is given; the detail is the most bytes.
+    case longTPMCommand = 14
+    /// The TPM gave no response; the detail is the `errno`.
+    case silentTPM = 15
 }

@@ -16,6 +16,8 @@ extension ControlFrameKind {
     public static var readRecords: ControlFrameKind { ControlFrameKind(rawValue: 21) }
     /// Ends a session. Host to agent.
     public static var close: ControlFrameKind { ControlFrameKind(rawValue: 22) }
+    /// Has the compartment's TPM run one command. Host to agent.
+    public static var tpmCommand: ControlFrameKind { ControlFrameKind(rawValue: 23) }
 
     /// The session has begun. Agent to host.
     public static var opened: ControlFrameKind { ControlFrameKind(rawValue: 32) }
@@ -33,6 +35,8 @@ extension ControlFrameKind {
     public static var working: ControlFrameKind { ControlFrameKind(rawValue: 38) }
     /// The session is over. Agent to host.
     public static var closed: ControlFrameKind { ControlFrameKind(rawValue: 39) }
+    /// What the TPM answered. Agent to host.
+    public static var tpmResponse: ControlFrameKind { ControlFrameKind(rawValue: 40) }
 
     /// Whether requests of this kind change something and therefore carry a signature.
     public var isSigned: Bool { self == .deploy || self == .destroy || self == .load }
@@ -56,6 +60,8 @@ extension ControlFrameKind {
         case .refused: 12
         case .working: 8
         case .closed: 2
+        case .tpmCommand: TPMMessage.maximumByteCount
+        case .tpmResponse: 4 + TPMMessage.maximumByteCount
         default: 4096
         }
     }

@@ -120,6 +120,13 @@
             return bytes
         }
 
+        /// The payload of `tpmResponse`.
+        public static func tpmResponse(_ request: UInt32, _ response: [UInt8]) -> [UInt8] {
+            var bytes: [UInt8] = []
+            append(request, to: &bytes)
+            return bytes + response
+        }
+
         /// The payload of `closed`.
         public static func closed(_ end: ControlSessionEnd) -> [UInt8] {
             var bytes: [UInt8] = []

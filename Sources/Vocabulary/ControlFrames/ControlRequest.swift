@@ -26,7 +26,8 @@ public struct ControlRequest: ~Escapable {
     ///
     /// - Trust: any bytes. What is returned is well formed; a signature is still to be verified.
     /// - Throws: `.unknownKind`; `.wrongLength` when the payload cannot have that length;
-    ///   `.domainsNotRising` for a list that is not in strictly rising order; `.malformedName`.
+    ///   `.domainsNotRising` for a list that is not in strictly rising order; `.malformedName`;
+    ///   `.malformedCommand` when it is not exactly one command of a TPM.
     @_lifetime(copy payload)
     public init(
         validating payload: Span<UInt8>, kind: ControlFrameKind
@@ -41,6 +42,7 @@ public struct ControlRequest: ~Escapable {
         case .list: try checkList(body)
         case .deploy, .destroy: try checkOrder(body)
         case .load: guard body.count > 0 else { throw .wrongLength }
+        case .tpmCommand: guard TPMMessage.isWhole(body) else { throw .malformedCommand }
         case .readRecords, .close: break
         default: throw .unknownKind
         }
@@ -81,6 +83,8 @@ public enum ControlRequestError: Error, Equatable {
     case domainsNotRising
     /// The name is none that a compartment can have.
     case malformedName
+    /// The bytes are not one command of a TPM.
+    case malformedCommand
 
     /// A clause for people, ASCII.
     public var reason: StaticString {
@@ -89,6 +93,7 @@ public enum ControlRequestError: Error, Equatable {
         case .wrongLength: "the request has a wrong length"
         case .domainsNotRising: "the domains are not in rising order"
         case .malformedName: "the name is none"
+        case .malformedCommand: "it is not one command of a TPM"
         }
     }
 }

@@ -44,6 +44,18 @@ int control_records(int device, uint8_t *bytes, size_t capacity);
 /* Fills `bytes` with random numbers; waits until the kernel has some. Returns 0. */
 int control_random(uint8_t *bytes, size_t count);
 
+/* The longest command or response of the TPM. */
+enum { control_tpm_bytes = 4096 };
+
+/* Has `/dev/tpm0` run a command, in a thread: Linux's device makes whoever looks for a response
+ * wait for it. `-ENOENT` when there is no TPM, `-EBUSY` when somebody else has it open, or the last
+ * response was not taken. Returns 0. */
+int control_tpm_begin(const uint8_t *command, size_t count);
+
+/* Takes the response to that command. Returns its length; 0 as long as there is none; what Linux
+ * answered, `-ETIME` when its driver has waited as long as it does. */
+int control_tpm_take(uint8_t *response, size_t capacity);
+
 /* Reads at most `capacity` bytes of a file. Returns the count. */
 int control_read_file(const char *path, uint8_t *bytes, size_t capacity);
 
