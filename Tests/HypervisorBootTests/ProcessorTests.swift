@@ -49,8 +49,8 @@ import VirtualHardware
         return (numbers[0], numbers[1])
     }
 
-    /// What keeps a processor: its guest, which never leaves it, or the hypervisor, which answers
-    /// its guest the short way and would never look at anything else.
+    /// What keeps a processor: its guest, which never leaves it, or the hypervisor, which its guest
+    /// asks without end.
     enum Neighbour: CaseIterable {
         case spinner, asker
 

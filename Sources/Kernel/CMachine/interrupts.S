@@ -1,9 +1,8 @@
 /* Exception and interrupt entry. Exceptions end in Swift and never return. Interrupts only
- * acknowledge: their purpose is to have left the guest, or HLT. They leave word in the processor's
- * block (at GS), where the run loop sees that there is something to look at, and that the timer has
- * to be armed again. They come on a stack of their own, because compiled code may use 128 bytes
- * below its stack pointer. One that comes while a computation runs (MachineX86, Computation.swift)
- * pauses it. */
+ * acknowledge: their purpose is to have left the guest, or HLT. The timer's also leaves word in the
+ * processor's block (at GS), where the run loop sees that it has to be armed again. They come on a
+ * stack of their own, because compiled code may use 128 bytes below its stack pointer. One that
+ * comes while a computation runs (MachineX86, Computation.swift) pauses it. */
 #if !defined(__linux__)
 
     .macro exception number, has_code
@@ -69,7 +68,6 @@ interrupt_timer:
     movb $1, %gs:8
     .globl interrupt_kick
 interrupt_kick:
-    movb $1, %gs:9
     pushq %rax
     movl $0xfee000b0, %eax          /* local APIC, end of interrupt */
     movl $0, (%rax)

@@ -86,7 +86,6 @@
         }
 
         /// Looks at everything that may have happened, and decides what the processor does next.
-        @inline(never)
         private mutating func look(_ processor: Int) -> Turn {
             if core.isReloading { settleReload() }
             if machine.takeTimer() { works[processor].armed = nil }
@@ -108,11 +107,11 @@
                 input.poll(&core, &machine, manifest)
                 passOnWakes(processor, now)
             }
-            works[processor].mustChoose = false
             now = machine.clock.now()
             // Whose time it is may have changed: their deadlines come before the choice.
             watchDeadlines(processor, now)
             passOnWakes(processor, now)
+            works[processor].mustChoose = false
             return choose(processor, now)
         }
 
@@ -140,6 +139,9 @@
                 core.enter(.running, chosen, machine)
             }
             watchDeadlines(processor, now)
+            // Whose time came since `look` asked is told of it now, not at some later exit.
+            passOnWakes(processor, now)
+            if works[processor].mustChoose { works[processor].end = now }
             return run(chosen, processor, now)
         }
 

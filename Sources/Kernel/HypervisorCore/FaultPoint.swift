@@ -72,14 +72,5 @@ public enum FaultPoint: UInt8, Equatable, Sendable {
     /// - `revokePorts`: i/O ports that a new policy does not give cannot be used any more.
     /// - `revokeInterrupt`: a virtual interrupt that a new policy does not permit rings no
     ///   more.
-    /// - `tellOfWakes`: a processor does not go on the short way while others are to be
-    ///   told of a wake.
-    /// - `tellOfDeadlines`: a processor does not go on the short way when a deadline was
-    ///   set or taken back.
-    /// - `tellOfReload`: a processor does not go on the short way while a policy is being
-    ///   replaced.
-    case revokePending, revokePorts, revokeInterrupt, tellOfWakes, tellOfDeadlines, tellOfReload
-    /// - `tellOfWaits`: a processor does not go on the short way when it waits, pays, or is
-    ///   at its end.
-    case tellOfWaits
+    case revokePending, revokePorts, revokeInterrupt
 }

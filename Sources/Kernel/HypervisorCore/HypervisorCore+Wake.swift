@@ -65,22 +65,6 @@ extension HypervisorCore {
         return domains[index].life == .running && cpu(index, processor.number).isRunnable
     }
 
-    /// Whether a processor whose exit was dealt with may go on at once, the short way: there is
-    /// nothing that whoever schedules would act on. What it asks is what the long way acts on, so
-    /// that there is no note of it that somebody could forget to make.
-    ///
-    /// - Parameter changes: `deadlineChanges` of when the deadlines were last looked at.
-    public mutating func mayGoOn(
-        _ processor: VirtualCPUID, since changes: UInt64, _ machine: borrowing some Hardware
-    ) -> Bool {
-        let index = callerIndex(processor.domain)
-        guard domains[index].life == .running else { return false }
-        return (wokenDomains == 0 || machine.omits(.tellOfWakes))
-            && (deadlineChanges == changes || machine.omits(.tellOfDeadlines))
-            && (!isReloading || machine.omits(.tellOfReload))
-            && (cpu(index, processor.number).isRunnable || machine.omits(.tellOfWaits))
-    }
-
     /// The vector that tells a processor of an event that it has not seen; 0: there is none.
     public mutating func upcall(
         for processor: VirtualCPUID, _ machine: borrowing some Hardware

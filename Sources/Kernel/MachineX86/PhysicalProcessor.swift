@@ -11,9 +11,9 @@
         /// Two pages of its own, at which its GS points. The second holds the hypervisor's FS, GS,
         /// TR and system-call registers across a world switch.
         ///
-        /// - Layout: `u64` 1 while it runs a guest [this processor]; `u64` at 8: what came since it
-        ///   was last looked at [interrupts], bit 0 its timer, bit 8 anything; words of the start
-        ///   at 16 and 24; of a computation at 32 and 40; GDT at 64, TSS at 128.
+        /// - Layout: `u64` 1 while it runs a guest [this processor]; `u64` at 8: 1 when its timer
+        ///   has rung [interrupts]; words of the start at 16 and 24; of a computation at 32 and 40;
+        ///   GDT at 64, TSS at 128.
         let block: UInt64
         /// Where the processor saves its own state at VMRUN.
         private let saveArea: UInt64
@@ -113,11 +113,8 @@
         /// Says that it is about to run a guest; when it no longer does, `GuestEntry` says so.
         func setInGuest() { machine_release(block, 1) }
 
-        /// Whether an interrupt came that nobody has looked at.
-        var wasInterrupted: Bool { machine_acquire(block + 8) != 0 }
-
-        /// Looks at the interrupts that came: whether its timer rang.
-        func takeTimer() -> Bool { machine_exchange(block + 8, 0) & 1 == 1 }
+        /// Whether its timer rang since this was last asked.
+        func takeTimer() -> Bool { machine_exchange(block + 8, 0) == 1 }
 
         /// Has it leave its guest, or its wait.
         func kick() { LocalAPIC.send(.kick, to: identifier) }

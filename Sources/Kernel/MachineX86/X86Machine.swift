@@ -100,15 +100,7 @@
             if guests[index].lastProcessor != present { guests[index].generation = .max }
             guests[index].lastProcessor = present
             processors[present].running = index
-            return prepareAgain(processorID.domain, upcall: upcall)
-        }
-
-        /// Prepares another stay of the guest whose exit `finish` has dealt with: it finds its
-        /// registers where they were.
-        public mutating func prepareAgain(_ domain: DomainID, upcall: UInt8) -> GuestEntry {
-            let index = selected
-            precondition(processors[present].running == index, "another guest ran here")
-            let generation = spaces[Int(domain.number) - 1].generation
+            let generation = spaces[Int(processorID.domain.number) - 1].generation
             let state = guests[index].state
             state.setFlush(guests[index].generation == generation ? 0 : processor.flushCommand)
             guests[index].generation = generation
@@ -143,10 +135,7 @@
             if number != present { processors[number].kick() }
         }
 
-        /// Whether an interrupt came to the present processor that it has not looked at.
-        public var wasInterrupted: Bool { processors[present].wasInterrupted }
-
-        /// Looks at the interrupts that came to the present processor: whether its timer rang.
+        /// Whether the present processor's timer rang since this was last asked.
         public func takeTimer() -> Bool { processors[present].takeTimer() }
 
         /// Has every processor forget what it knew of a domain's tables, and waits until those that
