@@ -191,6 +191,13 @@ struct BlockTable: ~Copyable {
         }
     }
 
+    /// Returns the first `count` bytes of a chain, which lie in its first block.
+    @_lifetime(borrow self)
+    func front(_ chain: UInt32, count: Int) -> Span<UInt8> {
+        let start = Int(chain) * BlockTable.blockSize
+        return bytes.span.extracting(start..<start + count)
+    }
+
     /// Returns whether the chain starts with `expected`; it must be that long.
     @inline(__always)
     func starts(_ chain: UInt32, with expected: Span<UInt8>) -> Bool {

@@ -1,8 +1,25 @@
 import BootArena
 
-/// One node of the tree as everybody sees it.
+/// What a list of siblings takes of a node, apart from the rest: in a large store each record that
+/// is looked at is a miss, and these lie close together.
 ///
-/// - Layout: 64 bytes.
+/// - Layout: 24 bytes.
+struct NodeEntry: ZeroInitializable {
+    /// The name's first bytes, from the lowest: a short name is not looked up in its chain.
+    ///
+    /// - Invariant (prefix): those of the chain; a node is never renamed.
+    var namePrefix: UInt64 = 0
+    var nextSibling: UInt32 = 0
+    var previousSibling: UInt32 = 0
+    /// The chain with the name and then the value.
+    var content: UInt32 = 0
+    var nameLength: UInt16 = 0
+    var label: UInt16 = 0
+}
+
+/// The rest of one node of the tree as everybody sees it.
+///
+/// - Layout: 48 bytes.
 struct NodeRecord: HashedRow, FreeRow {
     /// Rises with each change of the node itself or of the list of its children; counted apart for
     /// each label, so that it tells nothing about other labels.
@@ -13,18 +30,12 @@ struct NodeRecord: HashedRow, FreeRow {
     var hashNext: UInt32 = 0
     var firstChild: UInt32 = 0
     var lastChild: UInt32 = 0
-    var nextSibling: UInt32 = 0
-    var previousSibling: UInt32 = 0
     /// The bytes of the children's names with their NULs, and whether labels below differ.
     private var childBytesAndMixture: UInt32 = 0
-    /// The chain with the name and then the value.
-    var content: UInt32 = 0
     /// The index in the permission table.
     var permissions: UInt32 = 0
     var nameDigest: UInt32 = 0
-    var nameLength: UInt16 = 0
     var valueLength: UInt16 = 0
-    var label: UInt16 = 0
     /// The index of the domain whose quota the node is counted in.
     var account: UInt16 = 0
 
@@ -32,9 +43,6 @@ struct NodeRecord: HashedRow, FreeRow {
         get { hashNext }
         set { hashNext = newValue }
     }
-
-    /// The bytes of name and value.
-    var contentSize: Int { Int(nameLength) + Int(valueLength) }
 
     /// The size of the list of those children that have the node's own label, in bytes.
     var childBytes: Int {
@@ -63,9 +71,18 @@ struct NodeRecord: HashedRow, FreeRow {
                 childBytesAndMixture & 0x7fff_ffff | (newValue ? 0x8000_0000 : 0)
         }
     }
+}
 
-    /// The blocks of name and value.
-    var blockCount: Int { BlockTable.blockCount(for: Int(nameLength) + Int(valueLength)) }
+/// How many bytes of a name a node's entry holds.
+private let namePrefixSize = 8
+
+/// The first bytes of a name as an entry holds them.
+func namePrefix(_ name: Span<UInt8>) -> UInt64 {
+    var prefix: UInt64 = 0
+    for index in 0..<min(name.count, namePrefixSize) {
+        prefix |= UInt64(name[index]) << UInt64(8 * index)
+    }
+    return prefix
 }
 
 /// The nodes: a tree by links, and children by name through one hash table.
@@ -76,14 +93,18 @@ struct NodeTable: ~Copyable {
     static let root: UInt32 = 1
 
     private var records: ArenaTable<NodeRecord>
+    /// Of each record, at the same index.
+    private var entries: ArenaTable<NodeEntry>
     private var buckets: ArenaTable<UInt32>
     private var rows = FreeRows()
     private(set) var count = 0
 
     init(capacity: Int, arena: inout BootArena) throws(BootArenaError) {
         let records = try arena.reserveZeros(count: capacity + 1, of: NodeRecord.self)
+        let entries = try arena.reserveZeros(count: capacity + 1, of: NodeEntry.self)
         let buckets = try arena.reserveZeros(count: bucketCount(for: capacity), of: UInt32.self)
         self.records = records
+        self.entries = entries
         self.buckets = buckets
     }
 
@@ -104,6 +125,19 @@ struct NodeTable: ~Copyable {
         @inline(__always) set { records[Int(index)] = newValue }
     }
 
+    subscript(entry index: UInt32) -> NodeEntry {
+        @inline(__always) get { entries[Int(index)] }
+        @inline(__always) set { entries[Int(index)] = newValue }
+    }
+
+    /// The bytes of a node's name and value.
+    func contentSize(of index: UInt32) -> Int {
+        Int(entries[Int(index)].nameLength) + Int(records[Int(index)].valueLength)
+    }
+
+    /// The blocks of a node's name and value.
+    func blockCount(of index: UInt32) -> Int { BlockTable.blockCount(for: contentSize(of: index)) }
+
     /// Takes a free record, in no list.
     ///
     /// - Precondition: there is one; the quotas see to it.
@@ -115,6 +149,7 @@ struct NodeTable: ~Copyable {
     /// Frees a record that is in no list.
     mutating func free(_ index: UInt32) {
         records[Int(index)] = NodeRecord()
+        entries[Int(index)] = NodeEntry()
         rows.give(index, to: &records)
         count -= 1
     }
@@ -126,12 +161,16 @@ struct NodeTable: ~Copyable {
         of parent: UInt32, named name: Span<UInt8>, digest: UInt32, in blocks: borrowing BlockTable
     ) -> UInt32 {
         var index = buckets[buckets.bucket(parent, digest)]
+        let prefix = namePrefix(name)
         while index != 0 {
             let record = records[Int(index)]
-            if record.nameDigest == digest, record.parent == parent,
-                Int(record.nameLength) == name.count, blocks.starts(record.content, with: name)
-            {
-                return index
+            if record.nameDigest == digest, record.parent == parent {
+                let entry = entries[Int(index)]
+                if Int(entry.nameLength) == name.count, entry.namePrefix == prefix,
+                    name.count <= namePrefixSize || blocks.starts(entry.content, with: name)
+                {
+                    return index
+                }
             }
             index = record.hashNext
         }
@@ -151,32 +190,22 @@ struct NodeTable: ~Copyable {
         var target = table.mutableSpan
         var (index, end) = (first, start)
         let limit = start + room
-        // In groups, first the records and then the names: in a large store each is a miss, and
-        // so the next ones are on their way while one is waited for.
-        var contents = InlineArray<16, UInt32>(repeating: 0)
-        var lengths = InlineArray<16, UInt16>(repeating: 0)
         while index != 0 {
-            var count = 0
-            var (next, total) = (index, end)
-            while next != 0, count < contents.count {
-                let length = records[Int(next)].nameLength
-                total += Int(length) + 1
-                guard records[Int(next)].label == label, length <= BlockTable.blockSize,
-                    total <= limit
-                else { break }
-                contents[count] = records[Int(next)].content
-                lengths[count] = length
-                next = records[Int(next)].nextSibling
-                count += 1
+            let entry = entries[Int(index)]
+            let length = Int(entry.nameLength)
+            guard entry.label == label, length <= BlockTable.blockSize, end + length < limit
+            else { break }
+            if length <= namePrefixSize {
+                for position in 0..<length {
+                    target[end + position] = UInt8(
+                        truncatingIfNeeded: entry.namePrefix >> UInt64(8 * position))
+                }
+            } else {
+                blocks.copyFront(entry.content, count: length, to: &target, at: end)
             }
-            guard count > 0 else { break }
-            for position in 0..<count {
-                let length = Int(lengths[position])
-                blocks.copyFront(contents[position], count: length, to: &target, at: end)
-                target[end + length] = 0
-                end += length + 1
-            }
-            index = next
+            target[end + length] = 0
+            end += length + 1
+            index = entry.nextSibling
         }
         return (index, end - start)
     }
@@ -187,54 +216,56 @@ struct NodeTable: ~Copyable {
         let bucket = buckets.bucket(record.parent, record.nameDigest)
         records.link(index, into: &buckets, at: bucket)
         let last = records[Int(record.parent)].lastChild
-        records[Int(index)].previousSibling = last
-        records[Int(index)].nextSibling = 0
+        entries[Int(index)].previousSibling = last
+        entries[Int(index)].nextSibling = 0
         if last == 0 {
             records[Int(record.parent)].firstChild = index
         } else {
-            records[Int(last)].nextSibling = index
+            entries[Int(last)].nextSibling = index
         }
         records[Int(record.parent)].lastChild = index
-        if !isForeign(record) {
-            records[Int(record.parent)].childBytes += Int(record.nameLength) + 1
+        if !isForeign(index) {
+            records[Int(record.parent)].childBytes += Int(entries[Int(index)].nameLength) + 1
         }
     }
 
     /// Takes a record out of its parent's list and its bucket.
     mutating func detach(_ index: UInt32) {
         let record = records[Int(index)]
+        let entry = entries[Int(index)]
         let bucket = buckets.bucket(record.parent, record.nameDigest)
         records.unlink(index, from: &buckets, at: bucket)
-        if record.previousSibling == 0 {
-            records[Int(record.parent)].firstChild = record.nextSibling
+        if entry.previousSibling == 0 {
+            records[Int(record.parent)].firstChild = entry.nextSibling
         } else {
-            records[Int(record.previousSibling)].nextSibling = record.nextSibling
+            entries[Int(entry.previousSibling)].nextSibling = entry.nextSibling
         }
-        if record.nextSibling == 0 {
-            records[Int(record.parent)].lastChild = record.previousSibling
+        if entry.nextSibling == 0 {
+            records[Int(record.parent)].lastChild = entry.previousSibling
         } else {
-            records[Int(record.nextSibling)].previousSibling = record.previousSibling
+            entries[Int(entry.nextSibling)].previousSibling = entry.previousSibling
         }
-        if !isForeign(record) {
-            records[Int(record.parent)].childBytes -= Int(record.nameLength) + 1
+        if !isForeign(index) {
+            records[Int(record.parent)].childBytes -= Int(entry.nameLength) + 1
         }
     }
 
     /// Whether a node has another label than its parent. Then it counts in no size of the parent's,
     /// and changes no generation of it: both tell of the parent's label only.
-    func isForeign(_ record: NodeRecord) -> Bool {
-        record.parent != 0 && record.label != records[Int(record.parent)].label
+    func isForeign(_ index: UInt32) -> Bool {
+        let parent = records[Int(index)].parent
+        return parent != 0 && entries[Int(index)].label != entries[Int(parent)].label
     }
 
     /// Gives a node another label, and counts it in its parent's size accordingly.
     mutating func setLabel(_ index: UInt32, _ label: UInt16) {
         let parent = records[Int(index)].parent
-        let size = Int(records[Int(index)].nameLength) + 1
-        if parent != 0, !isForeign(records[Int(index)]) {
+        let size = Int(entries[Int(index)].nameLength) + 1
+        if parent != 0, !isForeign(index) {
             records[Int(parent)].childBytes -= size
         }
-        records[Int(index)].label = label
-        if parent != 0, !isForeign(records[Int(index)]) {
+        entries[Int(index)].label = label
+        if parent != 0, !isForeign(index) {
             records[Int(parent)].childBytes += size
         }
         recountChildren(of: index)
@@ -246,13 +277,13 @@ struct NodeTable: ~Copyable {
     mutating func recountChildren(of index: UInt32) {
         var (child, size) = (records[Int(index)].firstChild, 0)
         while child != 0 {
-            if isForeign(records[Int(child)]) {
+            if isForeign(child) {
                 records[Int(index)].hasMixedLabels = true
                 records[Int(index)].hasForeignChildren = true
             } else {
-                size += Int(records[Int(child)].nameLength) + 1
+                size += Int(entries[Int(child)].nameLength) + 1
             }
-            child = records[Int(child)].nextSibling
+            child = entries[Int(child)].nextSibling
         }
         records[Int(index)].childBytes = size
     }
@@ -263,7 +294,7 @@ struct NodeTable: ~Copyable {
         if records[Int(index)].firstChild != 0 { return records[Int(index)].firstChild }
         var current = index
         while current != top {
-            if records[Int(current)].nextSibling != 0 { return records[Int(current)].nextSibling }
+            if entries[Int(current)].nextSibling != 0 { return entries[Int(current)].nextSibling }
             current = records[Int(current)].parent
         }
         return 0

@@ -35,7 +35,7 @@ extension StoreEngine {
         try checkQuota(seen.label, bytes: value.count - seen.valueLength, requester)
         if seen.access == 0 {
             try writeTree(value, seen.node, requester)
-            fireWatches(nodes[seen.node].permissions, nodes[seen.node].label)
+            fireWatches(nodes[seen.node].permissions, nodes[entry: seen.node].label)
         } else {
             try writeTransaction(value, seen.access, requester)
             transactions[seen.access].fires = true
@@ -45,24 +45,24 @@ extension StoreEngine {
     private mutating func writeTree(
         _ value: Span<UInt8>, _ node: UInt32, _ requester: Requester
     ) throws(StoreError) {
-        let record = nodes[node]
-        let nameLength = Int(record.nameLength)
+        let entry = nodes[entry: node]
+        let nameLength = Int(entry.nameLength)
+        let oldCount = nodes.blockCount(of: node)
         let newCount = BlockTable.blockCount(for: nameLength + value.count)
-        if newCount == record.blockCount, newCount > 0, blocks.isSole(record.content) {
-            blocks.write(value, to: record.content, at: nameLength)
+        if newCount == oldCount, newCount > 0, blocks.isSole(entry.content) {
+            blocks.write(value, to: entry.content, at: nameLength)
             setValueLength(node, value.count)
             touch(node)
             return
         }
-        let account = Int(record.account)
-        let domain = domains[account]
-        if domain.blocks - record.blockCount + newCount > domain.quota.blocks {
+        let domain = domains[Int(nodes[node].account)]
+        if domain.blocks - oldCount + newCount > domain.quota.blocks {
             let other = try chooseAccount(
                 owner: 0, nodes: 1, blocks: newCount, privileged(requester, else: .memory))
             moveAccount(ofNode: node, to: other)
         }
         let content = blocks.reserve(nameLength + value.count)
-        blocks.copy(record.content, from: 0, to: content, at: 0, count: nameLength)
+        blocks.copy(entry.content, from: 0, to: content, at: 0, count: nameLength)
         blocks.write(value, to: content, at: nameLength)
         domains[Int(nodes[node].account)].blocks += newCount
         commitContent(node, content, valueLength: value.count)
@@ -160,8 +160,8 @@ extension StoreEngine {
         let firstEnd = path.nextLength(after: top)
         try checkLabels(above.label, from: top, requester)
         let hidden = treeNode(path, firstEnd)
-        if hidden != 0, !labels.mayKnow(requester.label, nodes[hidden].label) {
-            throw denied(requester, nodes[hidden].label, XenstorePermission.create)
+        if hidden != 0, !labels.mayKnow(requester.label, nodes[entry: hidden].label) {
+            throw denied(requester, nodes[entry: hidden].label, XenstorePermission.create)
         }
         try checkQuotas(above.label, from: top, value.count, requester)
         try checkNewSizes(above, from: top, value.count, requester)
@@ -270,10 +270,10 @@ extension StoreEngine {
                 NewNode(
                     parent: node, content: content, nameLength: next - start,
                     valueLength: valueLength, nameDigest: digest, permissions: held,
-                    label: newLabel(next, under: nodes[node].label), account: account))
+                    label: newLabel(next, under: nodes[entry: node].label), account: account))
             end = next
         }
-        fireWatches(nodes[node].permissions, nodes[node].label)
+        fireWatches(nodes[node].permissions, nodes[entry: node].label)
     }
 
     private mutating func createInTransaction(
@@ -353,8 +353,9 @@ extension StoreEngine {
     ) throws(StoreError) {
         var node = top
         while node != 0 {
-            guard labels.allows(requester.label, nodes[node].label, XenstorePermission.remove)
-            else { throw denied(requester, nodes[node].label, XenstorePermission.remove) }
+            guard
+                labels.allows(requester.label, nodes[entry: node].label, XenstorePermission.remove)
+            else { throw denied(requester, nodes[entry: node].label, XenstorePermission.remove) }
             guard nodes[top].hasMixedLabels else { return }
             node = nodes.following(node, below: top)
         }
@@ -441,7 +442,7 @@ extension StoreEngine {
             nodes[seen.node].permissions = held
             touch(seen.node)
             noteReadability(seen.node)
-            fireWatches(held, nodes[seen.node].label)
+            fireWatches(held, nodes[entry: seen.node].label)
         } else {
             if list.owner != old.owner {
                 let account = try chooseAccount(

@@ -127,7 +127,7 @@ extension StoreEngine {
                 continue
             }
             let parent = nodes[node].parent
-            let next = nodes[node].nextSibling
+            let next = nodes[entry: node].nextSibling
             removeTree(node)
             // Go on behind the removed node: its next sibling, else what follows its parent's end.
             node = next != 0 ? next : followingEnd(of: parent)
@@ -138,7 +138,7 @@ extension StoreEngine {
     private func followingEnd(of node: UInt32) -> UInt32 {
         var current = node
         while current != NodeTable.root {
-            if nodes[current].nextSibling != 0 { return nodes[current].nextSibling }
+            if nodes[entry: current].nextSibling != 0 { return nodes[entry: current].nextSibling }
             current = nodes[current].parent
         }
         return 0

@@ -21,7 +21,7 @@ extension StoreEngine {
             refuse(.permission, requester.account)
             throw .accessDenied
         }
-        let root = nodes[NodeTable.root].label
+        let root = nodes[entry: NodeTable.root].label
         guard labels.allows(requester.label, root, XenstorePermission.setperms) else {
             throw denied(requester, root, XenstorePermission.setperms)
         }

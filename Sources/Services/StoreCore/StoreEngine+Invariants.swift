@@ -36,7 +36,7 @@ extension StoreEngine {
         var bytes = 0
         var node = NodeTable.root
         while node != 0 {
-            bytes += nodes[node].contentSize
+            bytes += nodes.contentSize(of: node)
             node = nodes.following(node, below: NodeTable.root)
         }
         return nodeSum == nodes.count && byteSum == bytes
@@ -49,12 +49,16 @@ extension StoreEngine {
             count += 1
             var (child, bytes, previous) = (nodes[node].firstChild, 0, UInt32(0))
             while child != 0 {
-                guard nodes[child].parent == node, nodes[child].previousSibling == previous else {
+                guard nodes[child].parent == node, nodes[entry: child].previousSibling == previous
+                else {
                     return false
                 }
-                if !nodes.isForeign(nodes[child]) { bytes += Int(nodes[child].nameLength) + 1 }
+                let length = min(Int(nodes[entry: child].nameLength), BlockTable.blockSize)
+                let name = blocks.front(nodes[entry: child].content, count: length)
+                guard nodes[entry: child].namePrefix == namePrefix(name) else { return false }
+                if !nodes.isForeign(child) { bytes += Int(nodes[entry: child].nameLength) + 1 }
                 previous = child
-                child = nodes[child].nextSibling
+                child = nodes[entry: child].nextSibling
             }
             guard bytes == nodes[node].childBytes, previous == nodes[node].lastChild else {
                 return false

@@ -66,19 +66,18 @@ extension StoreEngine {
     /// where the policy keeps the presence of a node from it.
     func treeView(_ length: Int, _ requester: Requester) -> NodeView {
         let node = treeNode(path, length)
-        guard node != 0, labels.mayKnow(requester.label, nodes[node].label) else {
-            return NodeView()
-        }
+        let entry = nodes[entry: node]
+        guard node != 0, labels.mayKnow(requester.label, entry.label) else { return NodeView() }
         let record = nodes[node]
         // What others have below it is counted for who may know of it. WRAPS: in centuries.
         let generation =
             record.hasForeignChildren
             ? record.generation &+ labels.foreignChanges(requester.label) : record.generation
         return NodeView(
-            exists: true, node: node, generation: generation, content: record.content,
+            exists: true, node: node, generation: generation, content: entry.content,
             permissions: record.permissions, childBytes: record.childBytes,
-            nameLength: Int(record.nameLength), valueLength: Int(record.valueLength),
-            label: record.label)
+            nameLength: Int(entry.nameLength), valueLength: Int(record.valueLength),
+            label: entry.label)
     }
 
     /// Returns what a requester sees; in a transaction, what that has seen or made before, and from
@@ -163,7 +162,7 @@ extension StoreEngine {
             access.content = seen.content
             access.permissions = seen.permissions
             access.childBytes = UInt32(truncatingIfNeeded: seen.childBytes)
-            access.nameLength = node.nameLength
+            access.nameLength = nodes[entry: seen.node].nameLength
             access.valueLength = node.valueLength
         }
         domains[account].blocks += pathBlocks + contentBlocks
@@ -237,7 +236,7 @@ extension StoreEngine {
     /// Notes that the policy keeps the path from a requester, who is answered as if nothing were
     /// there. It is counted nowhere: what is counted for a domain must not depend on others.
     private mutating func noteConcealed(_ permission: Permission, _ requester: Requester) {
-        let label = nodes[lowestNode()].label
+        let label = nodes[entry: lowestNode()].label
         guard !labels.mayKnow(requester.label, label),
             !labels.allows(requester.label, label, permission)
         else { return }

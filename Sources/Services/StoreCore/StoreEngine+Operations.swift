@@ -115,12 +115,12 @@ extension StoreEngine {
                 child = next
                 if child == 0 { break }
             }
-            if isListed(nodes[child], in: seen, requester),
+            if isListed(child, in: seen, requester),
                 !changes || !isReplaced(child, requester.transaction)
             {
-                append(nodes[child].content, Int(nodes[child].nameLength), &list)
+                append(nodes[entry: child].content, Int(nodes[entry: child].nameLength), &list)
             }
-            child = nodes[child].nextSibling
+            child = nodes[entry: child].nextSibling
         }
         guard changes else { return }
         var other = transactions[transaction: requester.transaction].firstAccess
@@ -138,12 +138,13 @@ extension StoreEngine {
     /// Whether a child stands in a list: the requester may know of it, and, where the list is
     /// everybody's to read, may read the child itself, so that who walks down is nowhere refused.
     private func isListed(
-        _ child: NodeRecord, in parent: NodeView, _ requester: Requester
+        _ child: UInt32, in parent: NodeView, _ requester: Requester
     ) -> Bool {
-        labels.mayKnow(requester.label, child.label)
+        let label = nodes[entry: child].label
+        return labels.mayKnow(requester.label, label)
             && (parent.label != labels.way
-                || access(child.permissions, requester).contains(.read)
-                    && labels.allows(requester.label, child.label, XenstorePermission.list))
+                || access(nodes[child].permissions, requester).contains(.read)
+                    && labels.allows(requester.label, label, XenstorePermission.list))
     }
 
     private mutating func append(_ content: UInt32, _ nameLength: Int, _ list: inout ChildList) {
@@ -154,8 +155,8 @@ extension StoreEngine {
 
     /// Whether a transaction has removed a node of the tree, or put another in its place.
     private mutating func isReplaced(_ child: UInt32, _ transaction: UInt32) -> Bool {
-        let record = nodes[child]
-        otherPath.set(path, child: record.content, Int(record.nameLength), in: blocks)
+        let entry = nodes[entry: child]
+        otherPath.set(path, child: entry.content, Int(entry.nameLength), in: blocks)
         let digest = NameHash.of(otherPath.span, secret: secret)
         let found = transactions.find(transaction, otherPath.span, digest: digest, in: blocks)
         return found != 0
@@ -270,7 +271,7 @@ extension StoreEngine {
         guard requester.isPrivileged else { throw .invalid }
         let isIntroduce = PackedText.introduceDomain.equals(path.span)
         guard isIntroduce || PackedText.releaseDomain.equals(path.span) else { throw .invalid }
-        let root = nodes[NodeTable.root].label
+        let root = nodes[entry: NodeTable.root].label
         guard labels.allows(requester.label, root, XenstorePermission.setperms) else {
             throw denied(requester, root, XenstorePermission.setperms)
         }

@@ -88,11 +88,12 @@ extension StoreEngine {
             if record.hidesTree, node != 0 {
                 var below = node
                 while below != 0 {
-                    addPending(nodes[below].label, -1, -nodes[below].contentSize, isCleared)
+                    addPending(
+                        nodes[entry: below].label, -1, -nodes.contentSize(of: below), isCleared)
                     below = nodes.following(below, below: node)
                 }
             } else if node != 0, record.exists {
-                addPending(nodes[node].label, -1, -nodes[node].contentSize, isCleared)
+                addPending(nodes[entry: node].label, -1, -nodes.contentSize(of: node), isCleared)
             }
             if record.exists {
                 let size = Int(record.nameLength) + Int(record.valueLength)

@@ -46,14 +46,14 @@ extension StoreEngine {
         guard labels.install(authority, root: root.index) else { throw .capacityExceeded }
         labels.translateRules(translation)
         labels.forgetAccounts()
-        let isOpen = nodes[NodeTable.root].label == labels.way
+        let isOpen = nodes[entry: NodeTable.root].label == labels.way
         for index in 1..<nodes.endIndex {
-            nodes[index].label = labels.translated(nodes[index].label, translation)
+            nodes[entry: index].label = labels.translated(nodes[entry: index].label, translation)
         }
-        nodes[NodeTable.root].label = isOpen ? labels.way : root.index
+        nodes[entry: NodeTable.root].label = isOpen ? labels.way : root.index
         var node = NodeTable.root
         while node != 0 {
-            labels.account(nodes[node].label, nodes: 1, bytes: nodes[node].contentSize)
+            labels.account(nodes[entry: node].label, nodes: 1, bytes: nodes.contentSize(of: node))
             nodes.recountChildren(of: node)
             node = nodes.following(node, below: NodeTable.root)
         }
@@ -79,7 +79,8 @@ extension StoreEngine {
             watches[index].wasPermitted =
                 node != 0
                 && labels.allows(
-                    clients[Int(watch.client)].label, nodes[node].label, XenstorePermission.watch)
+                    clients[Int(watch.client)].label, nodes[entry: node].label,
+                    XenstorePermission.watch)
         }
     }
 
@@ -118,8 +119,8 @@ extension StoreEngine {
         markWatches()
         // To some it is gone, to others new.
         noteListChange(seen.node)
-        let size = nodes[seen.node].contentSize
-        labels.account(nodes[seen.node].label, nodes: -1, bytes: -size)
+        let size = nodes.contentSize(of: seen.node)
+        labels.account(nodes[entry: seen.node].label, nodes: -1, bytes: -size)
         nodes.setLabel(seen.node, label.index)
         labels.account(label.index, nodes: 1, bytes: size)
         noteMixture(above: seen.node)
@@ -193,7 +194,7 @@ extension StoreEngine {
             // What its client never might know of is nothing to it, and stays so.
             guard node != 0, watch.wasPermitted,
                 !labels.allows(
-                    clients[client].label, nodes[node].label, XenstorePermission.watch)
+                    clients[client].label, nodes[entry: node].label, XenstorePermission.watch)
             else { continue }
             remove(index)
             return revocation(.watch, client: client)
@@ -250,7 +251,7 @@ extension StoreEngine {
             let list = permissions[index]
             guard let account = domainIndex(list.domain(at: entry)), account != 0 else { continue }
             let given = list.access(at: entry)
-            let left = permitted(given, domains[account].label, nodes[node].label)
+            let left = permitted(given, domains[account].label, nodes[entry: node].label)
             guard left != given else { continue }
             replacePermissions(of: node, with: list.changing(entry, to: left))
             setPath(toNode: node)
@@ -302,16 +303,16 @@ extension StoreEngine {
         var length = 0
         var current = node
         while current != NodeTable.root, current != 0 {
-            length += Int(nodes[current].nameLength) + 1
+            length += Int(nodes[entry: current].nameLength) + 1
             current = nodes[current].parent
         }
         path.setRoot()
         guard length > 0, path.makeRoom(length) else { return }
         current = node
         while current != NodeTable.root, current != 0 {
-            let nameLength = Int(nodes[current].nameLength)
+            let nameLength = Int(nodes[entry: current].nameLength)
             length -= nameLength
-            path.place(nodes[current].content, nameLength, at: length, in: blocks)
+            path.place(nodes[entry: current].content, nameLength, at: length, in: blocks)
             length -= 1
             current = nodes[current].parent
         }

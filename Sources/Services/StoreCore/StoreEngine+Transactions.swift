@@ -191,7 +191,7 @@ extension StoreEngine {
             if record.exists, record.fires {
                 path.set(record.path, count: Int(record.pathLength), in: blocks)
                 let node = treeNode(path, path.count)
-                if node != 0 { fireWatches(nodes[node].permissions, nodes[node].label) }
+                if node != 0 { fireWatches(nodes[node].permissions, nodes[entry: node].label) }
             }
             access = record.next
         }

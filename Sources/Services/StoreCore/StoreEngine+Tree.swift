@@ -6,7 +6,7 @@ extension StoreEngine {
     ///
     /// - Complexity: the depth of the node.
     mutating func touch(_ node: UInt32) {
-        nodes[node].generation = labels.nextGeneration(nodes[node].label)
+        nodes[node].generation = labels.nextGeneration(nodes[entry: node].label)
         touchSubtrees(above: node)
     }
 
@@ -37,19 +37,23 @@ extension StoreEngine {
     /// node is counted now.
     mutating func commitCreate(_ new: NewNode) -> UInt32 {
         let node = nodes.take()
+        var entry = NodeEntry()
+        entry.content = new.content
+        entry.nameLength = UInt16(truncatingIfNeeded: new.nameLength)
+        entry.label = new.label
+        let length = min(new.nameLength, BlockTable.blockSize)
+        entry.namePrefix = namePrefix(blocks.front(new.content, count: length))
         var record = NodeRecord()
         record.parent = new.parent
-        record.content = new.content
         record.permissions = new.permissions
         record.nameDigest = new.nameDigest
-        record.nameLength = UInt16(truncatingIfNeeded: new.nameLength)
         record.valueLength = UInt16(truncatingIfNeeded: new.valueLength)
-        record.label = new.label
         record.account = UInt16(truncatingIfNeeded: new.account)
         nodes[node] = record
+        nodes[entry: node] = entry
         nodes.attach(node)
         domains[new.account].nodes += 1
-        labels.account(new.label, nodes: 1, bytes: record.contentSize)
+        labels.account(new.label, nodes: 1, bytes: new.nameLength + new.valueLength)
         touch(node)
         noteListChange(node)
         return node
@@ -58,10 +62,10 @@ extension StoreEngine {
     /// Notes that a node was made, or is about to be removed: in the list of its parent, or, where
     /// its label is another, for those who may know of it.
     mutating func noteListChange(_ node: UInt32) {
-        if nodes.isForeign(nodes[node]) {
+        if nodes.isForeign(node) {
             noteMixture(above: node)
             nodes[nodes[node].parent].hasForeignChildren = true
-            labels.noteForeign(nodes[node].label)
+            labels.noteForeign(nodes[entry: node].label)
             touchSubtrees(above: node)
         } else {
             touch(nodes[node].parent)
@@ -71,7 +75,7 @@ extension StoreEngine {
     /// Notes that a node has other permissions: where lists show only what may be read, its
     /// parent's is another.
     mutating func noteReadability(_ node: UInt32) {
-        if nodes[nodes[node].parent].label == labels.way { noteListChange(node) }
+        if nodes[entry: nodes[node].parent].label == labels.way { noteListChange(node) }
     }
 
     /// Notes that labels differ, at all nodes above.
@@ -86,7 +90,7 @@ extension StoreEngine {
     /// Moves what is counted for a node to another account.
     mutating func moveAccount(ofNode node: UInt32, to account: Int) {
         let old = Int(nodes[node].account)
-        let blockCount = nodes[node].blockCount
+        let blockCount = nodes.blockCount(of: node)
         domains[old].nodes -= 1
         domains[old].blocks -= blockCount
         domains[account].nodes += 1
@@ -96,16 +100,16 @@ extension StoreEngine {
 
     /// Gives a node other content, whose blocks are counted in the node's account already.
     mutating func commitContent(_ node: UInt32, _ content: UInt32, valueLength: Int) {
-        domains[Int(nodes[node].account)].blocks -= nodes[node].blockCount
-        blocks.release(nodes[node].content)
-        nodes[node].content = content
+        domains[Int(nodes[node].account)].blocks -= nodes.blockCount(of: node)
+        blocks.release(nodes[entry: node].content)
+        nodes[entry: node].content = content
         setValueLength(node, valueLength)
     }
 
     /// Notes the size of a new value.
     mutating func setValueLength(_ node: UInt32, _ length: Int) {
         labels.account(
-            nodes[node].label, nodes: 0, bytes: length - Int(nodes[node].valueLength))
+            nodes[entry: node].label, nodes: 0, bytes: length - Int(nodes[node].valueLength))
         nodes[node].valueLength = UInt16(truncatingIfNeeded: length)
     }
 
@@ -115,8 +119,8 @@ extension StoreEngine {
     mutating func removeTree(_ top: UInt32) {
         noteListChange(top)
         nodes.detach(top)
-        nodes[top].nextSibling = 0
-        nodes[top].previousSibling = 0
+        nodes[entry: top].nextSibling = 0
+        nodes[entry: top].previousSibling = 0
         var node = top
         while true {
             let child = nodes[node].firstChild
@@ -149,9 +153,10 @@ extension StoreEngine {
         if !Faults.has(.xsa419) || isOwnedLikeParent(record) {
             domains[Int(record.account)].nodes -= 1
         }
-        domains[Int(record.account)].blocks -= record.blockCount
-        labels.account(record.label, nodes: -1, bytes: -record.contentSize)
-        blocks.release(record.content)
+        let entry = nodes[entry: node]
+        domains[Int(record.account)].blocks -= nodes.blockCount(of: node)
+        labels.account(entry.label, nodes: -1, bytes: -nodes.contentSize(of: node))
+        blocks.release(entry.content)
         releasePermissions(record.permissions)
         nodes.free(node)
     }

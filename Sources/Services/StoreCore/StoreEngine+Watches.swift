@@ -184,7 +184,7 @@ extension StoreEngine {
                 fireBelow(index)
             }
         }
-        fireWatches(nodes[node].permissions, nodes[node].label)
+        fireWatches(nodes[node].permissions, nodes[entry: node].label)
     }
 
     private mutating func fireBelow(_ index: UInt32) {
@@ -195,7 +195,8 @@ extension StoreEngine {
         else { return }
         otherPath.set(watch.path, count: length, in: blocks)
         let node = treeNode(otherPath, length)
-        guard node != 0, mayLearn(Int(watch.client), nodes[node].permissions, nodes[node].label)
+        guard node != 0,
+            mayLearn(Int(watch.client), nodes[node].permissions, nodes[entry: node].label)
         else { return }
         queue(index, isOwnPath: true)
     }

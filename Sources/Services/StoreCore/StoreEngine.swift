@@ -141,6 +141,7 @@ package struct StoreEngine<Faults: StoreFaults>: ~Copyable {
         let blockBytes = BlockTable.blockSize + 6
         var size = (capacity.blocks + turnoverBlocks + 2) * blockBytes + 256
         size += table(capacity.nodes + 1, NodeRecord.self)
+        size += table(capacity.nodes + 1, NodeEntry.self)
         size += table(bucketCount(for: capacity.nodes + 1), UInt32.self)
         size += (capacity.permissionLists + 4) * (MemoryLayout<PermissionList>.stride + 16)
         size += table(bucketCount(for: capacity.permissionLists + 2), UInt32.self)
@@ -190,7 +191,7 @@ package struct StoreEngine<Faults: StoreFaults>: ~Copyable {
     }
 
     private mutating func setRootLabel(_ label: UInt16) {
-        labels.account(nodes[NodeTable.root].label, nodes: -1, bytes: 0)
+        labels.account(nodes[entry: NodeTable.root].label, nodes: -1, bytes: 0)
         nodes.setLabel(NodeTable.root, label)
         labels.account(label, nodes: 1, bytes: 0)
     }

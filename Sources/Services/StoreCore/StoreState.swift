@@ -16,8 +16,9 @@ public struct StoreState: Sendable, BitwiseCopyable {
     /// A number that is different for stores whose arenas do not have the same layout.
     static func layout(_ capacity: StoreCapacity) -> UInt64 {
         // The first is the version of what records mean; sizes cover what the compiler makes of it.
-        let numbers: InlineArray<21, Int> = [
-            3, MemoryLayout<LabelRecord>.stride, MemoryLayout<NodeRecord>.stride,
+        let numbers: InlineArray<22, Int> = [
+            4, MemoryLayout<LabelRecord>.stride, MemoryLayout<NodeRecord>.stride,
+            MemoryLayout<NodeEntry>.stride,
             MemoryLayout<WatchRecord>.stride,
             MemoryLayout<EventRecord>.stride, MemoryLayout<TransactionRecord>.stride,
             MemoryLayout<AccessRecord>.stride, MemoryLayout<ClientRecord>.stride,
@@ -27,7 +28,7 @@ public struct StoreState: Sendable, BitwiseCopyable {
             capacity.accesses, capacity.labels, capacity.labelRules,
         ]
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for index in 0..<21 {
+        for index in 0..<22 {
             // WRAPS: the hash is defined modulo 2^64.
             hash = (hash ^ UInt64(truncatingIfNeeded: numbers[index])) &* 0x0000_0100_0000_01b3
         }
