@@ -25,7 +25,8 @@ public struct TargetCheck: Sendable {
             Diagnostic(
                 code, at: $0.source,
                 "the target `\(policy.target.rawValue)` does not \($0.verb) \($0.what)",
-                help: "`check` proves it all the same; `build` wants it removed")
+                help: "`check` proves it, but nothing would hold it at run time, so `build` "
+                    + "refuses it")
         }
     }
 
