@@ -12,6 +12,14 @@ final class FakeMemory {
     var output: [UInt16: [UInt8]] = [:]
     /// System time, in nanoseconds.
     var now: UInt64 = 1_000
+    /// What the clock that guests are told is late by, in nanoseconds: 0, or it is broken.
+    var lateness: UInt64 = 0
+    /// The processors' counters, if time is told by them.
+    var counters: FakeCounters?
+    /// Looks at every word that is stored, as another processor could.
+    var onStore: ((FakeMemory) -> Void)?
+    /// Whether a word of 32 bits that is odd is lost, where a version is.
+    var losesOddVersions = false
     /// The step that is left out.
     var fault: FaultPoint?
     /// The page tables, and what the processors remember of them.
@@ -229,10 +237,11 @@ struct FakeMachine: Machine, ~Copyable {
 
     func manifestByte(at offset: Int) -> UInt8 { memory.manifest[offset] }
 
-    func systemTimeInNanoseconds() -> UInt64 { memory.now }
+    func systemTimeInNanoseconds() -> UInt64 { memory.now + memory.lateness }
 
     func timeRecord() -> TimeRecord {
-        TimeRecord(
+        if let counters = memory.counters { return counters.record(memory.now) }
+        return TimeRecord(
             tscTimestamp: memory.now, systemTime: memory.now, tscToSystemMultiplier: 1 << 31,
             tscShift: 1)
     }
@@ -258,10 +267,13 @@ extension FakeMachine {
 
     func store64(_ frame: MachineFrame, offset: Int, _ value: UInt64) {
         memory.setNumber(frame.number, offset, 8, value)
+        memory.onStore?(memory)
     }
 
     func store32(_ frame: MachineFrame, offset: Int, _ value: UInt32) {
+        if memory.losesOddVersions, offset % 64 == 32, value & 1 == 1 { return }
         memory.setNumber(frame.number, offset, 4, UInt64(value))
+        memory.onStore?(memory)
     }
 
     func store8(_ frame: MachineFrame, offset: Int, _ value: UInt8) {

@@ -104,6 +104,8 @@ struct ReloadSystem {
         /// The pages of a ring; 0: a signal.
         var pages = 0
         var isTwoWay = false
+        /// Events in a second; 0: nothing is said.
+        var rate = 0
     }
 
     let links: [Link]
@@ -124,7 +126,8 @@ struct ReloadSystem {
             let arrow = link.isTwoWay ? "<->" : "->"
             let kind = link.pages == 0 ? "signal" : "ring \(link.pages) pages"
             text += "channel k\(number): \(names[Int(link.from) - 1]) \(arrow) "
-            text += "\(names[Int(link.to) - 1]) \(kind)\n"
+            let rate = link.rate == 0 ? "" : " rate \(link.rate) per second"
+            text += "\(names[Int(link.to) - 1]) \(kind)\(rate)\n"
         }
         for power in ["load policy", "relabel"] where loader.contains(power) {
             text += "assert only loader may \(power)\n"
