@@ -248,7 +248,7 @@ import Testing
 
     @Test("class 8, limits: what lies past a table's end is refused, and taken for nothing else")
     func limits() throws {
-        try expect(.checkReference, .checkHandle, .checkCopyRange) { simulation in
+        try expect(.checkReference, .checkHandle, .checkCopyRange, .checkPort) { simulation in
             let last = simulation.map(2, of: 1, 2_047, at: 40).status
             let past = simulation.map(2, of: 1, 2_048, at: 40).status
             if last != .generalError || past != .badReference { return "reference" }

@@ -122,24 +122,28 @@ import Testing
 
     @Test("XSA-342: each port of 32-bit code lies within its words, and no other is taken for it")
     func xsa342() throws {
-        var simulation = try Simulation(TestSystem.minimal())
-        let page = FakeMachine.firstFrame(DomainID(number: 2)) + 16
-        for _ in 0..<60 {
-            let reserved = simulation.call(
-                32, 6, from: 2, [0x7ff0 | 1 << 16, 0], isNarrow: true)
-            let far = simulation.answer(1, of: 2)
-            // 32 words of 32 bits.
-            #expect(reserved == 0 && far < 1024)
-            let near = simulation.bind(1, remote: 2, port: far).port
-            let sent = simulation.call(32, 4, from: 1, [near], isNarrow: true)
-            #expect(sent == 0)
-            let word = simulation.memory.number(page, 2048 + Int(far / 32) * 4, 4)
-            #expect(word >> UInt64(far % 32) & 1 == 1)
-            for wild in [near + 1024, near + 4096, near | 1 << 31] {
-                let refused = simulation.call(32, 4, from: 1, [wild], isNarrow: true)
-                #expect(refused == -22)
+        for fault in [FaultPoint?.none, .checkPort] {
+            var simulation = try Simulation(TestSystem.minimal())
+            let page = FakeMachine.firstFrame(DomainID(number: 2)) + 16
+            for _ in 0..<60 {
+                let reserved = simulation.call(
+                    32, 6, from: 2, [0x7ff0 | 1 << 16, 0], isNarrow: true)
+                let far = simulation.answer(1, of: 2)
+                // 32 words of 32 bits.
+                #expect(reserved == 0 && far < 1024)
+                let near = simulation.bind(1, remote: 2, port: far).port
+                let sent = simulation.call(32, 4, from: 1, [near], isNarrow: true)
+                #expect(sent == 0)
+                let word = simulation.memory.number(page, 2048 + Int(far / 32) * 4, 4)
+                #expect(word >> UInt64(far % 32) & 1 == 1)
+                simulation.memory.fault = fault
+                for wild in [near + 1024, near + 4096, near | 1 << 31] {
+                    let result = simulation.call(32, 4, from: 1, [wild], isNarrow: true)
+                    #expect((result == -22) == (fault == nil))
+                }
+                simulation.memory.fault = nil
+                _ = simulation.call(32, 3, from: 1, [near])
             }
-            _ = simulation.call(32, 3, from: 1, [near])
         }
     }
 

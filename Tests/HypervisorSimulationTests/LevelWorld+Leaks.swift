@@ -55,6 +55,18 @@ extension LevelWorld {
         /// `EVTCHNOP_send` to a high domain beyond the budget: only what the receiver had taken
         /// is paid for.
         case budget
+
+        /// What low sees of it first, one of these.
+        var shows: [Sight.Kind?] {
+            switch self {
+            case .bindInterdomain: [.reserve]
+            case .status: [.status]
+            case .copy: [.copy]
+            case .regrant: [.map, .copy, .memory]
+            case .marks: [.memory]
+            case .budget: [.send]
+            }
+        }
     }
 
     /// A hypervisor that tells low domains of high ones: a step that it leaves out, or something

@@ -46,13 +46,15 @@ public enum FaultPoint: UInt8, Equatable, Sendable {
     /// - `publishAfterDecision`: a port is reserved after the policy permits it.
     /// - `keepStateWhenFull`: a refusal for want of a port takes nothing.
     case retireBoth, scrubMemory, forgetPending, publishAfterDecision, keepStateWhenFull
+    /// - `checkPort`: a port lies within its domain's table.
     /// - `respectMask`: an event that is masked wakes nobody.
     /// - `chargeSender`: who sends beyond its budget waits.
     /// - `requireQueues`: an operation on queues is refused before there are any.
     /// - `requireControlBlock`: an event for a processor without a control block waits for
     ///   one.
     /// - `requireEventWord`: an event without a word waits for one.
-    case respectMask, chargeSender, requireQueues, requireControlBlock, requireEventWord
+    case checkPort, respectMask, chargeSender, requireQueues, requireControlBlock
+    case requireEventWord
     /// - `controlBlockLast`: a control block is in use when its call can no longer fail.
     /// - `keepPortsValid`: a port stays what it is when its domain changes over to queues.
     /// - `pendingBeforeMask`: an event is pending before its mask is looked at.

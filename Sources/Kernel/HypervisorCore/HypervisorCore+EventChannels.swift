@@ -142,7 +142,8 @@ extension HypervisorCore {
     ///   `.notPermitted` when the policy refuses. Nothing changed then.
     mutating func send(_ call: Call, _ machine: inout some Hardware) throws(XenError) {
         let request = try call.arguments(4, machine)
-        let number = request.u32(at: 0)
+        var number = request.u32(at: 0)
+        if machine.omits(.checkPort) { number %= UInt32(Domain.portCount) }
         let channel = try usedChannel(call.caller, number)
         let label = domains[callerIndex(call.caller)].label
         switch channel.binding {
