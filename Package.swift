@@ -241,7 +241,7 @@ let measurementTests: [Target] = [
         "VirtualHardwareTests",
         [
             "BootArena", "Digests", "EventLog", "ControlFrames", "TPMDevice", "TPMStructures",
-            "TPMSoftwareStack", "Appraisal", "VirtualHardware",
+            "TPMSoftwareStack", "Appraisal", "VirtualHardware", "ControlAgent", "PolicyAuthority",
         ]),
     tests(
         "PolicyAuthorityTests",

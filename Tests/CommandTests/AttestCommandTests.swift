@@ -104,6 +104,23 @@ import Testing
             "--output", "/dev/null")
         #expect(run.status == 74)
         #expect(run.errors.hasPrefix("casemate: `/nothing`: `connect` failed"))
+        for (words, status) in [
+            (["--tpm", "/nothing"], 64),
+            (["--tpm", "/nothing", "--event-log", "/dev/null", "--run", "/nowhere"], 64),
+            (["--tpm", "/nothing", "--event-log", "/dev/null", "--through", "agent"], 64),
+            (["--through", "socket"], 64), (["--run", "/nowhere", "--through", "agent"], 74),
+        ] {
+            let other = try Command(
+                arguments: ["attest", "quote", "--nonce", "00", "--output", "/dev/null"] + words,
+                programsIn: nil)
+            #expect(other.status == status, "\(words) \(other.errors)")
+        }
+        for words in [["request"], ["respond", "--challenge", "/dev/null"]] {
+            let none = try Command(
+                arguments: ["attest", "enrol"] + words
+                    + ["--run", "/nowhere", "--output", "/dev/null"], programsIn: nil)
+            #expect(none.status == 74, "\(none.errors)")
+        }
         #expect(try verify(["--nonce", "0"]).status == 64)
         #expect(try verify(["--nonce", "xy"]).status == 64)
     }

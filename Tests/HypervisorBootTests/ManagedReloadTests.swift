@@ -55,9 +55,10 @@ import VirtualHardware
     private let nothing = "the store shows nothing of readings"
     private let booted = ".build/systems/managed/system.manifest"
 
+    /// The machine has a TPM 1.2: that of `ManagedSystemTests` has a 2.0.
     @Test("a signed newer policy takes a live channel away; nothing else changes anything")
     func load() throws {
-        let machine = try RunningMachine()
+        let machine = try RunningMachine(tpm: "1.2")
         defer { machine.end() }
         let folder = try TemporaryFolder()
         defer { folder.remove() }
@@ -73,10 +74,20 @@ import VirtualHardware
         try loads(machine, next)
         try machine.wait(for: "(collector) ", nothing, count: empty + 1)
         // A verifier who knows the release accepts the machine; another one does not.
-        let known = try machine.attest(successors: [next.folder + "/reference-values.json"])
+        let key = try machine.enrol()
+        let known = try machine.attest(
+            successors: [next.folder + "/reference-values.json"], key: key)
         #expect(known.status == 0, "\(known.errors)")
+        #expect(
+            machine.quoted == "quoted: a TPM 1.2, through the agent in the control compartment\n")
         #expect(known.output.contains("since its boot: policy replaced by"), "\(known.output)")
         #expect(try machine.attest().status == 1)
+        do {
+            var line = try RawLine(machine)
+            _ = try line.open()
+            #expect(try line.runTPMCommand(ManagedCommands.forceClear) == 8)
+            try machine.expectRefusedCommand()
+        }
         try storeFollows(machine, folder, next)
     }
 

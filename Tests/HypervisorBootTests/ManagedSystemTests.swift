@@ -23,6 +23,7 @@ import VirtualHardware
         try destroys(machine)
         try tells(machine)
         try attests(machine)
+        try refusesCommands(machine)
     }
 
     private func lists(_ machine: RunningMachine) throws {
@@ -101,6 +102,11 @@ import VirtualHardware
                 Array(line.order(.destroy, domain: worker, by: machine.key).prefix(count)))
         }
         do {
+            var line = try RawLine(machine)
+            _ = try line.open()
+            try line.send(Array(line.sender.frame(.tpmCommand, ManagedCommands.random).prefix(30)))
+        }
+        do {
             let line = try RawLine(machine)
             var random = SeededGenerator(seed: 11)
             try line.send(random.bytes(3000) + Array("CMCF".utf8))
@@ -119,10 +125,16 @@ import VirtualHardware
         #expect(try machine.state(of: "collector") == "running")
     }
 
-    /// PCR 15 has all of it, and a verifier is told.
+    /// PCR 15 has all of it, and a verifier that enrolled the machine's key by way of its agent is
+    /// told, by that way; and by the other.
     private func attests(_ machine: RunningMachine) throws {
-        let answer = try machine.attest()
+        let key = try machine.enrol()
+        let answer = try machine.attest(key: key)
         #expect(answer.status == 0, "\(answer.errors)")
+        #expect(
+            machine.quoted == "quoted: a TPM 2.0, through the agent in the control compartment\n")
+        #expect(try machine.attest(through: "interposer", key: key).status == 0)
+        #expect(machine.quoted.contains("through the interposer"), "\(machine.quoted)")
         for line in [
             "accepted: the machine runs `managed` version 1",
             "since its boot: deployed compartment `worker` 2 times",
@@ -130,6 +142,29 @@ import VirtualHardware
         ] {
             #expect(answer.output.contains(line), "\(line)\n\(answer.output)")
         }
+    }
+
+    /// A command that the policy does not list is refused and recorded; what is listed, and orders
+    /// beside it, are answered each for itself.
+    private func refusesCommands(_ machine: RunningMachine) throws {
+        var line = try RawLine(machine)
+        _ = try line.open()
+        #expect(try line.runTPMCommand(ManagedCommands.random) == 0)
+        #expect(try line.runTPMCommand(ManagedCommands.clear) == 0x120)
+        #expect(try line.runTPMCommand([1, 2, 3]) == nil)
+        try machine.expectRefusedCommand()
+        // Both at once: two answers, each with the number of its request.
+        let first = line.sender.next
+        try line.send(
+            line.sender.frame(.tpmCommand, ManagedCommands.random)
+                + line.sender.frame(.list, ControlPayload.list([worker])))
+        var answered: [UInt32: ControlFrameKind] = [:]
+        for _ in 0..<2 {
+            let kind = try line.next()
+            let answer = try ControlAnswer(validating: line.last.span, kind: kind)
+            answered[answer.request ?? 0] = kind
+        }
+        #expect(answered == [first: .tpmResponse, first + 1: .domains])
     }
 
     private func tells(_ machine: RunningMachine) throws {
@@ -144,5 +179,29 @@ import VirtualHardware
         let nowhere = try ToolRun(".build/release/casemate", ["list", "--run", "/nowhere"])
         #expect(nowhere.status == 74)
         #expect(nowhere.errors == "casemate: no machine runs in `/nowhere`\n")
+    }
+}
+
+/// Commands of the TPM, for a machine whose policy lists some.
+enum ManagedCommands {
+    /// `TPM2_GetRandom` of 8 bytes, which is listed.
+    static let random: [UInt8] = [0x80, 1, 0, 0, 0, 12, 0, 0, 1, 0x7B, 0, 8]
+    /// `TPM2_Clear` of the lockout hierarchy, which no list can hold.
+    static let clear: [UInt8] =
+        [0x80, 2, 0, 0, 0, 27, 0, 0, 1, 0x26, 0x40, 0, 0, 0x0C, 0, 0, 0, 9, 0x40, 0, 0, 9]
+        + [0, 0, 0, 0, 0]
+    /// `TPM_ForceClear` of TPM 1.2, likewise.
+    static let forceClear: [UInt8] = [0, 0xC1, 0, 0, 0, 10, 0, 0, 0, 0x5D]
+}
+
+extension RunningMachine {
+    /// Expects that a refused command of the control compartment was recorded, with its line.
+    func expectRefusedCommand() throws {
+        let sentence =
+            "denied xen { firmware } from control to the hypervisor by the TPM's command"
+        try wait(for: "(casemate) ", sentence)
+        let audit = try tool("audit").output
+        let line = audit.split(separator: "\n").first { $0.contains(sentence) } ?? ""
+        #expect(line.contains(/; \w+\.casemate:\d+: compartment control is not/), "\(audit)")
     }
 }

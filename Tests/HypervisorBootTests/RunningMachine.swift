@@ -20,12 +20,18 @@ final class RunningMachine {
     private let folder: TemporaryFolder
     private let process: ChildProcess
     private let system: String
+    private let tpm: String
+    /// What the tool said of the last quote.
+    private(set) var quoted = ""
 
     /// Starts the machine and waits until the agent is ready.
     ///
-    /// - Parameter system: the name of its folder.
-    init(_ system: String = "managed") throws {
+    /// - Parameters:
+    ///   - system: the name of its folder.
+    ///   - tpm: the TPM's family.
+    init(_ system: String = "managed", tpm: String = "2.0") throws {
         self.system = system
+        self.tpm = tpm
         let environment = ProcessInfo.processInfo.environment
         guard let image = environment["CASEMATE_HYPERVISOR"],
             let publicKey = environment["CASEMATE_AUTHORITY"]
@@ -43,7 +49,7 @@ final class RunningMachine {
             [
                 "run", root + "/policy/systems/\(system)", "--build",
                 root + "/.build/systems/\(system)", "--hypervisor", image, "--run-directory",
-                directory,
+                directory, "--tpm", tpm,
             ], outputPath: folder.path("output"), diesWithThread: false)
         try wait(for: "(control) ", "casemate-agent: ready", seconds: 240)
     }
@@ -98,22 +104,66 @@ final class RunningMachine {
 
     /// Quotes the machine and has the quote judged.
     ///
-    /// - Parameter successors: reference values of policies that were loaded.
-    func attest(successors: [String] = []) throws -> ToolRun {
+    /// - Parameters:
+    ///   - successors: reference values of policies that were loaded.
+    ///   - way: how to reach the TPM; nil: the tool chooses.
+    ///   - key: the file of the enrolled key.
+    func attest(
+        successors: [String] = [], through way: String? = nil, key: String? = nil
+    ) throws -> ToolRun {
         let evidence = folder.path("evidence.json")
+        let nonce = String(repeating: "5e", count: 20)
         let quote = try ToolRun(
             ".build/release/casemate",
-            [
-                "attest", "quote", "--tpm", directory + "/tpm.socket", "--event-log",
-                directory + "/event-log", "--nonce", "5eed", "--output", evidence,
-            ])
+            ["attest", "quote", "--run", directory, "--nonce", nonce, "--output", evidence]
+                + (way.map { ["--through", $0] } ?? []))
+        quoted = quote.output
         guard quote.status == 0 else { return quote }
         return try ToolRun(
             ".build/release/casemate",
             [
-                "attest", "verify", "--evidence", evidence, "--nonce", "5eed",
+                "attest", "verify", "--evidence", evidence, "--nonce", nonce,
                 "--reference-values", ".build/systems/\(system)/reference-values.json",
-            ] + successors.flatMap { ["--successor", $0] })
+            ] + successors.flatMap { ["--successor", $0] } + (key.map { ["--key", $0] } ?? [])
+                + (tpm == "1.2" ? ["--allow-tpm-1.2"] : []))
+    }
+
+    /// Enrols the machine's key by the agent, at a verifier that knows its endorsement key.
+    ///
+    /// - Returns: the path of the key's file.
+    func enrol() throws -> String {
+        func step(_ name: String, _ more: [String]) throws -> String {
+            let run = try ToolRun(".build/release/casemate", ["attest", "enrol", name] + more)
+            guard run.status == 0 else { throw Failure(message: "\(name): \(run.errors)") }
+            return run.output
+        }
+        func file(_ name: String) -> String { folder.path("\(name).json") }
+        // The name comes from another source than the request.
+        let known = try step(
+            "request",
+            ["--run", directory, "--through", "interposer", "--output", file("known")])
+        let name = known.split(separator: "\n")[0].dropFirst("endorsement key: ".count)
+        let asked = try step(
+            "request", ["--run", directory, "--output", file("request"), "--json"])
+        guard asked.contains("\"through\": \"agent\""), asked.contains("\"\(name)\"") else {
+            throw Failure(message: "\(known)\n\(asked)")
+        }
+        _ = try step(
+            "challenge",
+            [
+                "--request", file("request"), "--endorsement-key", String(name), "--pending",
+                file("pending"), "--output", file("challenge"),
+            ])
+        let read = try step(
+            "respond",
+            ["--run", directory, "--challenge", file("challenge"), "--output", file("response")])
+        guard read == "through: the agent in the control compartment\n" else {
+            throw Failure(message: read)
+        }
+        _ = try step(
+            "accept",
+            ["--pending", file("pending"), "--response", file("response"), "--output", file("key")])
+        return file("key")
     }
 
     /// The state of a compartment, as `casemate list` says it; nil when it does not.
@@ -184,7 +234,18 @@ struct RawLine {
         }
     }
 
-    private var last: [UInt8] = []
+    /// The payload of the last frame.
+    private(set) var last: [UInt8] = []
+
+    /// The response's code to a command of the TPM; nil when another answer comes than a response.
+    mutating func runTPMCommand(_ command: [UInt8]) throws -> UInt32? {
+        try send(sender.frame(.tpmCommand, command))
+        var kind = try next()
+        while kind == .working { kind = try next() }
+        guard kind == .tpmResponse else { return nil }
+        return TPMMessage.code(
+            of: try ControlAnswer(validating: last.span, kind: kind).response)
+    }
 
     /// Returns the kind of the next frame of the agent.
     mutating func next(seconds: Int32 = 120) throws -> ControlFrameKind {

@@ -12,6 +12,10 @@ import Testing
         #expect(SizeRules.longLines(swift(fits)) == [])
         #expect(SizeRules.longLines(swift("x" + fits)).map(\.line) == [1])
         #expect(SizeRules.longLines(TextFile(path: "docs/a.md", text: "x" + fits)) == [])
+        for (word, found) in [("commands", []), ("uses", [1])] {
+            let system = TextFile(path: "policy/a.casemate", text: "    \(word) " + fits)
+            #expect(SizeRules.longLines(system).map(\.line) == found)
+        }
     }
 
     @Test("a file of 600 lines passes and one of 601 does not") func files() {

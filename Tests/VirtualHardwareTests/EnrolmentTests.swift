@@ -11,7 +11,9 @@ private let secret = (0..<32).map { UInt8(200 - $0) }
 
 /// Connects to a machine's TPM from outside.
 func connect(_ machine: EmulatedMachine) throws -> TPMConnection {
-    try TPMConnection(takingSocket: try connectUnix(machine.socketPath).duplicate())
+    try TPMConnection(
+        over: SocketTransport(
+            takingSocket: try connectUnix(machine.socketPath).duplicate()))
 }
 
 /// Starts a machine's TPM, as the hypervisor does.

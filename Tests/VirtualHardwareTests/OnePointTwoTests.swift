@@ -19,7 +19,8 @@ private func reach(
     let secrets = OnePointTwoSecrets(
         owner: SoftwareTPM.ownerSecret, storageRoot: SoftwareTPM.ownerSecret)
     return OnePointTwoConnection(
-        takingSocket: try connectUnix(machine.socketPath).duplicate(),
+        over: SocketTransport(
+            takingSocket: try connectUnix(machine.socketPath).duplicate()),
         secrets: try #require(secrets), wrappedKey: key)
 }
 
@@ -52,8 +53,9 @@ private func publicKey(_ modulus: [UInt8], isIdentity: Bool) -> [UInt8] {
         defer { machine.end() }
         let reference = sampleReference()
         let log = try measure(reference, machine)
-        let outsider = try connectUnix(machine.socketPath)
-        #expect(try family(ofTPMBehind: outsider.number) == .onePointTwo)
+        let outsider = SocketTransport(
+            takingSocket: try connectUnix(machine.socketPath).duplicate())
+        #expect(try family(ofTPMBehind: outsider) == .onePointTwo)
         let tpm = try reach(machine)
         let shown = evidence(
             try tpm.quote(qualifyingData: nonce, registers: [12, 13, 15]), log)

@@ -56,7 +56,8 @@ func measure(_ reference: ReferenceValues, _ machine: EmulatedMachine) throws ->
 /// Takes a quote as `casemate attest quote` does.
 func quote(_ machine: EmulatedMachine, nonce: [UInt8], log: [UInt8]) throws -> Evidence {
     let connection = try TPMConnection(
-        takingSocket: try connectUnix(machine.socketPath).duplicate())
+        over: SocketTransport(
+            takingSocket: try connectUnix(machine.socketPath).duplicate()))
     let quote = try connection.quote(qualifyingData: nonce, registers: [12, 13, 15])
     return Evidence(
         quote: quote.statement, signature: quote.signature,

@@ -22,12 +22,17 @@ public protocol AttestingTPM {
 /// Asks which family a TPM is of, by a command of TPM 2.0 (`TPM2_GetCapability`): a TPM 1.2 answers
 /// with a tag of its own, and refuses.
 ///
-/// - Parameter socket: connected; it stays open.
-/// - Throws: `.connectionBroken`; `.responseMalformed` for any other answer.
-public func family(ofTPMBehind socket: Int32) throws(TPMConnectionError) -> TPMFamily {
-    let response = try exchange(
-        [0x80, 0x01, 0, 0, 0, 22, 0, 0, 1, 0x7A, 0, 0, 0, 6, 0, 0, 1, 0, 0, 0, 0, 1],
-        over: socket)
+/// - Throws: what the transport throws; `.callFailed` when the command is not for us;
+///   `.responseMalformed` for any other answer.
+public func family(
+    ofTPMBehind transport: any TPMTransport
+) throws(TPMConnectionError) -> TPMFamily {
+    let response = try transport.exchange(
+        [0x80, 0x01, 0, 0, 0, 22, 0, 0, 1, 0x7A, 0, 0, 0, 6, 0, 0, 1, 0, 0, 0, 0, 1])
+    // Who stands before a TPM may refuse in its name, in the form of the command.
+    if response == TPMRefusal.response(.twoPointZero) {
+        throw .callFailed("TPM2_GetCapability", code: TPMRefusal.code(.twoPointZero))
+    }
     switch Array(response.prefix(2)) {
     case [0x80, 0x01]: return .twoPointZero
     case [0x00, 0xC4]: return .onePointTwo

@@ -1,5 +1,4 @@
 internal import Crypto
-internal import Glibc
 internal import TPMStructures
 
 /// What the owner of a TPM 1.2 chose, 20 bytes each: SHA-1 of a password, or the well-known secret.
@@ -34,27 +33,25 @@ public struct OnePointTwoSecrets: Equatable, Sendable {
 ///
 /// - Source: TPM Main 1.2, Part 3 (commands); Part 1, section 13 (authorization protocols).
 public final class OnePointTwoConnection: AttestingTPM {
-    private let socket: Int32
+    private let transport: any TPMTransport
     private let secrets: OnePointTwoSecrets
     /// The attestation key, wrapped (`TPM_KEY`); nil until there is one. To be kept: no TPM 1.2
     /// makes the same key twice.
     public private(set) var wrappedKey: [UInt8]?
 
-    /// Speaks over a connected stream socket, which it takes over and closes.
+    /// Speaks over a transport.
     ///
     /// - Parameters:
     ///   - wrappedKey: the attestation key as an earlier connection left it; nil: a new one is made
     ///     when one is needed.
     public init(
-        takingSocket socket: Int32, secrets: OnePointTwoSecrets = .wellKnown,
+        over transport: any TPMTransport, secrets: OnePointTwoSecrets = .wellKnown,
         wrappedKey: [UInt8]? = nil
     ) {
-        self.socket = socket
+        self.transport = transport
         self.secrets = secrets
         self.wrappedKey = wrappedKey
     }
-
-    deinit { _ = Glibc.close(socket) }
 
     /// Returns the TPM's keys (`TPM_PUBKEY`), after making an attestation key if there is none.
     ///
@@ -231,8 +228,8 @@ public final class OnePointTwoConnection: AttestingTPM {
             message += proof(digest + session.nonce + nonce + [0], with: session.secret)
         }
         let tag: [UInt8] = [0x00, 0xC1 + UInt8(sessions.count)]
-        let response = try exchange(
-            tag + bigEndian(UInt32(6 + message.count)) + message, over: socket)
+        let response = try transport.exchange(
+            tag + bigEndian(UInt32(6 + message.count)) + message)
         let code = UInt32(truncatingIfNeeded: number(response[6..<10]))
         guard code == 0 else { throw .callFailed("\(ordinal)", code: code) }
         let proofs = 41 * sessions.count

@@ -14,8 +14,10 @@ public import TPMStructures
 public enum TPMConnectionError: Error, Equatable {
     /// A call of the stack failed; the call's C name, and the return code.
     case callFailed(String, code: UInt32)
-    /// The socket was closed, or nobody answered in time.
+    /// The connection was closed, or nobody answered in time.
     case connectionBroken
+    /// The machine needed its TPM itself each time that it was asked.
+    case cancelled
     /// A response is not of the form of its command; the command's name.
     case responseMalformed(String)
     /// The qualifying data is longer than 32 bytes.
@@ -31,14 +33,34 @@ public enum TPMConnectionError: Error, Equatable {
     public var message: String {
         switch self {
         case .callFailed(let call, let code):
-            "the TPM refused: `\(call)` returned 0x\(String(code, radix: 16))"
+            "the TPM refused: `\(call)` returned 0x\(String(code, radix: 16))\(meaning(code))"
         case .connectionBroken: "the TPM does not answer"
+        case .cancelled:
+            "the machine needed its TPM itself each time that it was asked; try again"
         case .responseMalformed(let call): "the TPM's response to `\(call)` is malformed"
         case .nonceLengthUnfit: "a TPM 1.2 takes a nonce of exactly 20 bytes"
         case .qualifyingDataTooLong: "the nonce is longer than 32 bytes"
         case .registerOutOfRange: "there is no such register"
         case .credentialTooLong: "the challenge is longer than any can be"
         }
+    }
+}
+
+extension TPMConnectionError {
+    /// Whether a command was ended because the TPM was needed for something else:
+    /// `TPM_RC_CANCELED`; of a TPM 1.2 `TPM_FAIL`, which can mean more.
+    var isCancellation: Bool {
+        if case .callFailed(_, let code) = self { code == 0x909 || code == 9 } else { false }
+    }
+}
+
+/// What a code means for a person: `TPM_RC_DISABLED`, `TPM_DISABLED_CMD`; `TPM_RC_OBJECT_MEMORY`.
+private func meaning(_ code: UInt32) -> String {
+    switch code {
+    case TPMRefusal.code(.twoPointZero), TPMRefusal.code(.onePointTwo):
+        ": the command is not for whoever asks here; a policy lists what its service may pass on"
+    case 0x902: ": there is no room for a key; who was ended in the middle has left one in it"
+    default: ""
     }
 }
 
@@ -56,24 +78,32 @@ public struct TPMQuote: Equatable, Sendable {
 
 /// A connection to one TPM 2.0; calls on it are serial.
 @safe public final class TPMConnection: AttestingTPM {
-    private let transport: SocketTCTI
+    private let transport: TransportTCTI
     var context: OpaquePointer?
 
-    /// Opens a connection over a connected stream socket, which it takes over and closes.
+    /// Opens a connection over a transport.
     ///
     /// - Throws: `.callFailed` if the stack cannot be initialised.
-    public init(takingSocket socket: Int32) throws(TPMConnectionError) {
+    public init(over transport: any TPMTransport) throws(TPMConnectionError) {
         // The stack writes every failure to standard error; ours are errors with a message.
         _ = unsafe setenv("TSS2_LOG", "all+NONE", 0)
-        transport = SocketTCTI(takingSocket: socket)
+        self.transport = TransportTCTI(transport)
         unsafe context = nil
         // SAFETY: `transport` outlives the stack's context, which `deinit` finalises.
-        let code = unsafe Esys_Initialize(&context, transport.context, nil)
+        let code = unsafe Esys_Initialize(&context, self.transport.context, nil)
         try check(code, "Esys_Initialize")
     }
 
     deinit {
         unsafe Esys_Finalize(&context)
+    }
+
+    /// Throws unless a call of the stack succeeded; what was wrong with the transport goes before
+    /// what the stack calls it.
+    func check(_ code: TSS2_RC, _ call: String) throws(TPMConnectionError) {
+        guard code != 0 else { return }
+        if let failure = transport.failure { throw failure }
+        throw .callFailed(call, code: code)
     }
 
     /// Quotes registers of the SHA-256 bank with a fresh attestation key: ECC P-256, restricted,
@@ -148,11 +178,6 @@ public struct TPMQuote: Equatable, Sendable {
     }
 }
 
-/// Throws unless a call of the stack succeeded.
-func check(_ code: TSS2_RC, _ call: String) throws(TPMConnectionError) {
-    guard code == 0 else { throw .callFailed(call, code: code) }
-}
-
 /// Returns the template of the attestation key (`TPMT_PUBLIC`).
 func attestationKeyTemplate() -> TPM2B_PUBLIC {
     var template = TPM2B_PUBLIC()
@@ -210,6 +235,6 @@ private func marshal(
     let code = unsafe buffer.withUnsafeMutableBufferPointer { memory in
         unsafe write(memory.baseAddress, memory.count, &offset)
     }
-    try check(code, call)
+    guard code == 0 else { throw .callFailed(call, code: code) }
     return Array(buffer.prefix(offset))
 }

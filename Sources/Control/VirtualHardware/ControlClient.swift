@@ -38,9 +38,11 @@ public struct ControlClient: ~Copyable {
     private var reader: AnswerReader
 
     /// How long the agent has for the beginning of a session.
-    private static let patienceInMilliseconds: Int32 = 10_000
+    private static var beginning: AnswerPatience {
+        AnswerPatience(silenceInMilliseconds: 10_000, wholeInMilliseconds: 10_000)
+    }
     /// How long it has for an answer, or for a sign of life before it.
-    private static let workInMilliseconds: Int32 = 60_000
+    private static var work: AnswerPatience { AnswerPatience(silenceInMilliseconds: 60_000) }
 
     /// Begins a session.
     ///
@@ -57,11 +59,9 @@ public struct ControlClient: ~Copyable {
                 UInt8.random(in: 0...255)
             }
             try socket.writeAll(sender.frame(.open, nonce))
+            var wait = AnswerWait(Self.beginning)
             while opened == nil {
-                guard
-                    let reply = try reader.next(
-                        socket, timeoutInMilliseconds: Self.patienceInMilliseconds)
-                else { break }
+                guard let reply = try reader.next(socket, &wait) else { break }
                 // An answer to somebody before us is passed over.
                 if reply.kind == .opened, reply.payload.starts(with: nonce) {
                     opened = reply.payload
@@ -89,6 +89,17 @@ public struct ControlClient: ~Copyable {
         sign: (_ message: [UInt8]) -> [UInt8]? = { _ in nil },
         progress: (_ milliseconds: UInt32) -> Void = { _ in }
     ) throws(ControlClientError) -> ControlReply {
+        try answer(to: send(kind, body, sign: sign), Self.work, progress: progress)
+    }
+
+    /// Sends a request.
+    ///
+    /// - Returns: its number.
+    /// - Throws: `.unsigned`, `.transport`.
+    mutating func send(
+        _ kind: ControlFrameKind, _ body: [UInt8],
+        sign: (_ message: [UInt8]) -> [UInt8]? = { _ in nil }
+    ) throws(ControlClientError) -> UInt32 {
         let number = sender.next
         var payload = body
         if kind.isSigned {
@@ -100,8 +111,22 @@ public struct ControlClient: ~Copyable {
         do throws(VirtualHardwareError) {
             try socket.writeAll(sender.frame(kind, payload))
         } catch { throw .transport(error) }
+        return number
+    }
+
+    /// Waits for the answer to a request.
+    ///
+    /// - Parameters:
+    ///   - patience: how long.
+    ///   - isInterrupted: whether somebody wants an end.
+    /// - Throws: `ControlClientError`. After `.refused` the session goes on.
+    mutating func answer(
+        to number: UInt32, _ patience: AnswerPatience, isInterrupted: () -> Bool = { false },
+        progress: (_ milliseconds: UInt32) -> Void = { _ in }
+    ) throws(ControlClientError) -> ControlReply {
+        var wait = AnswerWait(patience)
         while true {
-            let reply = try reply()
+            let reply = try reply(&wait, isInterrupted)
             let answer: ControlAnswer
             do throws(ControlAnswerError) {
                 answer = try ControlAnswer(validating: reply.payload.span, kind: reply.kind)
@@ -121,12 +146,13 @@ public struct ControlClient: ~Copyable {
         try? socket.writeAll(sender.frame(.close))
     }
 
-    private mutating func reply() throws(ControlClientError) -> ControlReply {
+    private mutating func reply(
+        _ wait: inout AnswerWait, _ isInterrupted: () -> Bool
+    ) throws(ControlClientError) -> ControlReply {
         do throws(VirtualHardwareError) {
-            guard
-                let reply = try reader.next(
-                    socket, timeoutInMilliseconds: Self.workInMilliseconds)
-            else { throw VirtualHardwareError.timeout }
+            guard let reply = try reader.next(socket, &wait, isInterrupted) else {
+                throw VirtualHardwareError.timeout
+            }
             return reply
         } catch { throw .unanswered(error) }
     }
@@ -137,11 +163,12 @@ private struct AnswerReader {
     private var session = ControlSession(opening: .opened)
     private var pending: [UInt8] = []
 
-    /// Returns the next frame; nil when nothing came in time. What is none is passed over.
+    /// Returns the next frame; nil when none came in time, whatever else did. What is none is
+    /// passed over.
     ///
     /// - Throws: `.connectionClosed`, `.systemCall`.
     mutating func next(
-        _ socket: Descriptor, timeoutInMilliseconds: Int32
+        _ socket: Descriptor, _ wait: inout AnswerWait, _ isInterrupted: () -> Bool = { false }
     ) throws(VirtualHardwareError) -> ControlReply? {
         while true {
             switch session.step(pending.span) {
@@ -154,15 +181,52 @@ private struct AnswerReader {
                 let end = ControlFrameHeader.byteCount + header.payloadByteCount
                 let payload = Array(pending[ControlFrameHeader.byteCount..<end])
                 pending.removeFirst(end)
+                wait.take()
                 return ControlReply(kind: header.kind, payload: payload)
             case .wait:
-                guard
-                    try isReadable(socket.number, timeoutInMilliseconds: timeoutInMilliseconds)
-                else { return nil }
+                guard wait.goesOn(isInterrupted: isInterrupted()) else { return nil }
+                guard try isReadable(socket.number, timeoutInMilliseconds: 100) else { continue }
                 let bytes = try socket.readSome()
                 guard !bytes.isEmpty else { throw .connectionClosed }
                 pending += bytes
             }
         }
+    }
+}
+
+/// How long an answer is waited for.
+struct AnswerPatience {
+    /// How long no frame may come.
+    let silenceInMilliseconds: Int
+    /// How long all may take.
+    var wholeInMilliseconds = Int.max
+    /// How long it goes on when somebody wants an end.
+    var farewellInMilliseconds = Int.max
+}
+
+/// A wait for an answer, with its limits.
+private struct AnswerWait {
+    private let patience: AnswerPatience
+    private let start = ContinuousClock.now
+    private var lastFrame = ContinuousClock.now
+    private var interruption: ContinuousClock.Instant?
+
+    init(_ patience: AnswerPatience) { self.patience = patience }
+
+    /// Notes that a frame came.
+    mutating func take() { lastFrame = .now }
+
+    /// Whether it is worth to wait on.
+    mutating func goesOn(isInterrupted: Bool) -> Bool {
+        if isInterrupted, interruption == nil { interruption = .now }
+        return milliseconds(since: lastFrame) < patience.silenceInMilliseconds
+            && milliseconds(since: start) < patience.wholeInMilliseconds
+            && interruption.map { milliseconds(since: $0) < patience.farewellInMilliseconds }
+                ?? true
+    }
+
+    private func milliseconds(since instant: ContinuousClock.Instant) -> Int {
+        let (seconds, attoseconds) = instant.duration(to: .now).components
+        return Int(clamping: seconds) * 1000 + Int(clamping: attoseconds / 1_000_000_000_000_000)
     }
 }

@@ -191,7 +191,7 @@ public func listenUnix(_ path: String) throws(VirtualHardwareError) -> Descripto
 /// Accepts a connection.
 ///
 /// - Throws: `.systemCall`.
-func acceptConnection(_ listener: Descriptor) throws(VirtualHardwareError) -> Descriptor {
+package func acceptConnection(_ listener: Descriptor) throws(VirtualHardwareError) -> Descriptor {
     let number = accept(listener.number, nil, nil)
     guard number >= 0 else { throw .systemCall("accept", errno: errno) }
     let connection = Descriptor(taking: number)

@@ -2,6 +2,7 @@ import Appraisal
 import ArgumentParser
 import Digests
 import FoundationEssentials
+import PolicySyntax
 import TPMSoftwareStack
 import VirtualHardware
 
@@ -34,24 +35,30 @@ struct EnrolRequest: ParsableCommand {
         commandName: "request",
         abstract: "On the machine: write its TPM's public keys; show the endorsement key's name.",
         discussion: """
+            The TPM is that of a running machine, reached as `casemate attest quote` reaches it, \
+            or the one behind a Unix socket.
+
             EXIT STATUS
               0   the request was written
-              1   the TPM refused
+              1   the TPM refused, or the agent did
               64  the command line is wrong
-              74  the socket or the file could not be used
+              74  no machine runs, nobody answers, or the file could not be used
 
             EXAMPLE
-              casemate attest enrol request --tpm run/tpm --output request.json
+              casemate attest enrol request --output request.json
             """)
 
-    @Option(help: "The Unix socket of the TPM.", completion: .file())
-    var tpm: String
+    @OptionGroup var machine: MachineTPMOption
 
     @Option(help: "Where to write the request.", completion: .file())
     var output: String
 
+    @Flag(help: "Write one JSON document to standard output.")
+    var json = false
+
     func run() throws {
-        let (identity, certificate) = try TPMSocket.use(tpm) {
+        let tpm = try machine.find()
+        let (identity, certificate) = try tpm.use {
             connection throws(TPMConnectionError) in
             (try connection.identity(), try connection.endorsementCertificate())
         }
@@ -62,8 +69,18 @@ struct EnrolRequest: ParsableCommand {
             try request.endorsementKeyName()
         }
         try Files.write(request.encoded(), to: output)
-        print("endorsement key: \(hexadecimalText(name))")
-        if certificate == nil { print("certificate: none") }
+        guard json else {
+            try StandardOutput.write("endorsement key: \(hexadecimalText(name))\n")
+            if certificate == nil { try StandardOutput.write("certificate: none\n") }
+            return try StandardOutput.write("through: \(tpm.way.words)\n")
+        }
+        try StandardOutput.write(
+            JSONValue.object([
+                ("format", .string("casemate-enrol-request-1")),
+                ("endorsementKey", .string(hexadecimalText(name))),
+                ("hasCertificate", .bool(certificate != nil)),
+                ("through", .string(tpm.way.rawValue)), ("request", .string(output)),
+            ]).text)
     }
 }
 
@@ -156,19 +173,20 @@ struct EnrolRespond: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "respond", abstract: "On the machine: let its TPM read the challenge.",
         discussion: """
+            The TPM is reached as by `request`.
+
             EXIT STATUS
               0   the response was written
-              1   the challenge is malformed, or the TPM refused it
+              1   the challenge is malformed, or the TPM or the agent refused it
               64  the command line is wrong
-              74  the socket or a file could not be used
+              74  no machine runs, nobody answers, or a file could not be used
 
             EXAMPLE
-              casemate attest enrol respond --tpm run/tpm \\
-                --challenge challenge.json --output response.json
+              casemate attest enrol respond --challenge challenge.json \\
+                --output response.json
             """)
 
-    @Option(help: "The Unix socket of the TPM.", completion: .file())
-    var tpm: String
+    @OptionGroup var machine: MachineTPMOption
 
     @Option(help: "The verifier's challenge.", completion: .file())
     var challenge: String
@@ -176,15 +194,27 @@ struct EnrolRespond: ParsableCommand {
     @Option(help: "Where to write the response.", completion: .file())
     var output: String
 
+    @Flag(help: "Write one JSON document to standard output.")
+    var json = false
+
     func run() throws {
         let challenge: EnrolmentChallenge = try EnrolmentFiles.read(self.challenge)
         let parts = try EnrolmentFiles.refusing { () throws(EnrolmentRefusal) in
             try challenge.parts()
         }
-        let secret = try TPMSocket.use(tpm) { connection throws(TPMConnectionError) in
+        let tpm = try machine.find()
+        let secret = try tpm.use { connection throws(TPMConnectionError) in
             try connection.activate(credential: parts.credential, secret: parts.secret)
         }
         try Files.write(EnrolmentResponse(secret: secret).encoded(), to: output)
+        guard json else {
+            return try StandardOutput.write("through: \(tpm.way.words)\n")
+        }
+        try StandardOutput.write(
+            JSONValue.object([
+                ("format", .string("casemate-enrol-respond-1")),
+                ("through", .string(tpm.way.rawValue)), ("response", .string(output)),
+            ]).text)
     }
 }
 

@@ -175,6 +175,18 @@ struct RunningSystem {
         let label: String
     }
 
+    /// Whether the system has a control compartment that uses the service `tpm`.
+    var controlUsesTPM: Bool {
+        guard let manifest = try? SystemManifest(validating: manifestBytes.span) else {
+            return false
+        }
+        for index in 0..<manifest.compartmentCount {
+            let record = manifest.compartment(at: index)
+            if record.service == .control { return record.uses(.tpm) }
+        }
+        return false
+    }
+
     /// The compartments, in the manifest's order.
     var compartments: [Compartment] {
         guard let manifest = try? SystemManifest(validating: manifestBytes.span) else { return [] }

@@ -92,7 +92,8 @@ struct TerminalSession {
 
     /// Says whether the machine runs what it should, by a quote that nobody could know before.
     private func attest(_ log: [UInt8]) {
-        let nonce = (0..<32).map { _ in UInt8.random(in: 0...255) }
+        // As many as a TPM of either family takes.
+        let nonce = (0..<20).map { _ in UInt8.random(in: 0...255) }
         guard
             let evidence = try? QuoteTaker.take(
                 tpm: machine.tpmSocketPath, nonce: nonce, eventLog: log)
