@@ -94,9 +94,9 @@ import Testing
             """, to: "system.casemate")
         let run = try Command("build", system, "--output", folder.path("out"))
         #expect(run.status == 1)
-        for code in ["POL-TGT-003", "POL-TGT-005"] {
-            #expect(run.errors.contains(code), "\(run.errors)")
-        }
+        #expect(run.errors.contains("POL-TGT-005"), "\(run.errors)")
+        // The memory is no reason: Casemate has room for it above 4 GiB.
+        #expect(!run.errors.contains("POL-TGT-003"), "\(run.errors)")
         #expect(!FileManager.default.fileExists(atPath: folder.path("out")))
     }
 

@@ -76,9 +76,9 @@ private func descriptor(_ type: UInt64, _ start: UInt64, pages: UInt64) -> [UInt
         + little(0xeeee, 8)
 }
 
-/// What a map says: the largest range, and how far memory goes from some addresses on.
+/// What a map says: its ranges from 2 MiB on, and how far memory goes from some addresses on.
 private struct Reading: Equatable {
-    var largest: [UInt64]
+    var ranges: [[UInt64]]
     var ends: [UInt64]
 }
 
@@ -87,10 +87,15 @@ private func read(
 ) -> Reading? {
     guard let map = FirmwareMemoryMap(validating: bytes.span, descriptorSize: descriptorSize)
     else { return nil }
-    let largest = map.largest
+    var ranges: [[UInt64]] = []
+    var range = map.range(from: 1 << 21)
+    while range.end > range.start {
+        ranges.append([range.start, range.end])
+        range = map.range(from: range.end)
+    }
     var found: [UInt64] = []
     for start in ends { found.append(map.end(from: start, withLoader: withLoader)) }
-    return Reading(largest: [largest.start, largest.end], ends: found)
+    return Reading(ranges: ranges, ends: found)
 }
 
 @Suite("the firmware's memory map") struct FirmwareMemoryMapTests {
@@ -105,20 +110,20 @@ private func read(
         let bytes = descriptors.flatMap(\.self)
         let starts: [UInt64] = [0x1f_f000, 0x22_0000, 0x50_0000, 0xffff_f000]
         let map = try #require(read(bytes, ends: starts))
-        #expect(map.largest == [0x20_0000, 0x22_0000])
-        #expect(map.ends == [0x22_0000, 0x22_0000, 0x50_0000, 1 << 32])
+        #expect(map.ranges == [[0x20_0000, 0x22_0000], [0xffff_f000, 2 << 32]])
+        #expect(map.ends == [0x22_0000, 0x22_0000, 0x50_0000, 2 << 32])
         let all = try #require(read(bytes, ends: starts, withLoader: true))
-        #expect(all.ends == [0x22_0000, 0x22_0000, 0x50_4000, 1 << 32])
+        #expect(all.ends == [0x22_0000, 0x22_0000, 0x50_4000, 2 << 32])
     }
 
-    @Test("the largest range is found, above 2 MiB and below 4 GiB, whatever its order")
-    func largest() throws {
+    @Test("all ranges from 2 MiB on are found, each once and whole, whatever their order")
+    func ranges() throws {
         var generator = SeededGenerator(seed: 9)
         for _ in 0..<50 {
             var pieces: [[UInt8]] = []
             var place: UInt64 = 0
-            var best: [UInt64] = [0, 0]
-            while place < 1 << 32 {
+            var ranges: [[UInt64]] = []
+            while place < 1 << 33 {
                 var end = place
                 for _ in 0..<Int.random(in: 1...4, using: &generator) {
                     let pages = UInt64.random(in: 1...30_000, using: &generator)
@@ -126,15 +131,15 @@ private func read(
                     pieces.append(descriptor(type, end, pages: pages))
                     end += pages << 12
                 }
-                let (start, last) = (max(place, 1 << 21), min(end, 1 << 32))
-                if last > start, last - start > best[1] - best[0] { best = [start, last] }
+                let start = max(place, 1 << 21)
+                if end > start { ranges.append([start, end]) }
                 place = end + 4096
             }
             let bytes = pieces.shuffled(using: &generator).flatMap(\.self)
-            #expect(read(bytes)?.largest == best)
+            #expect(read(bytes)?.ranges == ranges)
         }
-        #expect(read([])?.largest == [0, 0])
-        #expect(read(descriptor(7, 0, pages: 512))?.largest == [0, 0])
+        #expect(read([])?.ranges == [])
+        #expect(read(descriptor(7, 0, pages: 512))?.ranges == [])
     }
 
     @Test("descriptors that are cut, too short, unaligned or endless are refused")

@@ -7,13 +7,14 @@ import Testing
     }
 
     private func startInfo(
-        _ commandLine: String, initrd: (address: UInt64, size: UInt64)? = nil
+        _ commandLine: String, initrd: (address: UInt64, size: UInt64)? = nil,
+        memorySize: UInt64 = 64 << 20
     ) -> (bytes: [UInt8], accepted: Bool) {
         var bytes = [UInt8](repeating: 0, count: 4096)
         let text = Array(commandLine.utf8)
         var page = bytes.mutableSpan
         let accepted = GuestFirmware.writeStartInfo(
-            &page, memorySize: 64 << 20, initrd: initrd, commandLine: text.span)
+            &page, memorySize: memorySize, initrd: initrd, commandLine: text.span)
         return (bytes, accepted)
     }
 
@@ -45,21 +46,41 @@ import Testing
         #expect(!startInfo(String(repeating: "a", count: 2048)).accepted)
     }
 
-    @Test("the memory map covers the memory and nothing twice")
-    func memoryMap() {
-        let (bytes, _) = startInfo("")
+    @Test(
+        "the memory map covers the memory and nothing twice, wherever frames are",
+        arguments: [64, 3839, 3840, 3841, 65_536] as [UInt64])
+    func memoryMap(mebibytes: UInt64) {
+        let memorySize = mebibytes << 20
+        let (bytes, _) = startInfo("", memorySize: memorySize)
         let map = Int(number(bytes, 40, 8) - GuestFirmware.startInfoAddress)
         let count = Int(number(bytes, 48, 4))
+        #expect(count == (mebibytes > 3840 ? 6 : 5))
         var end: UInt64 = 0
         var memory: UInt64 = 0
+        var frames: [Range<UInt64>] = []
         for index in 0..<count {
             let place = map + index * 24
             let start = number(bytes, place, 8)
             #expect(start >= end)
             end = start + number(bytes, place + 8, 8)
-            if number(bytes, place + 16, 4) == 1 { memory += number(bytes, place + 8, 8) }
+            guard number(bytes, place + 16, 4) == 1 else { continue }
+            memory += number(bytes, place + 8, 8)
+            frames.append(start >> 12..<end >> 12)
         }
-        #expect(memory == 64 << 20 - 0x60000)
+        #expect(memory == memorySize - 0x60000)
+        // The map says what the frames' places are: from 1 MiB on, and in their order.
+        var next: UInt64 = 256
+        for range in frames.dropFirst() {
+            for place in [range.lowerBound, range.upperBound - 1] {
+                let found = GuestFirmware.frame(next + place - range.lowerBound).number
+                #expect(found == place)
+            }
+            next += UInt64(range.count)
+        }
+        #expect(next == memorySize >> 12)
+        // Nothing of it is where the devices are.
+        let devices = 0xf0000..<UInt64(0x10_0000)
+        #expect(frames.allSatisfy { !$0.overlaps(devices) })
     }
 
     @Test("every ACPI table sums to zero and is linked", arguments: 1...8)

@@ -230,7 +230,8 @@ extension DiagnosticCode {
         "POL-TGT-001", "What is built is for a target that the system lists.")
     /// `POL-TGT-003`
     public static let targetMemory = DiagnosticCode(
-        "POL-TGT-003", "What is built has at most 3840 MiB of memory in each compartment.")
+        "POL-TGT-003",
+        "What is built has more than 3840 MiB in a compartment only where its target has.")
     /// `POL-TGT-004`
     public static let targetServices = DiagnosticCode(
         "POL-TGT-004", "What is built uses the services that its target has.")

@@ -174,14 +174,13 @@ struct Run: ParsableCommand {
         _ reference: ReferenceValues, in directory: String
     ) -> MachineConfiguration {
         let guests = reference.compartments.reduce(0) { $0 + $1.memoryInBytes >> 20 }
-        // Firmware and boot loader keep pieces of memory, and the hypervisor uses the largest range
-        // between them.
+        // Firmware and boot loader keep pieces of memory, and a compartment's is in one piece.
         let wanted = guests + (firmware == .uefi ? 1024 : 512)
-        // From 2,816 MiB on this machine has only 2 GiB of it below 4 GiB, where all must be.
-        let fits = wanted < 2816 || guests + 256 >= 2816
+        // From 2,816 MiB on this machine has only 2 GiB of it below 4 GiB; all fit above, then.
+        let whole = wanted < 2816 ? wanted : max(2815, guests + 256 < 2816 ? 0 : wanted + 2048)
         return MachineConfiguration(
             hypervisor: hypervisor, bundle: bundlePath,
-            memoryInMebibytes: memory ?? Int(clamping: fits ? wanted : 2815),
+            memoryInMebibytes: memory ?? Int(clamping: whole),
             processorCount: processors, tpm: tpm,
             directory: directory, diesWithThread: true)
     }

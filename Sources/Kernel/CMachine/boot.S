@@ -1,6 +1,7 @@
 /* Entry from a PVH boot protocol: 32-bit protected mode, paging off, EBX = start info
  * (Xen public `arch-x86/hvm/start_info.h`). Builds an identity map of the first 4 GiB in 2 MiB
- * pages, enters long mode and calls Swift, which then takes away what nobody needs.
+ * pages, enters long mode and calls Swift, which then takes away what nobody needs, and adds free
+ * memory above.
  *
  * The other processors start in real mode on a page below 1 MiB, to which the trampoline is copied.
  * It runs with paging off only: no page table ever makes that page executable. They are started one
@@ -168,8 +169,8 @@ processor_stack:        .skip 8
 processor_argument:       .skip 8
 
     .align 4096
-    .globl boot_root
 boot_root:              .skip 4096
+    .globl boot_directory_pointers
 boot_directory_pointers: .skip 4096
     .globl boot_directories
 boot_directories:       .skip 4 * 4096

@@ -1,4 +1,4 @@
-/// The memory that a firmware leaves to whoever ended its boot services, below 4 GiB.
+/// The memory that a firmware leaves to whoever ended its boot services.
 ///
 /// - Trust: the descriptors are the firmware's, in any order; `init` checks what is read of them.
 /// - Source: UEFI 2.10, 7.2.3 (`EFI_MEMORY_DESCRIPTOR`, `GetMemoryMap`).
@@ -45,24 +45,26 @@ public struct FirmwareMemoryMap: ~Escapable {
             where isUsable(place, withLoader) {
                 let first = bytes.number(at: place + 8, size: 8)
                 let last = first + bytes.number(at: place + 24, size: 8) << 12
-                if first <= end, end < last { end = min(last, 1 << 32) }
+                if first <= end, end < last { end = last }
             }
-            guard end > before, end < 1 << 32 else { break }
+            guard end > before else { break }
         }
         return end
     }
 
-    /// The largest range from 2 MiB on, below which the hypervisor is; empty when there is none.
-    public var largest: (start: UInt64, end: UInt64) {
-        var best: (start: UInt64, end: UInt64) = (0, 0)
+    /// The first range from an address on, as long as it goes without a gap; empty when there is
+    /// none. What begins before the address counts from there.
+    ///
+    /// - Complexity: as `end(from:)`.
+    public func range(from address: UInt64) -> (start: UInt64, end: UInt64) {
+        var start = UInt64.max
         for place in stride(from: 0, to: bytes.count, by: descriptorSize)
         where isUsable(place, false) {
-            let start = max(bytes.number(at: place + 8, size: 8), 1 << 21)
-            guard start < 1 << 32, !(best.start..<best.end).contains(start) else { continue }
-            let end = end(from: start)
-            if end - start > best.end - best.start { best = (start, end) }
+            let first = bytes.number(at: place + 8, size: 8)
+            let last = first + bytes.number(at: place + 24, size: 8) << 12
+            if last > address, last > first { start = min(start, max(first, address)) }
         }
-        return best
+        return (start, end(from: start))
     }
 }
 

@@ -10,8 +10,8 @@ public enum GuestFirmware {
     public static var consoleAddress: UInt64 { 0xfeff_f000 }
     /// Where the store ring is; one page, before the console's.
     public static var storeAddress: UInt64 { 0xfeff_e000 }
-    /// The most memory that this layout has room for.
-    public static var memoryLimit: UInt64 { 0xf000_0000 }
+    /// The most memory that is at the beginning; the rest is from 4 GiB on.
+    public static var lowMemoryLimit: UInt64 { 0xf000_0000 }
     /// The longest command line, in bytes.
     public static var commandLineLimit: Int { 2047 }
 
@@ -19,7 +19,7 @@ public enum GuestFirmware {
     ///
     /// - Parameters:
     ///   - page: 4,096 zero bytes.
-    ///   - memorySize: of the guest, in bytes, at most `memoryLimit`.
+    ///   - memorySize: of the guest, in bytes, at least 1 MiB.
     ///   - initrd: where it was put, and its size; nil: none.
     /// - Returns: false when the command line is too long.
     public static func writeStartInfo(
@@ -38,6 +38,7 @@ public enum GuestFirmware {
         page.set(startInfoAddress + 0x200, size: 8, at: 24)
         page.set(tablesAddress, size: 8, at: 32)
         page.set(startInfoAddress + 0x80, size: 8, at: 40)
+        let regionCount = regionCount(memorySize: memorySize)
         page.set(UInt64(regionCount), size: 4, at: 48)
         for index in 0..<regionCount {
             let region = region(index, memorySize: memorySize)
@@ -50,19 +51,26 @@ public enum GuestFirmware {
         return true
     }
 
+    /// Where a frame of the guest's memory is, by its number among them.
+    @inline(never) public static func frame(_ number: UInt64) -> GuestFrame {
+        let isLow = number < lowMemoryLimit >> 12
+        return GuestFrame(number: isLow ? number : number + (1 << 32 - lowMemoryLimit) >> 12)
+    }
+
     /// How many regions the memory map has.
-    static var regionCount: Int { 5 }
+    static func regionCount(memorySize: UInt64) -> Int { memorySize > lowMemoryLimit ? 6 : 5 }
 
     /// A region of the memory map, in rising order (ACPI 6.4, 15: 1 memory, 2 reserved, 3 ACPI).
-    static func region(
+    @inline(never) static func region(
         _ index: Int, memorySize: UInt64
     ) -> (start: UInt64, size: UInt64, type: UInt64) {
         switch index {
         case 0: (0, 0xa0000, 1)
         case 1: (0xa0000, 0x60000, 2)
-        case 2: (0x10_0000, memorySize - 0x10_0000, 1)
+        case 2: (0x10_0000, min(memorySize, lowMemoryLimit) - 0x10_0000, 1)
         case 3: (tablesAddress, 0x1000, 3)
-        default: (storeAddress, 0x2000, 2)
+        case 4: (storeAddress, 0x2000, 2)
+        default: (1 << 32, memorySize - lowMemoryLimit, 1)
         }
     }
 

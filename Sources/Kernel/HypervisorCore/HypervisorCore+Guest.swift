@@ -65,8 +65,9 @@ extension HypervisorCore {
     /// - Throws: `.badAddress`; entries may have been written then.
     func memoryMap(_ call: Call, _ machine: borrowing some Hardware) throws(XenError) {
         var request = try call.arguments(call.isNarrow ? 8 : 16, machine)
-        let count = min(Int(request.u32(at: 0)), GuestFirmware.regionCount)
         let memorySize = machine.memorySize(of: call.caller)
+        let count = min(
+            Int(request.u32(at: 0)), GuestFirmware.regionCount(memorySize: memorySize))
         var entries = GuestBytes(count: count * 20)
         for index in 0..<count {
             let region = GuestFirmware.region(index, memorySize: memorySize)

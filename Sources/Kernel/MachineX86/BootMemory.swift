@@ -3,22 +3,39 @@
     /// The machine's free memory while the machine is being built: handed out once, zeroed, never
     /// taken back.
     ///
+    /// It is in several ranges. What is reserved lies in the first of them that has room.
+    ///
     /// - Units: addresses and sizes in bytes.
     public struct BootMemory: ~Copyable {
-        private var start: UInt64
-        private let end: UInt64
-
-        /// Takes a range of RAM that nothing uses.
-        public init(start: UInt64, end: UInt64) {
-            let (sum, overflow) = start.addingReportingOverflow(4095)
-            self.start = overflow ? end : sum & ~4095
-            self.end = end & ~4095
-        }
+        private var ranges = InlineArray<16, (start: UInt64, end: UInt64)>(repeating: (0, 0))
 
         /// What is left.
-        public var freeBytes: UInt64 { end > start ? end - start : 0 }
+        public var freeBytes: UInt64 {
+            var sum: UInt64 = 0
+            for index in ranges.indices { sum += ranges[index].end - ranges[index].start }
+            return sum
+        }
 
-        /// Reserves zeroed memory.
+        /// Adds a range of RAM that nothing uses, behind the others; when there are too many, in
+        /// place of the smallest, if that is smaller.
+        ///
+        /// - Parameter end: at most `PhysicalMemory.end`.
+        @inline(never) mutating func add(_ start: UInt64, _ end: UInt64) {
+            guard start < end else { return }
+            let new = (start: (start + 4095) & ~4095, end: end & ~4095)
+            guard new.start < new.end else { return }
+            var smallest = 0
+            for index in ranges.indices {
+                let range = ranges[index]
+                if range.end - range.start < ranges[smallest].end - ranges[smallest].start {
+                    smallest = index
+                }
+            }
+            let other = ranges[smallest]
+            if new.end - new.start > other.end - other.start { ranges[smallest] = new }
+        }
+
+        /// Reserves zeroed memory, in one piece.
         ///
         /// - Parameters:
         ///   - size: rounded up to whole frames.
@@ -27,14 +44,17 @@
         public mutating func reserve(
             size: UInt64, alignment: UInt64 = 4096
         ) throws(BootFailure) -> UInt64 {
-            let (padded, overflow) = start.addingReportingOverflow(alignment - 1)
-            let first = padded & ~(alignment - 1)
-            guard !overflow, size <= 1 << 40, first <= end,
-                (size + 4095) & ~4095 <= end - first
-            else { throw .outOfMemory }
-            start = first + ((size + 4095) & ~4095)
-            PhysicalMemory.zero(first, size: start - first)
-            return first
+            guard size <= 1 << 40 else { throw .outOfMemory }
+            let size = (size + 4095) & ~4095
+            for index in ranges.indices {
+                let (start, end) = ranges[index]
+                let first = (start + alignment - 1) & ~(alignment - 1)
+                guard first <= end, size <= end - first else { continue }
+                ranges[index].start = first + size
+                PhysicalMemory.zero(first, size: size)
+                return first
+            }
+            throw .outOfMemory
         }
     }
 

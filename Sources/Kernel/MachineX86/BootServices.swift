@@ -24,6 +24,7 @@
         private var finalEvents: UInt64 = 0
         private var finalEventsSeen: UInt64 = 0
 
+        private static var entries: UInt64 { 128 }
         private static var mapOffset: UInt64 { 4096 }
         private static var mapCapacity: UInt64 { 65_536 }
         private static var logOffset: UInt64 { mapOffset + mapCapacity }
@@ -191,16 +192,19 @@
             let old = configuration(0x11d3_2d88_eb9d_2d30, 0x4dc1_3f27_9000_169a)
             guard leave() else { throw .firmwareStays }
             appendFinalEvents()
-            let free = try readMap()
+            let count = try writeMap()
             PhysicalMemory.store64(BootServices.word(8), block + BootServices.logOffset)
             PhysicalMemory.store64(BootServices.word(9), logSize)
             PhysicalMemory.store64(BootServices.word(10), 1)
-            writeStartInfo(free, tables: acpi == 0 ? old : acpi)
+            writeStartInfo(count, tables: acpi == 0 ? old : acpi)
             return block
         }
 
-        /// The memory that the firmware leaves us.
-        private func readMap() throws(BootFailure) -> (start: UInt64, end: UInt64) {
+        /// Writes the memory that the firmware leaves us from 2 MiB on, the lowest 128 ranges of
+        /// it, as `hvm_memmap_table_entry`.
+        ///
+        /// - Returns: how many they are.
+        private func writeMap() throws(BootFailure) -> UInt32 {
             let size = PhysicalMemory.load64(BootServices.word(0))
             let descriptorSize = PhysicalMemory.load64(BootServices.word(2))
             guard size <= BootServices.mapCapacity, descriptorSize <= 4096 else {
@@ -216,12 +220,22 @@
             guard map.end(from: start, withLoader: true) >= start + 4096,
                 map.end(from: CrashRecord.address, withLoader: true) >= CrashRecord.address + 4096
             else { throw .lowMemoryInUse }
-            return map.largest
+            var range = map.range(from: 1 << 21)
+            var count: UInt32 = 0
+            while range.end > range.start, count < 128 {
+                let entry = block + BootServices.entries + UInt64(count) * 24
+                PhysicalMemory.store64(entry, range.start)
+                PhysicalMemory.store64(entry + 8, range.end - range.start)
+                PhysicalMemory.store32(entry + 16, 1)
+                count += 1
+                range = map.range(from: range.end)
+            }
+            return count
         }
 
-        /// `hvm_start_info`, `hvm_modlist_entry` and `hvm_memmap_table_entry`.
-        private func writeStartInfo(_ free: (start: UInt64, end: UInt64), tables: UInt64) {
-            let (list, entry) = (block + 64, block + 128)
+        /// `hvm_start_info` and `hvm_modlist_entry`.
+        private func writeStartInfo(_ count: UInt32, tables: UInt64) {
+            let list = block + 64
             PhysicalMemory.store64(block, 0x336e_c578 | 1 << 32)
             PhysicalMemory.store32(block + 12, 1)
             PhysicalMemory.store64(block + 16, list)
@@ -230,13 +244,10 @@
                 PhysicalMemory.store64(block + 24, informationAddress + offset)
             }
             PhysicalMemory.store64(block + 32, tables)
-            PhysicalMemory.store64(block + 40, entry)
-            PhysicalMemory.store32(block + 48, 1)
+            PhysicalMemory.store64(block + 40, block + BootServices.entries)
+            PhysicalMemory.store32(block + 48, count)
             PhysicalMemory.store64(list, information.moduleStart)
             PhysicalMemory.store64(list + 8, information.moduleEnd - information.moduleStart)
-            PhysicalMemory.store64(entry, free.start)
-            PhysicalMemory.store64(entry + 8, free.end - free.start)
-            PhysicalMemory.store32(entry + 16, 1)
         }
     }
 

@@ -40,11 +40,11 @@
         public static func reserveSpace(
             _ plan: Plan, pages: SharedPages, firstProcessor: Int, _ memory: inout BootMemory
         ) throws(BootFailure) -> GuestSpace {
-            guard plan.memorySize <= GuestFirmware.memoryLimit, plan.memorySize >= 1 << 24 else {
-                throw .guestTooSmall
-            }
+            guard plan.memorySize >= 1 << 24 else { throw .guestTooSmall }
             let start = try memory.reserve(size: plan.memorySize, alignment: 1 << 21)
-            let tables = try NestedTables(frameCount: plan.memorySize >> 12, &memory)
+            // The tables have room for the gap, too, if there is memory behind it.
+            let last = GuestFirmware.frame(plan.memorySize >> 12 - 1)
+            let tables = try NestedTables(frameCount: last.number + 1, &memory)
             let firmwarePage = try memory.reserve(size: 4096)
             let portPermissions = try allOnes(size: 12_288, &memory)
             return GuestSpace(
@@ -124,14 +124,14 @@
             _ plan: Plan, at start: UInt64
         ) throws(BootFailure) -> (entry: UInt32, end: UInt64) {
             let bytes = PhysicalMemory.bytes(at: plan.kernel.address, count: Int(plan.kernel.size))
+            let room = min(plan.memorySize, GuestFirmware.lowMemoryLimit)
             guard let image = KernelImage(validating: bytes) else { throw .badKernel }
             var end: UInt64 = 0
             for index in 0..<image.segmentCount {
                 guard let segment = image.segment(at: index) else { continue }
                 // The first MiB holds the start info; segments are checked to stay above it.
                 guard segment.address >= 0x10_0000,
-                    segment.memorySize <= plan.memorySize,
-                    segment.address <= plan.memorySize - segment.memorySize
+                    segment.memorySize <= room, segment.address <= room - segment.memorySize
                 else { throw .guestTooSmall }
                 PhysicalMemory.copy(
                     to: start + segment.address,
@@ -148,7 +148,8 @@
             guard let initrd = plan.initrd else { return nil }
             // 2 MiB aligned, and room behind it for what the kernel needs to unpack it.
             let address = (end + (1 << 21) - 1) & ~((1 << 21) - 1)
-            guard address <= plan.memorySize, initrd.size <= plan.memorySize - address else {
+            let room = min(plan.memorySize, GuestFirmware.lowMemoryLimit)
+            guard address <= room, initrd.size <= room - address else {
                 throw .guestTooSmall
             }
             PhysicalMemory.copy(to: start + address, from: initrd.address, size: initrd.size)
@@ -158,9 +159,9 @@
         private static func map(_ plan: Plan, _ space: inout GuestSpace) {
             space.addresses.tables.clear()
             let first = space.addresses.start >> 12
-            for frame in 0..<plan.memorySize >> 12 {
+            for number in 0..<plan.memorySize >> 12 {
                 space.addresses.tables.map(
-                    GuestFrame(number: frame), to: MachineFrame(number: first + frame),
+                    GuestFirmware.frame(number), to: MachineFrame(number: first + number),
                     executable: true)
             }
             PhysicalMemory.zero(space.firmwarePage, size: 4096)

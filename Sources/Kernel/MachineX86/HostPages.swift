@@ -2,8 +2,8 @@
 
     import CMachine
 
-    /// The hypervisor's own page tables, which all processors share: memory at its own addresses,
-    /// up to 4 GiB. Nothing in them changes once a second processor runs.
+    /// The hypervisor's own page tables, which all processors share: memory at its own addresses.
+    /// Nothing in them changes once a second processor runs.
     enum HostPages {
         private static var noExecute: UInt64 { 1 << 63 }
 
@@ -33,11 +33,38 @@
             machine_set_cr3(machine_cr3())
         }
 
+        /// The directory of the GiB that an address is in; 0: nothing is mapped there.
+        private static func directory(_ address: UInt64) -> UInt64 {
+            PhysicalMemory.load64(machine_directory_pointers() + (address >> 30) * 8) & ~0xfff
+        }
+
+        /// Maps free memory above 4 GiB as data, the whole 2 MiB pages of it, and adds those to
+        /// what there is.
+        ///
+        /// - Parameter end: at most `PhysicalMemory.end`.
+        /// - Throws: `.outOfMemory`, when there is none for the tables: 4 KiB for each GiB.
+        @inline(never) static func map(
+            _ start: UInt64, _ end: UInt64, _ memory: inout BootMemory
+        ) throws(BootFailure) {
+            guard start < end else { return }
+            let (first, end) = ((start + 0x1f_ffff) & ~0x1f_ffff, end & ~0x1f_ffff)
+            for address in stride(from: first, to: end, by: 0x20_0000) {
+                if directory(address) == 0 {
+                    PhysicalMemory.store64(
+                        machine_directory_pointers() + (address >> 30) * 8,
+                        try memory.reserve(size: 4096) | 3)
+                }
+                PhysicalMemory.store64(
+                    directory(address) + (address >> 21 & 511) * 8, address | 0x83 | noExecute)
+            }
+            memory.add(first, end)
+        }
+
         /// Takes a page out of the map, so that touching it faults.
         ///
         /// - Throws: `.outOfMemory`, when the 2 MiB page that it is in cannot be split.
         static func unmap(_ address: UInt64, _ memory: inout BootMemory) throws(BootFailure) {
-            let place = machine_directories() + (address >> 21) * 8
+            let place = directory(address) + (address >> 21 & 511) * 8
             var entry = PhysicalMemory.load64(place)
             if entry & 1 << 7 != 0 {
                 let table = try memory.reserve(size: 4096)

@@ -3,19 +3,23 @@
     import CMachine
     import HypervisorCore
 
-    /// The machine's memory, which the hypervisor maps at its own addresses up to 4 GiB.
+    /// The machine's memory, which the hypervisor maps at its own addresses: all below 4 GiB, and
+    /// above what the loader says is free.
     ///
     /// This file is one of the named machine files: the functions of `CMachine` that it calls read
     /// and write any address. Nothing outside this file calls them. Each function below trusts its
     /// caller for one thing only: that the address belongs to what it means to touch.
     enum PhysicalMemory {
-        /// The first address that is not mapped.
+        /// Below it everything is mapped; nothing that others point at is looked for above it.
         static var limit: UInt64 { 1 << 32 }
+        /// The end of what can be mapped: the first entry of the root table.
+        static var end: UInt64 { 1 << 39 }
 
-        /// The address; stops the machine when it is outside what is mapped.
+        /// The address; stops the machine when nothing is ever mapped there. In what lies above
+        /// `limit` and is not memory, the access faults, which stops it, too.
         @inline(__always) @discardableResult
         private static func check(_ address: UInt64, _ size: UInt64) -> UInt64 {
-            precondition(size <= limit && address <= limit - size, "address not mapped")
+            precondition(size <= end && address <= end - size, "address not mapped")
             return address
         }
 

@@ -39,38 +39,46 @@
             isValid(address) ? PhysicalMemory.load64(address + 32) : 0
         }
 
-        /// The largest range of RAM from 2 MiB, below which the hypervisor is, to 4 GiB that the
-        /// module is not in.
+        /// The RAM from 2 MiB, below which the hypervisor is, to 512 GiB that the module is not in.
+        /// What is above 4 GiB is mapped.
         ///
-        /// - Throws: `.badStartInfo` when there is no memory map or no such range.
+        /// - Throws: `.badStartInfo` when there is no memory map or no module; `.outOfMemory` when
+        ///   what is below 4 GiB has no room for the tables of what is above.
         public static func memory(_ address: UInt64) throws(BootFailure) -> BootMemory {
-            guard isValid(address) else { throw .badStartInfo }
-            let map = PhysicalMemory.load64(address + 40)
-            let count = PhysicalMemory.load32(address + 48)
             let module = module(address)
-            guard count > 0, count <= 128, module.size > 0 else { throw .badStartInfo }
-            var best: (start: UInt64, end: UInt64) = (0, 0)
-            for index in 0..<UInt64(count) {
-                let entry = map + index * 24
-                guard PhysicalMemory.load32(entry + 16) == 1 else { continue }
-                let start = max(PhysicalMemory.load64(entry), 1 << 21)
-                let end = min(
-                    PhysicalMemory.load64(entry) &+ PhysicalMemory.load64(entry + 8),
-                    PhysicalMemory.limit)
-                let contains = module.address >= start && module.address < end
-                let pieces: InlineArray<2, (start: UInt64, end: UInt64)> =
-                    contains
-                    ? [(start, module.address), (module.address + module.size, end)]
-                    : [(start, end), (0, 0)]
-                for position in 0..<2 {
-                    let piece = pieces[position]
-                    if piece.end > piece.start, piece.end - piece.start > best.end - best.start {
-                        best = piece
+            let (moduleEnd, overflow) = module.address.addingReportingOverflow(module.size)
+            guard module.size > 0, !overflow else { throw .badStartInfo }
+            let count = PhysicalMemory.load32(address + 48)
+            guard count > 0, count <= 128 else { throw .badStartInfo }
+            var memory = BootMemory()
+            // What is mapped already comes first. No range begins before the one ahead of it ends.
+            var next: UInt64 = 1 << 21
+            for pass in 0..<2 {
+                let limit = pass == 0 ? PhysicalMemory.limit : PhysicalMemory.end
+                for index in 0..<UInt64(count) {
+                    let entry = PhysicalMemory.load64(address + 40) + index * 24
+                    guard PhysicalMemory.load32(entry + 16) == 1 else { continue }
+                    let start = max(PhysicalMemory.load64(entry), next)
+                    // WRAPS: an end that is too high for a number is before the start.
+                    let end = min(
+                        PhysicalMemory.load64(entry) &+ PhysicalMemory.load64(entry + 8), limit)
+                    let pieces: InlineArray<2, (start: UInt64, end: UInt64)> = [
+                        (start, min(end, module.address)), (max(start, moduleEnd), end),
+                    ]
+                    for position in pieces.indices {
+                        let piece = pieces[position]
+                        if pass == 0 {
+                            memory.add(piece.start, piece.end)
+                        } else {
+                            try HostPages.map(piece.start, piece.end, &memory)
+                        }
                     }
+                    next = max(next, end)
                 }
+                next = PhysicalMemory.limit
             }
-            guard best.end > best.start else { throw .badStartInfo }
-            return BootMemory(start: best.start, end: best.end)
+            guard memory.freeBytes > 0 else { throw .badStartInfo }
+            return memory
         }
     }
 

@@ -14,7 +14,7 @@
 
 extern char image_start[], rodata_start[], data_start[], image_end[];
 extern char boot_stack_guard[], processor_trampoline[], processor_trampoline_end[];
-extern uint64_t boot_root[], boot_directories[], processor_stack, processor_argument;
+extern uint64_t boot_directory_pointers[], boot_directories[], processor_stack, processor_argument;
 extern uint64_t exception_table[32];
 /* What all processors share: words that are accessed atomically, each in a line of its own. */
 extern uint64_t machine_words[8 * 8];
@@ -32,6 +32,9 @@ static inline uint64_t machine_rodata_start(void) { return (uint64_t)rodata_star
 static inline uint64_t machine_data_start(void) { return (uint64_t)data_start; }
 static inline uint64_t machine_image_end(void) { return (uint64_t)image_end; }
 static inline uint64_t machine_directories(void) { return (uint64_t)boot_directories; }
+static inline uint64_t machine_directory_pointers(void) {
+    return (uint64_t)boot_directory_pointers;
+}
 static inline uint64_t machine_stack_guard(void) { return (uint64_t)boot_stack_guard; }
 static inline uint64_t machine_trampoline(void) { return (uint64_t)processor_trampoline; }
 static inline uint64_t machine_trampoline_size(void) {
