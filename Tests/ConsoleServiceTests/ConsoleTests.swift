@@ -161,7 +161,7 @@ final class TestConsole {
         console.terminal.print("a driver ha".utf8, by: 2)
         console.settle()
         #expect(console.terminal.text.isEmpty)
-        #expect(console.server.wakeTime == ConsoleServer.patience)
+        #expect(console.server.wakeTime == ConsoleScreen.patience)
         console.terminal.print("nds over\n# ".utf8, by: 2)
         console.pause()
         #expect(console.terminal.text == "(red) a driver hands over\n(red) # ")
@@ -169,6 +169,18 @@ final class TestConsole {
         console.terminal.print("l".utf8, by: 2)
         console.settle()
         #expect(console.terminal.text.hasSuffix("\n(red) # l"))
+    }
+
+    @Test("who prints without an end keeps nobody's prompt from the terminal")
+    func chatter() throws {
+        let console = try TestConsole()
+        console.terminal.print("# ".utf8, by: 2)
+        for step in 0..<10 {
+            console.terminal.time = UInt64(step) * 10_000
+            console.terminal.print("still here\n".utf8, by: 3)
+            console.settle()
+        }
+        #expect(console.terminal.text.contains("still here\n(red) # \n(blue) still here\n"))
     }
 
     @Test("a line that was shown whole before another's is not shown again when it ends")

@@ -61,7 +61,7 @@ import Testing
         let terminal = try TerminalProgram(
             ".build/release/casemate console maintenance --run '\(machine.directory)'")
         try terminal.wait(for: "attached")
-        for _ in 0..<20 where !terminal.screen.contains("/ # ") {
+        for _ in 0..<60 where !terminal.screen.contains("/ # ") {
             try terminal.type("\r")
             Thread.sleep(forTimeInterval: 0.5)
         }

@@ -16,6 +16,8 @@ package struct ConsoleScreen: ~Copyable {
         var length = 0
         /// How much of the line has been shown already, because it did not end for a while.
         var shown = 0
+        /// When it was written to last, in microseconds of the machine's clock.
+        var time: UInt64 = 0
         /// Whether an escape sequence of the terminal has begun, and how far it is.
         var escape = Escape.none
     }
@@ -28,6 +30,10 @@ package struct ConsoleScreen: ~Copyable {
 
     /// The longest text of one line, in bytes; with the name, its parentheses and a blank 255.
     private static var textLimit: Int { 220 }
+
+    /// How long the beginning of a line waits for its end before it is shown, in microseconds: a
+    /// driver hands over a line in several parts.
+    package static var patience: UInt64 { 50_000 }
 
     private var lines: ArenaTable<Line>
     /// Whose unfinished line the terminal shows; nil: the cursor is at the start of a line.
@@ -68,6 +74,7 @@ package struct ConsoleScreen: ~Copyable {
             lines[user].text[lines[user].length] =
                 byte == 0x09 ? 0x20 : ConsoleScreen.printable(byte)
             lines[user].length += 1
+            lines[user].time = machine.now()
             if lines[user].length == ConsoleScreen.textLimit { endLine(user, &machine) }
         }
     }
@@ -91,15 +98,26 @@ package struct ConsoleScreen: ~Copyable {
         if let open, lines[open].length > lines[open].shown { show(open, &machine) }
     }
 
-    /// Whether something was written that is not shown yet.
-    package var hasUnfinished: Bool {
-        for user in lines.indices where lines[user].length > lines[user].shown { return true }
-        return false
+    /// When the next beginning of a line is to be shown, in microseconds of the machine's clock;
+    /// nil: there is none.
+    package var nextTime: UInt64? {
+        var next: UInt64?
+        for user in lines.indices where lines[user].length > lines[user].shown {
+            next = min(next ?? .max, lines[user].time &+ ConsoleScreen.patience)
+        }
+        return next
     }
 
-    /// Shows what users have written of lines that have not ended, prompts above all.
+    /// Shows what users have written of lines that have not ended for a while, prompts above all,
+    /// whatever others write meanwhile.
     package mutating func showUnfinished<M: ConsoleMachine & ~Copyable>(_ machine: inout M) {
-        for user in lines.indices where lines[user].length > lines[user].shown {
+        guard let next = nextTime else { return }
+        let now = machine.now()
+        guard now >= next else { return }
+        for user in lines.indices
+        where lines[user].length > lines[user].shown
+            && now >= lines[user].time &+ ConsoleScreen.patience
+        {
             show(user, &machine)
         }
     }

@@ -41,14 +41,9 @@ package struct ConsoleServer: ~Copyable {
     private var screen: ConsoleScreen
     /// Who is typed to.
     private var focus = 0
-    /// When something was moved last, in microseconds of the machine's clock.
-    private var quietSince: UInt64 = 0
     /// How many typed bytes found no room in the ring that they were for.
     package private(set) var lostInput: UInt64 = 0
 
-    /// How long the beginning of a line waits for its end before it is shown, in microseconds: a
-    /// driver hands over a line in several parts.
-    package static var patience: UInt64 { 50_000 }
     /// The port of each user that waits for the console.
     package static var userPort: UInt32 { 1 }
     /// `GNTTAB_RESERVED_CONSOLE`: the reference by which each user's ring is granted.
@@ -102,22 +97,15 @@ package struct ConsoleServer: ~Copyable {
             type(byte, &machine)
             hasMoved = true
         }
-        let now = machine.now()
-        if hasMoved {
-            quietSince = now
-        } else {
-            screen.continueLine(&machine)
-            if now >= quietSince &+ ConsoleServer.patience { screen.showUnfinished(&machine) }
-        }
+        if !hasMoved { screen.continueLine(&machine) }
+        screen.showUnfinished(&machine)
         machine.flushConsole()
         return hasMoved
     }
 
     /// When to serve again even if nothing is signalled, in microseconds of the machine's clock;
     /// nil: never.
-    package var wakeTime: UInt64? {
-        screen.hasUnfinished ? quietSince &+ ConsoleServer.patience : nil
-    }
+    package var wakeTime: UInt64? { screen.nextTime }
 
     // MARK: Users
 
