@@ -31,7 +31,8 @@ import Testing
 
     /// Runs the check of the system `minimal`, or of a copy that expects something else.
     private func check(
-        _ lines: [String], script: String = "", options: [String] = [], expecting: String? = nil
+        _ lines: [String], script: String = "", options: [String] = [], expecting: String? = nil,
+        hasAgent: Bool = false
     ) throws -> Verdicts {
         let folder = try TemporaryFolder()
         defer { folder.remove() }
@@ -39,6 +40,7 @@ import Testing
             at: RepositoryFiles.root.appending(
                 path: "attestation/vectors/sample.reference-values.json"),
             to: folder.url("reference-values.json"))
+        try writeManifest(to: folder.url("system.manifest"), hasAgent: hasAgent)
         let console = lines.map { $0 + "\r\n" }.joined()
         let consolePath = try folder.write(console, to: "console")
         try Data(try frames()).write(to: folder.url("frames"))
@@ -64,6 +66,52 @@ import Testing
                     + [hypervisor, "--check", "--timeout", "20"] + options,
                 programsIn: folder.path()))
     }
+
+    /// Writes the manifest of a small system, in whose control compartment an agent may have a TPM.
+    private func writeManifest(to place: URL, hasAgent: Bool) throws {
+        let small = try SmallSystem()
+        defer { small.folder.remove() }
+        for name in ["store.elf", "tpm.elf"] {
+            _ = try small.folder.write("a service", to: "modules/\(name)")
+        }
+        if hasAgent {
+            _ = try small.folder.write(Self.agentSource, to: "system.casemate")
+        }
+        let built = try small.build("out")
+        try #require(built.status == 0, "\(built.errors)")
+        try FileManager.default.copyItem(
+            at: small.folder.url("out/system.manifest"), to: place)
+    }
+
+    private static let agentSource = """
+        system small version 1
+        target casemate
+
+        levels low
+
+        service store at low {
+            kernel "store.elf"
+            memory 64 MiB
+            vcpus 1
+        }
+
+        service tpm at low {
+            kernel "tpm.elf"
+            memory 32 MiB
+            vcpus 1
+            uses store
+            commands quote
+        }
+
+        service control at low {
+            kernel debian
+            initrd "one.cpio"
+            memory 64 MiB
+            vcpus 1
+            uses store, tpm
+        }
+
+        """
 
     private func frames() throws -> [UInt8] {
         let evidence = try Evidence(
@@ -103,6 +151,16 @@ import Testing
         #expect(verdicts.run.status == 1)
         #expect(verdicts.marks == [true, true, true, true, true, true, true, false, false])
         #expect(verdicts.run.output.contains("FAIL  the quote of PCR 12, 13 and 15 is fresh"))
+    }
+
+    @Test("a system whose control uses the TPM is quoted by its agent, and by nobody in its place")
+    func noAgent() throws {
+        let verdicts = try check(
+            Self.lines, script: "exec sleep 60", options: ["--timeout", "2"], hasAgent: true)
+        #expect(verdicts.marks == [true, true, true, true, true, true, true, false, false])
+        let claim = "FAIL  the quote of PCR 12, 13 and 15, through the agent, is fresh"
+        #expect(verdicts.run.output.contains(claim))
+        #expect(verdicts.run.output.contains("      casemate: nobody answers on the control line"))
     }
 
     @Test("a TPM that does not exist is refused as a usage error, naming those that do")

@@ -23,12 +23,12 @@ import Testing
         let lines = run.output.split(separator: "\n").map { line in
             line.split(separator: " ", omittingEmptySubsequences: true).map(String.init)
         }
-        #expect(lines.count == 13)
+        #expect(lines.count == 14)
         let maintenance = lines.first { $0.first == "maintenance" } ?? []
         #expect(maintenance.prefix(3) == ["maintenance", "8", "absent"])
         #expect(maintenance.suffix(2) == ["unclassified", "control"])
         let running = lines.filter { $0.contains("running") && $0.last == "terminal" }
-        #expect(running.count == 11, "\(run.output)")
+        #expect(running.count == 12, "\(run.output)")
     }
 
     private func audits(_ machine: RunningMachine) throws {
@@ -109,6 +109,8 @@ import Testing
         #expect(try machine.state(of: "black_app") == "running")
         let answer = try machine.attest(successors: [folder.path("v2/reference-values.json")])
         #expect(answer.status == 0, "\(answer.errors)")
+        #expect(
+            machine.quoted == "quoted: a TPM 2.0, through the agent in the control compartment\n")
         for line in [
             "since its boot: deployed compartment `maintenance`",
             "since its boot: ended compartment `maintenance`",

@@ -117,6 +117,21 @@ struct Leak: Sendable, CustomTestStringConvertible {
                 """,
             code: "POL-FLW-003", path: ["ask"]),
         Leak(
+            system: "guard", what: "the relay has the TPM, too",
+            replacing: [
+                (
+                    "\"mail-relay.cpio\"\n    command line \"console=hvc0 quiet\"\n"
+                        + "    memory 192 MiB\n    vcpus 1\n    uses store,",
+                    "\"mail-relay.cpio\"\n    command line \"console=hvc0 quiet\"\n"
+                        + "    memory 192 MiB\n    vcpus 1\n    uses tpm, store,"
+                )
+            ],
+            code: "POL-FLW-003", path: ["black_app.tpm"]),
+        Leak(
+            system: "guard", what: "the desk has the TPM without the agent",
+            replacing: [("uses store, console, audit, control", "uses store, console, audit, tpm")],
+            code: "POL-FLW-005", path: ["maintenance.tpm"]),
+        Leak(
             system: "guard", what: "the administrator may load a policy",
             replacing: [
                 ("    initrd \"admin.cpio\"", "    initrd \"admin.cpio\"\n    may load policy")

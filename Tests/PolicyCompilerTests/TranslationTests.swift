@@ -172,14 +172,15 @@ struct TranslationTests {
         #expect(exempted == .constraint("`event send`"))
     }
 
-    @Test("store and console know of their users' lives, at any level; control orders its users'")
+    @Test(
+        "store, console and tpm know of their users' lives, at any level; control orders its own's")
     func lives() throws {
         let system = try TranslationTests.system("guard")
         let model = SecurityModel(system)
         for (one, service) in system.compartments.enumerated() {
             for (index, other) in system.compartments.enumerated() where index != one {
                 let isServed = other.uses.contains {
-                    $0.provider == one && [.store, .console].contains($0.service)
+                    $0.provider == one && [.store, .console, .tpm].contains($0.service)
                 }
                 let isOrdered = other.uses.contains {
                     $0.provider == one && $0.service == .control
@@ -239,11 +240,11 @@ struct TranslationTests {
         }
         #expect(more == .constraint("`domain destroy`"))
         let allowed = try error(system) { file in
-            var rule = rule("store-t", "control-t", .domain, file)
+            var rule = rule("store-t", "audit-t", .domain, file)
             rule.data = knowing
             file.accessRules.rules.append(rule)
         }
-        #expect(allowed == .rule("`store-t` on `control-t`: domain getdomaininfo"))
+        #expect(allowed == .rule("`store-t` on `audit-t`: domain getdomaininfo"))
     }
 
     @Test("a transition to another type or level is refused") func transitions() throws {

@@ -9,6 +9,7 @@ internal import FoundationEssentials
 /// - Invariant: *(bounded)* at most one piece of the control line waits in each direction.
 public final class MachineSockets {
     private let directory: String
+    private let isListed: Bool
     private let controlListener: Descriptor
     private let consoleListener: Descriptor
     private var client: Descriptor?
@@ -24,17 +25,19 @@ public final class MachineSockets {
 
     /// Listens in a run directory, and enters it among the running machines.
     ///
+    /// - Parameter isListed: whether it is entered; else who wants the machine names its directory.
     /// - Throws: `VirtualHardwareError`.
-    public init(_ directory: String) throws(VirtualHardwareError) {
+    public init(_ directory: String, isListed: Bool = true) throws(VirtualHardwareError) {
         self.directory = directory
+        self.isListed = isListed
         controlListener = try listenUnix(directory + "/" + RunningMachines.controlSocketName)
         consoleListener = try listenUnix(directory + "/" + RunningMachines.consoleSocketName)
         record = try RecordFile(directory + "/" + RunningMachines.recordName)
-        try RunningMachines.enter(directory)
+        if isListed { try RunningMachines.enter(directory) }
     }
 
     deinit {
-        RunningMachines.leave()
+        if isListed { RunningMachines.leave() }
         for name in [RunningMachines.controlSocketName, RunningMachines.consoleSocketName] {
             try? FileManager.default.removeItem(atPath: directory + "/" + name)
         }

@@ -12,6 +12,12 @@ public func replaceProcess(_ program: String, _ arguments: [String]) {
 
 /// The folder of the program that runs; nil when the system does not say.
 public func directoryOfProgram() -> String? {
+    guard let path = pathOfProgram(), let slash = path.lastIndex(of: "/") else { return nil }
+    return String(path[..<slash])
+}
+
+/// The file of the program that runs; nil when the system does not say.
+public func pathOfProgram() -> String? {
     var bytes = [UInt8](repeating: 0, count: 4096)
     // SAFETY: the buffer has room for `$0.count` bytes.
     let count = unsafe bytes.withUnsafeMutableBytes { buffer in
@@ -19,8 +25,7 @@ public func directoryOfProgram() -> String? {
             unsafe text.baseAddress.map { unsafe readlink("/proc/self/exe", $0, text.count) } ?? 0
         }
     }
-    guard count > 0, let slash = bytes[..<count].lastIndex(of: 0x2f) else { return nil }
-    return String(decoding: bytes[..<slash], as: UTF8.self)
+    return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
 }
 
 /// The value of a variable of the environment; nil when it has none.

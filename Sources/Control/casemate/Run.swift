@@ -16,8 +16,9 @@ struct Run: ParsableCommand {
 
             With --check nobody needs to sit there: the command waits for what the system must \
             show, has the compiler refuse what it must, both as the file boot.expected of the \
-            system's folder says, takes and verifies a quote, boots a second time with one byte of \
-            one initial RAM disk changed, which must be refused, and prints a table of verdicts.
+            system's folder says, takes and verifies a quote, through the agent if the control \
+            compartment uses the TPM, boots a second time with one byte of one initial RAM disk \
+            changed, which must be refused, and prints a table of verdicts.
 
             With --firmware uefi the machine starts as a PC does: firmware (OVMF), GRUB and the \
             hypervisor, from a disk as `casemate image` makes it, each measured by the one before. \
@@ -143,14 +144,14 @@ struct Run: ParsableCommand {
             configuration.disk = disk
             image = made
         }
+        try RunningSystem.enter(build, source: source.path, in: directory)
         guard check else {
-            try RunningSystem.enter(build, source: source.path, in: directory)
             return try TerminalSession(configuration, reference: reference).run()
         }
         let check = SystemCheck(
             source: source, reference: reference, bundlePath: bundlePath, image: image,
             configuration: configuration, expectation: try expectation(of: source),
-            timeoutInSeconds: timeout)
+            asksAgent: try RunningSystem(directory).controlUsesTPM, timeoutInSeconds: timeout)
         switch try check.run() {
         case .judged(let isAllOK): return isAllOK
         case .interrupted(let signal):

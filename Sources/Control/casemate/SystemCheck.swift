@@ -1,5 +1,4 @@
 import Appraisal
-import ControlFrames
 import Digests
 import FoundationEssentials
 import PolicySyntax
@@ -15,6 +14,8 @@ struct SystemCheck {
     let configuration: MachineConfiguration
     /// What the system's folder says that a boot shows.
     let expectation: BootExpectation
+    /// Whether a machine that runs is quoted through the agent in its control compartment.
+    let asksAgent: Bool
     let timeoutInSeconds: Int
 
     /// What came of it.
@@ -30,7 +31,9 @@ struct SystemCheck {
     /// - Throws: what keeps a machine from being started at all.
     func run() throws(VirtualHardwareError) -> Outcome {
         var table = VerdictTable()
-        let intact = try boot(configuration, "first", key: nil) { isComplete($0) }
+        let intact = try boot(configuration, "first", key: nil, asksAgent: asksAgent) {
+            isComplete($0)
+        }
         if let signal = intact.endingSignal { return .interrupted(signal) }
         judgeBoot(intact, &table)
         judgeRefusals(&table)
@@ -55,35 +58,29 @@ struct SystemCheck {
     /// - Parameters:
     ///   - number: which boot it is, for who waits at a terminal.
     ///   - key: the name of its attestation key, if it is known already.
+    ///   - asksAgent: whether its agent is to take the quote; a machine that stops has none.
     private func boot(
         _ configuration: MachineConfiguration, _ number: String, key: [UInt8]?,
-        until isDone: (Observation) -> Bool
+        asksAgent: Bool = false, until isDone: (Observation) -> Bool
     ) throws(VirtualHardwareError) -> Observation {
-        let machine = try VirtualMachine(configuration)
+        let machine = try WatchedMachine(configuration, isServed: asksAgent)
         defer { machine.end() }
-        var observation = Observation()
         let start = ContinuousClock.now
         let meter = ProgressMeter("the \(number) boot")
         defer { meter.finish() }
-        while start.duration(to: .now) < .seconds(timeoutInSeconds), !observation.hasEnded {
-            if let signal = TerminationSignals.next() {
-                observation.endingSignal = signal
-                return observation
-            }
+        while start.duration(to: .now) < .seconds(timeoutInSeconds), try machine.goOn() {
             let passed = start.duration(to: .now).components
             meter.show(UInt32(clamping: passed.seconds * 1000))
-            for event in try machine.wait(timeoutInMilliseconds: 200).events {
-                observation.take(event)
-            }
-            if isDone(observation) { break }
+            if isDone(machine.seen) { break }
         }
-        guard let log = observation.eventLog else { return observation }
+        guard machine.seen.endingSignal == nil, machine.seen.eventLog != nil else {
+            return machine.seen
+        }
         // As many as a TPM of either family takes.
         let nonce = (0..<20).map { _ in UInt8.random(in: 0...255) }
-        guard
-            let evidence = try? QuoteTaker.take(
-                tpm: machine.tpmSocketPath, nonce: nonce, eventLog: log)
-        else { return observation }
+        let evidence = try machine.quote(nonce, timeoutInSeconds: timeoutInSeconds)
+        var observation = machine.seen
+        guard let evidence else { return observation }
         let policy = AppraisalPolicy(
             nonce: nonce, attestationKeyName: key,
             permitsOnePointTwo: configuration.tpm == .onePointTwo)
@@ -121,7 +118,9 @@ struct SystemCheck {
     }
 
     private func judgeQuote(_ seen: Observation, _ table: inout VerdictTable) {
-        var reason = seen.eventLog == nil ? "no event log came on COM2" : "no quote could be taken"
+        var reason =
+            seen.eventLog == nil
+            ? "no event log came on COM2" : seen.quoteFailure ?? "no quote could be taken"
         var isAccepted = false
         switch seen.result {
         case .accepted: isAccepted = true
@@ -129,8 +128,9 @@ struct SystemCheck {
         case nil: break
         }
         table.add(
-            "the quote of PCR \(image == nil ? "" : "0 to 9, ")12, 13 and 15 is fresh and matches "
-                + "the reference values", isAccepted,
+            "the quote of PCR \(image == nil ? "" : "0 to 9, ")12, 13 and 15"
+                + (asksAgent ? ", through the agent," : "")
+                + " is fresh and matches the reference values", isAccepted,
             otherwise: reason)
     }
 
@@ -195,47 +195,6 @@ struct SystemCheck {
             difference.compartment == name, case .initrd = difference.part
         else { return false }
         return true
-    }
-}
-
-/// What one boot has shown so far.
-struct Observation {
-    var transcript = ConsoleTranscript()
-    var eventLog: [UInt8]?
-    var stopReason: String?
-    var hasEnded = false
-    /// The signal that ended the wait for it; nil for none.
-    var endingSignal: Int32?
-    var result: AttestationResult?
-
-    /// Whether the hypervisor took policy and manifest.
-    var hasStarted: Bool {
-        transcript.first("casemate", containing: "policy and manifest: valid") != nil
-    }
-
-    /// The attestation key of a machine that was accepted.
-    var attestationKeyName: [UInt8]? {
-        if case .accepted(let machine) = result { return machine.attestationKeyName }
-        return nil
-    }
-
-    mutating func take(_ event: MachineEvent) {
-        switch event {
-        case .console(let bytes): transcript.feed(bytes)
-        case .frame(let frame) where frame.kind == .eventLog: eventLog = frame.payload
-        case .frame(let frame) where frame.kind == .laterEvent: eventLog? += frame.payload
-        case .frame(let frame) where frame.kind == .stopped:
-            stopReason = String(decoding: frame.payload, as: UTF8.self)
-        case .frame, .owner, .brokenControlLine: break
-        case .ended: hasEnded = true
-        }
-    }
-
-    /// What the hypervisor said last, for a person who asks why something is missing.
-    var lastWord: String {
-        if let stopReason { return "stopped: \(stopReason)" }
-        let line = transcript.lines.last { $0.isHypervisor }?.text
-        return line.map { "the hypervisor's last line is `\($0)`" } ?? "the machine said nothing"
     }
 }
 
