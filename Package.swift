@@ -162,7 +162,10 @@ let attestation: [Target] = [
     .target(name: "CSQLite", path: "Sources/Attestation/CSQLite"),
     room("Attestation", "VerifierState", ["CSQLite"]),
     .target(name: "CTSS2", path: "Sources/Attestation/CTSS2"),
-    room("Attestation", "TPMSoftwareStack", ["TPMStructures", "CTSS2", crypto]),
+    .target(name: "CTSPI", path: "Sources/Attestation/CTSPI"),
+    room(
+        "Attestation", "TPMSoftwareStack",
+        ["TPMStructures", "CTSS2", "CTSPI", crypto, cryptoExtras]),
 ]
 
 /// Programs that run inside guests: Embedded Swift in one static file, for a small initrd.
@@ -236,6 +239,7 @@ let measurementTests: [Target] = [
         "AttestationVectorTests",
         [
             "AttestationTestSupport", "Digests", "EventLog", "TPMStructures", "Appraisal", crypto,
+            cryptoExtras,
         ] + certificates),
     tests(
         "VirtualHardwareTests",

@@ -1,5 +1,6 @@
 import Appraisal
 import Crypto
+import CryptoExtras
 import Foundation
 import SwiftASN1
 import TPMStructures
@@ -56,6 +57,19 @@ private struct Manufacturer {
         return Array(try certificate.serializeAsPEM().pemString.utf8)
     }
 
+    /// What a machine with a TPM 1.2 asks with.
+    func request(
+        _ certificate: [UInt8], of key: _RSA.Signing.PublicKey
+    ) throws -> EnrolmentRequest {
+        let modulus = [UInt8](try key.getKeyPrimitives().modulus)
+        let endorsementKey: [UInt8] =
+            [0, 0, 0, 1, 0, 3, 0, 1, 0, 0, 0, 12, 0, 0, 8, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 1, 0]
+            + modulus
+        return EnrolmentRequest(
+            endorsementKey: endorsementKey, attestationKey: [1],
+            endorsementCertificate: certificate)
+    }
+
     /// What the machine of the endorsement key asks with.
     func request(_ certificate: [UInt8]) -> EnrolmentRequest {
         let point = [UInt8](endorsement.publicKey.rawRepresentation)
@@ -69,9 +83,16 @@ private struct Manufacturer {
 
     /// Why a certificate is refused; `nil` if it is taken.
     func refusal(_ certificate: [UInt8], root: [UInt8]? = nil) async throws -> EnrolmentRefusal? {
+        try await refusal(request(certificate), root: root)
+    }
+
+    /// Why a request's certificate is refused; `nil` if it is taken.
+    func refusal(
+        _ request: EnrolmentRequest, root: [UInt8]? = nil
+    ) async throws -> EnrolmentRefusal? {
         do {
             let authorities = try EndorsementAuthorities(roots: root ?? self.root())
-            _ = try await request(certificate).endorsementKeyName(certifiedBy: authorities)
+            _ = try await request.endorsementKeyName(certifiedBy: authorities)
             return nil
         } catch let refusal as EnrolmentRefusal {
             return refusal
@@ -127,6 +148,36 @@ private func serialized(_ certificate: Certificate) throws -> [UInt8] {
                 continue
             }
         }
+    }
+
+    @Test("a TPM 1.2's certificate is taken, and one that is wrong in one way refused for it")
+    func onePointTwo() async throws {
+        let m = manufacturer
+        let key = try _RSA.Signing.PrivateKey(keySize: .bits2048).publicKey
+        let other = try _RSA.Signing.PrivateKey(keySize: .bits2048).publicKey
+        let mine = Certificate.PublicKey(key)
+        #expect(try await m.refusal(m.request(m.certificate(of: mine), of: key)) == nil)
+        let cases: [(String, [UInt8])] = [
+            ("expired", try m.certificate(of: mine, until: -60)),
+            ("not yet valid", try m.certificate(of: mine, from: 60)),
+            ("without a purpose", try m.certificate(of: mine, purpose: nil)),
+            ("of an authority", try m.certificate(of: mine, isAuthority: true)),
+            ("with an unknown critical extension", try m.certificate(of: mine, critical: [1, 2])),
+            ("of another key", try m.certificate(of: .init(other))),
+            ("of a TPM 2.0's key", try m.certificate()),
+            ("of another manufacturer", try Manufacturer().certificate(of: mine)),
+            ("empty", [0x30, 0]),
+        ]
+        for (what, certificate) in cases {
+            let refusal = try await m.refusal(m.request(certificate, of: key))
+            guard case .certificateRefused = refusal else {
+                Issue.record("a certificate \(what) is taken")
+                continue
+            }
+        }
+        // And no RSA key's vouches for a TPM 2.0.
+        let refusal = try await m.refusal(m.certificate(of: mine))
+        #expect(refusal == .certificateRefused("it is of another key"))
     }
 
     @Test("a root that is no authority, or may not sign certificates, answers for nobody")

@@ -108,7 +108,14 @@ import Testing
             (["--tpm", "/nothing"], 64),
             (["--tpm", "/nothing", "--event-log", "/dev/null", "--run", "/nowhere"], 64),
             (["--tpm", "/nothing", "--event-log", "/dev/null", "--through", "agent"], 64),
-            (["--through", "socket"], 64), (["--run", "/nowhere", "--through", "agent"], 74),
+            (["--through", "socket"], 64), (["--through", "tcsd"], 64),
+            (["--run", "/nowhere", "--through", "agent"], 74),
+            (["--tpm", "tcsd", "--event-log", "/dev/null"], 64),
+            (["--tpm", "tcsd:", "--event-log", "/dev/null", "--tpm-files", "x"], 64),
+            (["--tpm", "tcsd:a:0", "--event-log", "/dev/null", "--tpm-files", "x"], 64),
+            (["--tpm", "tcsd:a:1:2", "--event-log", "/dev/null", "--tpm-files", "x"], 64),
+            (["--run", "/nowhere", "--tpm-files", "x"], 64),
+            (["--tpm", "tcsd:localhost:1", "--event-log", "/dev/null", "--tpm-files", "x"], 74),
         ] {
             let other = try Command(
                 arguments: ["attest", "quote", "--nonce", "00", "--output", "/dev/null"] + words,

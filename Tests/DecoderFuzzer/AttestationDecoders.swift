@@ -107,16 +107,19 @@ extension Decoder {
         let wrapped: [UInt8] =
             [1, 1, 0, 0, 0, 0x12, 0, 0, 0, 0, 0] + modulus.prefix(24) + [0, 0, 0, 0]
             + modulus.dropFirst(24) + [0, 0, 0, 3, 7, 8, 9]
+        let sealed = OnePointTwoSealedCredential(
+            vector: Array(area.prefix(16)), ciphertext: Array(modulus.suffix(48)))
+        let stored: [UInt8] = [0x10, 0x01, 0, 0, 200, 0x10, 0x02] + modulus.suffix(198)
         let parts = [
             recorded[0].quote, recorded[0].signature, area, endorsement, recorded[1].quote,
-            modulus, decrypting, wrapped,
+            modulus, decrypting, wrapped, sealed.bytes, stored,
         ]
         let seeds = parts.enumerated().map { [UInt8($0)] + $1 }
         return Decoder(
             name: "tpm-structures", seeds: seeds, most: 1 << 11, change: WordChanges.change
         ) { bytes in
             do throws(TPMStructureError) {
-                return try read(Array(bytes.dropFirst()), as: (bytes.first ?? 0) & 7)
+                return try read(Array(bytes.dropFirst()), as: (bytes.first ?? 0) % 10)
                     ? .accepted : .broken("what was read is what was there")
             } catch {
                 return .refused
@@ -146,6 +149,15 @@ extension Decoder {
         case 7:
             let key = try OnePointTwoWrappedKey(beginning: bytes)
             return bytes.starts(with: key.bytes) && key.publicKey.count < key.bytes.count
+        case 8:
+            let sealed = try OnePointTwoSealedCredential(validating: bytes)
+            let again = OnePointTwoSealedCredential(
+                vector: sealed.vector, ciphertext: sealed.ciphertext)
+            return sealed.bytes == bytes && again.bytes == bytes
+        case 9:
+            let stored = try OnePointTwoStoredCertificate(validating: bytes)
+            let size = try OnePointTwoStoredCertificate.size(behind: Array(bytes.prefix(5)))
+            return bytes.count == 5 + size && stored.certificate == Array(bytes.dropFirst(7))
         default:
             let key = try OnePointTwoKey(
                 validating: bytes, as: kind == 5 ? .identity : .endorsement)

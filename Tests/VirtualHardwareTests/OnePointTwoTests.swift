@@ -12,19 +12,25 @@ import VirtualHardware
 private let nonce = (0..<20).map { UInt8($0) }
 private let secret = (0..<32).map { UInt8(200 - $0) }
 
-/// Connects to a machine's TPM from outside.
-private func reach(
-    _ machine: EmulatedMachine, key: [UInt8]? = nil
-) throws -> OnePointTwoConnection {
-    let secrets = OnePointTwoSecrets(
-        owner: SoftwareTPM.ownerSecret, storageRoot: SoftwareTPM.ownerSecret)
-    return OnePointTwoConnection(
-        over: SocketTransport(
-            takingSocket: try connectUnix(machine.socketPath).duplicate()),
-        secrets: try #require(secrets), wrappedKey: key)
+/// The secrets of an emulated TPM's owner.
+func emulatedSecrets() throws -> OnePointTwoSecrets {
+    try #require(
+        OnePointTwoSecrets(
+            owner: SoftwareTPM.ownerSecret, storageRoot: SoftwareTPM.ownerSecret))
 }
 
-private func evidence(_ quote: TPMQuote, _ log: [UInt8]) -> Evidence {
+/// Connects to a machine's TPM from outside.
+func reach(
+    _ machine: EmulatedMachine, key: [UInt8]? = nil
+) throws -> OnePointTwoConnection {
+    OnePointTwoConnection(
+        over: SocketTransport(
+            takingSocket: try connectUnix(machine.socketPath).duplicate()),
+        secrets: try emulatedSecrets(), wrappedKey: key)
+}
+
+/// What a quote and a log show together.
+func evidence(_ quote: TPMQuote, _ log: [UInt8]) -> Evidence {
     Evidence(
         quote: quote.statement, signature: quote.signature, attestationKey: quote.attestationKey,
         eventLog: log, family: quote.family)
@@ -129,7 +135,7 @@ private func publicKey(_ modulus: [UInt8], isIdentity: Bool) -> [UInt8] {
         let (challenge, pending) = try request.challenge(endorsementKeyName: name, secret: secret)
         let parts = try EnrolmentChallenge(json: challenge.encoded()).parts()
         let answer = try tpm.activate(credential: parts.credential, secret: parts.secret)
-        #expect(answer == Array(secret.prefix(16)))
+        #expect(answer == secret)
         let key = try PendingEnrolment(json: pending.encoded())
             .accept(EnrolmentResponse(secret: answer))
         let quoting = try OnePointTwoKey(
@@ -153,7 +159,10 @@ private func publicKey(_ modulus: [UInt8], isIdentity: Bool) -> [UInt8] {
         var changed = parts.secret
         changed[100] ^= 1
         #expect(throws: TPMConnectionError.self) {
-            _ = try tpm.activate(credential: [], secret: changed)
+            _ = try tpm.activate(credential: parts.credential, secret: changed)
+        }
+        #expect(throws: TPMConnectionError.credentialTooLong) {
+            _ = try tpm.activate(credential: [], secret: parts.secret)
         }
         #expect(throws: EnrolmentRefusal.endorsementKeyUnknown(found: hexadecimalText(name))) {
             _ = try request.challenge(endorsementKeyName: [0], secret: secret)
@@ -191,10 +200,11 @@ private func publicKey(_ modulus: [UInt8], isIdentity: Bool) -> [UInt8] {
             endorsementKey: publicKey(modulus, isIdentity: false), attestationKey: attestationKey)
         let (challenge, _) = try request.challenge(
             endorsementKeyName: request.endorsementKeyName(), secret: secret)
-        try Data(challenge.parts().secret).write(to: folder.url("secret"))
-        let contents =
-            [0, 0, 0, 6, 0, 0xFF, 0, 16] + secret.prefix(16)
-            + SHA1.hash(attestationKey.span).array
+        let parts = try challenge.parts()
+        #expect(
+            parts.credential.prefix(16) == [0, 0, 0, 64, 0, 0, 0, 6, 0, 0xFF, 0, 1, 0, 0, 0, 0])
+        try Data(parts.secret).write(to: folder.url("secret"))
+        try Data(parts.credential.dropFirst(32)).write(to: folder.url("sealed"))
         for (label, isRead) in [("54435041", true), ("54435042", false)] {
             let run = try openssl(
                 "pkeyutl", "-decrypt", "-inkey", key, "-in", folder.path("secret"), "-pkeyopt",
@@ -202,7 +212,17 @@ private func publicKey(_ modulus: [UInt8], isIdentity: Bool) -> [UInt8] {
                 folder.path("contents"))
             #expect((run.status == 0) == isRead)
             guard isRead else { continue }
-            #expect([UInt8](try Data(contentsOf: folder.url("contents"))) == contents)
+            let contents = [UInt8](try Data(contentsOf: folder.url("contents")))
+            #expect(contents.prefix(8) == [0, 0, 0, 6, 0, 0xFF, 0, 16])
+            #expect(Array(contents.dropFirst(24)) == SHA1.hash(attestationKey.span).array)
+            // The key in it opens the secret, for OpenSSL too.
+            let opened = try openssl(
+                "enc", "-d", "-aes-128-cbc", "-K", hexadecimalText(Array(contents[8..<24])), "-iv",
+                hexadecimalText(Array(parts.credential[16..<32])), "-in", folder.path("sealed"),
+                "-out",
+                folder.path("opened"))
+            #expect(opened.status == 0)
+            #expect([UInt8](try Data(contentsOf: folder.url("opened"))) == secret)
         }
     }
 }

@@ -1,4 +1,5 @@
 internal import Crypto
+internal import CryptoExtras
 internal import SwiftASN1
 internal import TPMStructures
 internal import X509
@@ -9,8 +10,8 @@ internal import X509
 /// For: enrolment. Not for: revocation, which nobody here asks about: a list or a responder would
 /// need a network, and a manufacturer's certificate rarely names one.
 ///
-/// - Source: TCG EK Credential Profile for TPM 2.0, section 3 (X.509 certificate); RFC 5280,
-///   section 6.
+/// - Source: TCG EK Credential Profile for TPM 2.0, section 3 (X.509 certificate); TCG Credential
+///   Profiles for TPM family 1.2, section 3.2; RFC 5280, section 6.
 public struct EndorsementAuthorities: Sendable {
     private let roots: CertificateStore
     private let intermediates: CertificateStore
@@ -36,15 +37,33 @@ public struct EndorsementAuthorities: Sendable {
     func check(
         _ certificate: [UInt8], of key: EndorsementPublicKey
     ) async throws(EnrolmentRefusal) {
+        let point = try? P384.Signing.PublicKey(rawRepresentation: key.rawRepresentation)
+        try await check(certificate, of: point.map { Certificate.PublicKey($0) })
+    }
+
+    /// The same of a TPM 1.2.
+    ///
+    /// - Parameter certificate: DER, as it stands in the TPM's NV index 0x1000F000.
+    /// - Throws: `.certificateRefused`, with the reason.
+    func check(
+        _ certificate: [UInt8], ofOnePointTwo key: OnePointTwoKey
+    ) async throws(EnrolmentRefusal) {
+        let number = try? _RSA.Signing.PublicKey(n: key.modulus, e: OnePointTwoKey.exponent)
+        try await check(certificate, of: number.map { Certificate.PublicKey($0) })
+    }
+
+    private func check(
+        _ certificate: [UInt8], of key: Certificate.PublicKey?
+    ) async throws(EnrolmentRefusal) {
         let leaf: Certificate
         do {
             leaf = try Certificate(derEncoded: certificate)
         } catch {
             throw .certificateRefused("it is no X.509 certificate")
         }
-        guard let point = try? P384.Signing.PublicKey(rawRepresentation: key.rawRepresentation),
-            leaf.publicKey == Certificate.PublicKey(point)
-        else { throw .certificateRefused("it is of another key") }
+        guard let key, leaf.publicKey == key else {
+            throw .certificateRefused("it is of another key")
+        }
         var verifier = Verifier(rootCertificates: roots) {
             RFC5280Policy()
             EndorsementPolicy()

@@ -62,7 +62,7 @@ public struct EnrolmentRequest: EnrolmentFile {
         )
     }
 
-    /// Challenges a TPM 1.2, with the first 16 bytes of the secret.
+    /// Challenges a TPM 1.2.
     private func onePointTwoChallenge(
         endorsementKeyName expected: [UInt8], secret: [UInt8]
     ) throws(EnrolmentRefusal) -> (EnrolmentChallenge, PendingEnrolment) {
@@ -75,13 +75,12 @@ public struct EnrolmentRequest: EnrolmentFile {
         do throws(TPMStructureError) {
             attestation = try OnePointTwoKey(validating: attestationBytes, as: .identity)
         } catch { throw .attestationKeyUnsuitable(text(error)) }
-        let value = Array(secret.prefix(CredentialChallenge.onePointTwoSecretSize))
         let challenge = CredentialChallenge(
-            protecting: value, forOnePointTwo: endorsement, attestationKey: attestation)
+            protecting: secret, forOnePointTwo: endorsement, attestationKey: attestation)
         return (
             EnrolmentChallenge(challenge),
             PendingEnrolment(
-                secret: value, attestationKeyName: attestation.name,
+                secret: secret, attestationKeyName: attestation.name,
                 endorsementKeyName: endorsement.name)
         )
     }
@@ -89,15 +88,17 @@ public struct EnrolmentRequest: EnrolmentFile {
     /// Returns the name of the endorsement key if its certificate shows it to be a TPM's.
     ///
     /// - Throws: `.fileMalformed`, `.endorsementKeyUnsuitable`; `.certificateMissing` if the
-    ///   request has none; `.certificateRefused`, also for any of a TPM 1.2.
+    ///   request has none; `.certificateRefused`.
     public func endorsementKeyName(
         certifiedBy authorities: EndorsementAuthorities
     ) async throws(EnrolmentRefusal) -> [UInt8] {
         guard let endorsementCertificate else { throw .certificateMissing }
-        guard try !isOnePointTwo() else {
-            throw .certificateRefused("certificates of TPM 1.2 are not read in this version")
-        }
         let certificate = try bytes(endorsementCertificate, "endorsementCertificate")
+        if try isOnePointTwo() {
+            let key = try onePointTwoEndorsementKey()
+            try await authorities.check(certificate, ofOnePointTwo: key)
+            return key.name
+        }
         let key = try endorsementPublicKey()
         try await authorities.check(certificate, of: key)
         return key.name
@@ -183,12 +184,10 @@ public struct PendingEnrolment: EnrolmentFile {
 
     /// Enrols the key if the machine answered with the secret.
     ///
-    /// - Throws: `.fileMalformed`, also if the secret has not 32 bytes, or 16 as for a TPM 1.2;
-    ///   `.responseWrong`.
+    /// - Throws: `.fileMalformed`, also if the secret has not 32 bytes; `.responseWrong`.
     public func accept(_ response: EnrolmentResponse) throws(EnrolmentRefusal) -> EnrolledKey {
         let expected = try bytes(secret, "secret")
-        guard expected.count == 32 || expected.count == CredentialChallenge.onePointTwoSecretSize
-        else { throw .fileMalformed("`secret` is not 32 or 16 bytes") }
+        guard expected.count == 32 else { throw .fileMalformed("`secret` is not 32 bytes") }
         guard try bytes(response.secret, "secret") == expected else { throw .responseWrong }
         return EnrolledKey(
             attestationKeyName: attestationKeyName, endorsementKeyName: endorsementKeyName)

@@ -48,7 +48,7 @@ public enum EnrolmentRefusal: Error, Equatable, Sendable {
         case .responseWrong:
             "the response is not the secret: the attestation key is not shown to be in that TPM"
         case .certificateMissing:
-            "the request holds no certificate: the TPM has none for its P-384 endorsement key"
+            "the request holds no certificate: the TPM has, or shows, none for its endorsement key"
         case .certificateRefused(let what): "the endorsement key's certificate is refused: \(what)"
         case .authoritiesMalformed(let what): "the file of authorities is malformed: \(what)"
         }

@@ -1,4 +1,5 @@
 internal import Crypto
+internal import CryptoExtras
 internal import TPMStructures
 
 /// What the owner of a TPM 1.2 chose, 20 bytes each: SHA-1 of a password, or the well-known secret.
@@ -64,31 +65,51 @@ public final class OnePointTwoConnection: AttestingTPM {
             endorsementKey: endorsementKey, attestationKey: try attestationKey().publicKey)
     }
 
-    /// Returns nil: the certificate of a TPM 1.2 is not read in this version.
-    public func endorsementCertificate() throws(TPMConnectionError) -> [UInt8]? { nil }
+    /// Returns the certificate of the endorsement key that the manufacturer left in the TPM (DER);
+    /// nil: there is none that can be read (`TPM_NV_ReadValue`).
+    ///
+    /// - Throws: `.callFailed`; `.responseMalformed`; `.connectionBroken`.
+    public func endorsementCertificate() throws(TPMConnectionError) -> [UInt8]? {
+        try StoredCertificate.take { offset, size, asOwner throws(TPMConnectionError) in
+            let body = try run(
+                .nvReadValue,
+                bigEndian(OnePointTwoStoredCertificate.index) + bigEndian(UInt32(offset))
+                    + bigEndian(UInt32(size)),
+                as: asOwner ? [try openSession(secrets.owner)] : [])
+            guard body.count >= 4, body.count == 4 + number(body[..<4]) else {
+                throw .responseMalformed("TPM_NV_ReadValue")
+            }
+            return Array(body[4...])
+        }
+    }
 
     /// Reads a secret that was encrypted for this TPM's endorsement key and attestation key
     /// (`TPM_ActivateIdentity`).
     ///
     /// - Parameters:
-    ///   - credential: not needed by a TPM 1.2.
+    ///   - credential: the `TPM_SYM_CA_ATTESTATION`, for the key that the TPM gives out.
     ///   - secret: the `TPM_ASYM_CA_CONTENTS`, encrypted.
-    /// - Throws: `.callFailed`, also if it was made for other keys; `.credentialTooLong`;
-    ///   `.responseMalformed`; `.connectionBroken`.
+    /// - Throws: `.callFailed`, also if it was made for other keys; `.credentialTooLong`, also for
+    ///   what is no `TPM_SYM_CA_ATTESTATION`; `.responseMalformed`, also when the key does not open
+    ///   the credential; `.connectionBroken`.
     public func activate(
         credential: [UInt8], secret: [UInt8]
     ) throws(TPMConnectionError) -> [UInt8] {
-        guard secret.count <= 256 else { throw .credentialTooLong }
+        guard secret.count <= 256,
+            let sealed = try? OnePointTwoSealedCredential(validating: credential)
+        else { throw .credentialTooLong }
         let body = try withKey { handle throws(TPMConnectionError) in
             try run(
                 .activateIdentity, handle: handle, bigEndian(UInt32(secret.count)) + secret,
                 as: [try openSession(secrets.owner)])
         }
         // `TPM_SYMMETRIC_KEY`: algorithm, scheme, a size in 16 bits, the key.
-        guard body.count >= 8, body.count == 8 + Int(body[6]) << 8 + Int(body[7]) else {
-            throw .responseMalformed("TPM_ActivateIdentity")
-        }
-        return Array(body[8...])
+        guard body.count >= 8, body.count == 8 + Int(body[6]) << 8 + Int(body[7]),
+            let vector = try? AES._CBC.IV(ivBytes: sealed.vector),
+            let opened = try? AES._CBC.decrypt(
+                sealed.ciphertext, using: SymmetricKey(data: body[8...]), iv: vector)
+        else { throw .responseMalformed("TPM_ActivateIdentity") }
+        return Array(opened)
     }
 
     /// Quotes registers with the attestation key (`TPM_Quote2`).
@@ -181,6 +202,7 @@ public final class OnePointTwoConnection: AttestingTPM {
         case activateIdentity = 0x7A
         case ownerReadInternalPub = 0x81
         case flushSpecific = 0xBA
+        case nvReadValue = 0xCF
     }
 
     /// An authorization session, for one command.

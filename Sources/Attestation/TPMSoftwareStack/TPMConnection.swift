@@ -16,6 +16,12 @@ public enum TPMConnectionError: Error, Equatable {
     case callFailed(String, code: UInt32)
     /// The connection was closed, or nobody answered in time.
     case connectionBroken
+    /// A library of the stack cannot be loaded; its name.
+    case stackMissing(String)
+    /// No tcsd answers; where.
+    case daemonSilent(String)
+    /// The tcsd does not know the TPM's storage root key.
+    case storageRootUnknown
     /// The machine needed its TPM itself each time that it was asked.
     case cancelled
     /// A response is not of the form of its command; the command's name.
@@ -26,7 +32,7 @@ public enum TPMConnectionError: Error, Equatable {
     case nonceLengthUnfit
     /// A register is above 23.
     case registerOutOfRange
-    /// A part of a credential is longer than any can be.
+    /// A part of a credential is longer than any can be, or not of its form.
     case credentialTooLong
 
     /// Returns one line for a person.
@@ -35,13 +41,18 @@ public enum TPMConnectionError: Error, Equatable {
         case .callFailed(let call, let code):
             "the TPM refused: `\(call)` returned 0x\(String(code, radix: 16))\(meaning(code))"
         case .connectionBroken: "the TPM does not answer"
+        case .stackMissing(let name): "the library `\(name)` cannot be loaded"
+        case .daemonSilent(let place): "no tcsd answers (\(place))"
+        case .storageRootUnknown:
+            "the tcsd does not know the storage root key: nobody owns the TPM, or took it without "
+                + "this tcsd"
         case .cancelled:
             "the machine needed its TPM itself each time that it was asked; try again"
         case .responseMalformed(let call): "the TPM's response to `\(call)` is malformed"
         case .nonceLengthUnfit: "a TPM 1.2 takes a nonce of exactly 20 bytes"
         case .qualifyingDataTooLong: "the nonce is longer than 32 bytes"
         case .registerOutOfRange: "there is no such register"
-        case .credentialTooLong: "the challenge is longer than any can be"
+        case .credentialTooLong: "the challenge is longer than any can be, or not of its form"
         }
     }
 }
@@ -54,11 +65,14 @@ extension TPMConnectionError {
     }
 }
 
-/// What a code means for a person: `TPM_RC_DISABLED`, `TPM_DISABLED_CMD`; `TPM_RC_OBJECT_MEMORY`.
+/// What a code means for a person: `TPM_RC_DISABLED`, `TPM_DISABLED_CMD`; `TPM_RC_OBJECT_MEMORY`;
+/// of TPM 1.2 `TPM_AUTHFAIL`, `TPM_NOSRK`.
 private func meaning(_ code: UInt32) -> String {
     switch code {
     case TPMRefusal.code(.twoPointZero), TPMRefusal.code(.onePointTwo):
         ": the command is not for whoever asks here; a policy lists what its service may pass on"
+    case 0x01: ": a secret is not the owner's, or not the storage root key's"
+    case 0x12: ": nobody owns the TPM"
     case 0x902: ": there is no room for a key; who was ended in the middle has left one in it"
     default: ""
     }

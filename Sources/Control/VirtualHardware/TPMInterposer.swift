@@ -191,10 +191,10 @@ private struct PermittedCommands {
     let refusal: [UInt8]
 
     /// `TPM_ORD_OIAP`, `_OSAP`, `_PcrRead`, `_Quote2`, `_LoadKey2`, `_GetCapability`,
-    /// `_MakeIdentity`, `_ActivateIdentity`, `_OwnerReadInternalPub`, `_FlushSpecific` (TPM Main
-    /// 1.2, Part 2, section 17); others have `TPM_BAD_ORDINAL`.
+    /// `_MakeIdentity`, `_ActivateIdentity`, `_OwnerReadInternalPub`, `_FlushSpecific`,
+    /// `_NV_ReadValue` (TPM Main 1.2, Part 2, section 17); others have `TPM_BAD_ORDINAL`.
     static let onePointTwo = PermittedCommands(
-        codes: [0x0A, 0x0B, 0x15, 0x3E, 0x41, 0x65, 0x79, 0x7A, 0x81, 0xBA],
+        codes: [0x0A, 0x0B, 0x15, 0x3E, 0x41, 0x65, 0x79, 0x7A, 0x81, 0xBA, 0xCF],
         refusal: [0x00, 0xC4, 0, 0, 0, 10, 0, 0, 0, 0x0A])
 
     /// `TPM2_CreatePrimary`, `TPM2_ActivateCredential`, `TPM2_NV_Read`, `TPM2_Quote`,

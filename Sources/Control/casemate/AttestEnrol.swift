@@ -20,8 +20,7 @@ struct AttestEnrol: ParsableCommand {
 
             The verifier knows the endorsement key by its name, from a source that it trusts, or \
             trusts the certificate authorities of TPM manufacturers, which `request` finds in \
-            the TPM's own certificate. Revocation of a certificate is not looked at. A TPM 1.2 is \
-            known by its endorsement key's name alone.
+            the TPM's own certificate. Revocation of a certificate is not looked at.
             """,
         subcommands: [
             EnrolRequest.self, EnrolChallenge.self, EnrolRespond.self, EnrolAccept.self,
@@ -36,7 +35,7 @@ struct EnrolRequest: ParsableCommand {
         abstract: "On the machine: write its TPM's public keys; show the endorsement key's name.",
         discussion: """
             The TPM is that of a running machine, reached as `casemate attest quote` reaches it, \
-            or the one behind a Unix socket.
+            the one behind a Unix socket, or the TPM 1.2 that TrouSerS serves.
 
             EXIT STATUS
               0   the request was written

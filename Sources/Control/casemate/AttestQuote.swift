@@ -18,14 +18,18 @@ struct AttestQuote: ParsableCommand {
             A machine that runs is asked through the agent in its control compartment, if that \
             uses the TPM; else, and with --through interposer, through what `casemate run` puts \
             between QEMU and the emulated TPM. Its event log is in its run directory. With --tpm \
-            the TPM is the one behind a Unix socket, and --event-log is needed. The answer says \
-            which way was taken.
+            the TPM is the one behind a Unix socket, or the TPM 1.2 that TrouSerS serves, and \
+            --event-log is needed. The answer says which way was taken.
 
             A TPM 1.2 that is owned quotes its only bank, SHA-1, for a nonce of exactly 20 bytes. \
             Its attestation key is made when there is none, and lies wrapped beside the socket, \
             in TPM.key (in a run directory tpm.socket.key): no other TPM can use it, and none \
             makes it again. The secrets of the owner and of the storage root key, 20 bytes each in \
             hexadecimal, stand in TPM.owner; without that file they are zeros.
+
+            `--tpm tcsd` asks the tcsd that TSS_TCSD_HOSTNAME and TSS_TCSD_PORT name, or that of \
+            this host, by libtspi; --tpm-files says where the two files lie. A key that was made \
+            one way is used by the other. A file with such a name is ./tcsd.
 
             EXIT STATUS
               0   the file was written
@@ -36,6 +40,9 @@ struct AttestQuote: ParsableCommand {
             EXAMPLE
               casemate attest quote --nonce 5eed --output evidence.json
               casemate attest quote --tpm run/tpm --event-log run/event-log --nonce 5eed \\
+                --output evidence.json
+              casemate attest quote --tpm tcsd --tpm-files /var/lib/casemate/tpm \\
+                --event-log event-log --nonce 000102030405060708090a0b0c0d0e0f10111213 \\
                 --output evidence.json
             """
     )
@@ -86,7 +93,7 @@ enum QuoteTaker {
     /// - Throws: what `MachineTPM.use` throws.
     static func take(tpm: String, nonce: [UInt8], eventLog log: [UInt8]) throws -> Evidence {
         try take(
-            MachineTPM(way: .socket, socketPath: tpm, system: nil), nonce: nonce, eventLog: log)
+            MachineTPM(socketPath: tpm), nonce: nonce, eventLog: log)
     }
 
     /// - Throws: what `MachineTPM.use` throws.

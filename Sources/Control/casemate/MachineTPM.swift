@@ -10,8 +10,18 @@ import VirtualHardware
 /// The options by which a command finds a machine's TPM.
 struct MachineTPMOption: ParsableArguments {
     @Option(
-        help: "The Unix socket of a TPM, instead of a running machine's.", completion: .file())
-    var tpm: String?
+        help: """
+            The Unix socket of a TPM, instead of a running machine's; or tcsd, tcsd:HOST or \
+            tcsd:HOST:PORT, the TPM 1.2 that TrouSerS serves there.
+            """, completion: .file())
+    var tpm: TPMPlace?
+
+    @Option(
+        help: ArgumentHelp(
+            "Where a TPM 1.2's wrapped key, PATH.key, and its owner's secrets, PATH.owner, lie; "
+                + "beside a socket unless said, and to be said for a tcsd.", valueName: "path"),
+        completion: .file())
+    var tpmFiles: String?
 
     @OptionGroup var running: RunningOption
 
@@ -26,17 +36,55 @@ struct MachineTPMOption: ParsableArguments {
             throw ValidationError(
                 "--tpm names a TPM; --run and --through are of a running machine.")
         }
+        if case .daemon = tpm, tpmFiles == nil {
+            throw ValidationError("--tpm tcsd needs --tpm-files.")
+        }
+        guard tpmFiles == nil || tpm != nil else {
+            throw ValidationError("--tpm-files needs --tpm.")
+        }
     }
 
     /// Finds the TPM.
     ///
     /// - Throws: `ExitStatus.inputOutput` if no machine runs, after that was said.
     func find() throws -> MachineTPM {
-        if let tpm { return MachineTPM(way: .socket, socketPath: tpm, system: nil) }
+        switch tpm {
+        case .socket(let path): return MachineTPM(socketPath: path, files: tpmFiles)
+        case .daemon(let daemon):
+            return MachineTPM(
+                way: .daemon, socketPath: "", files: tpmFiles ?? "", daemon: daemon, system: nil)
+        case nil: break
+        }
         let system = try running.find()
         let way = through ?? (system.controlUsesTPM ? .agent : .interposer)
+        let path = system.path + "/tpm.socket"
         return MachineTPM(
-            way: way, socketPath: system.path + "/tpm.socket", system: system)
+            way: way, socketPath: path, files: path, daemon: nil, system: system)
+    }
+}
+
+/// A TPM that the command line names.
+enum TPMPlace: ExpressibleByArgument {
+    /// Behind a Unix socket.
+    case socket(String)
+    /// Behind TrouSerS.
+    case daemon(TrouSerSDaemon)
+
+    /// Returns nil for a tcsd whose host is empty, or whose port is none.
+    init?(argument: String) {
+        let words = argument.split(separator: ":", omittingEmptySubsequences: false)
+        guard words[0] == "tcsd" else {
+            self = .socket(argument)
+            return
+        }
+        guard words.count <= 3, words.dropFirst().first != "" else { return nil }
+        var port: UInt16?
+        if words.count == 3 {
+            guard let number = UInt16(words[2]), number > 0 else { return nil }
+            port = number
+        }
+        self = .daemon(
+            TrouSerSDaemon(host: words.count > 1 ? String(words[1]) : nil, port: port))
     }
 }
 
@@ -48,9 +96,11 @@ enum TPMWay: String, ExpressibleByArgument, CaseIterable {
     case interposer
     /// A socket that was named.
     case socket
+    /// A tcsd that was named.
+    case daemon = "tcsd"
 
     init?(argument: String) {
-        guard argument != TPMWay.socket.rawValue else { return nil }
+        guard TPMWay.allValueStrings.contains(argument) else { return nil }
         self.init(rawValue: argument)
     }
 
@@ -62,6 +112,7 @@ enum TPMWay: String, ExpressibleByArgument, CaseIterable {
         case .agent: "the agent in the control compartment"
         case .interposer: "the interposer of `casemate run`"
         case .socket: "its socket"
+        case .daemon: "its tcsd"
         }
     }
 }
@@ -69,9 +120,14 @@ enum TPMWay: String, ExpressibleByArgument, CaseIterable {
 /// A machine's TPM, and the way to it.
 struct MachineTPM {
     let way: TPMWay
-    /// Beside it lie what is known of a TPM 1.2: its owner's secrets, and its wrapped key.
+    /// The socket; none for a tcsd.
     let socketPath: String
-    /// The machine; nil for a socket.
+    /// What the files begin with that hold what is known of a TPM 1.2: its owner's secrets, and its
+    /// wrapped key.
+    let files: String
+    /// The tcsd; nil for another way.
+    let daemon: TrouSerSDaemon?
+    /// The machine; nil for a socket or a tcsd.
     let system: RunningSystem?
 
     /// Asks the TPM something. What is asked by the agent, and ended by Ctrl-C, leaves nothing in
@@ -88,6 +144,16 @@ struct MachineTPM {
             let line = try AgentLine(system)
             defer { line.close() }
             return try line.judging { try converse(line.transport, ask) }
+        }
+        if let daemon {
+            return try TPMFailure.saying {
+                let kept = try keptKey()
+                let tpm = try TrouSerSConnection(
+                    to: daemon, secrets: try secrets(), wrappedKey: kept)
+                let answer = try ask(PatientTPM(tpm))
+                try keep(tpm.wrappedKey, insteadOf: kept)
+                return answer
+            }
         }
         let transport: SocketTransport
         do throws(VirtualHardwareError) {
@@ -107,19 +173,31 @@ struct MachineTPM {
         guard try family(ofTPMBehind: transport) == .onePointTwo else {
             return try ask(PatientTPM(try TPMConnection(over: transport)))
         }
-        let path = socketPath + ".key"
-        let kept = Files.exists(path) ? try Files.read(path, limit: 1 << 16) : nil
+        let kept = try keptKey()
         let tpm = OnePointTwoConnection(over: transport, secrets: try secrets(), wrappedKey: kept)
         let answer = try ask(PatientTPM(tpm))
-        if let key = tpm.wrappedKey, key != kept { try Files.write(key, to: path, mode: 0o600) }
+        try keep(tpm.wrappedKey, insteadOf: kept)
         return answer
+    }
+
+    /// The wrapped key of a TPM 1.2, if there is one.
+    ///
+    /// - Throws: `ExitStatus.inputOutput`.
+    private func keptKey() throws -> [UInt8]? {
+        let path = files + ".key"
+        return Files.exists(path) ? try Files.read(path, limit: 1 << 16) : nil
+    }
+
+    /// - Throws: `ExitStatus.inputOutput`.
+    private func keep(_ key: [UInt8]?, insteadOf kept: [UInt8]?) throws {
+        if let key, key != kept { try Files.write(key, to: files + ".key", mode: 0o600) }
     }
 
     /// The secrets of a TPM 1.2's owner.
     ///
     /// - Throws: `ExitStatus.inputOutput`.
     private func secrets() throws -> OnePointTwoSecrets {
-        let path = socketPath + ".owner"
+        let path = files + ".owner"
         guard Files.exists(path) else { return .wellKnown }
         let text = String(decoding: try Files.read(path, limit: 128), as: UTF8.self)
         let digits = text.last == "\n" ? String(text.dropLast()) : text
@@ -128,6 +206,17 @@ struct MachineTPM {
                 owner: Array(bytes.prefix(20)), storageRoot: Array(bytes.dropFirst(20)))
         else { throw Files.fail(path, "it is not two secrets of 20 bytes in hexadecimal") }
         return secrets
+    }
+}
+
+extension MachineTPM {
+    /// The TPM behind a socket.
+    ///
+    /// - Parameter files: what the files of a TPM 1.2 begin with; nil: the socket's path.
+    init(socketPath: String, files: String? = nil) {
+        self.init(
+            way: .socket, socketPath: socketPath, files: files ?? socketPath, daemon: nil,
+            system: nil)
     }
 }
 
@@ -187,14 +276,17 @@ private final class AgentLine {
 
 /// What a TPM did not do, for people.
 private enum TPMFailure {
-    /// - Throws: `ExitStatus.refused` for what a TPM did not do, after that was said; other errors
-    ///   as they are.
+    /// - Throws: `ExitStatus.refused` for what a TPM did not do, and `ExitStatus.inputOutput` when
+    ///   there is no stack to reach it by, after that was said; other errors as they are.
     static func saying<Value>(_ body: () throws -> Value) throws -> Value {
         do {
             return try body()
         } catch let error as TPMConnectionError {
             StandardError.write("casemate: \(error.message)\n")
-            throw ExitStatus.refused
+            switch error {
+            case .daemonSilent, .stackMissing: throw ExitStatus.inputOutput
+            default: throw ExitStatus.refused
+            }
         }
     }
 }
