@@ -144,18 +144,134 @@ private func log(_ events: [(pcr: Int, data: [UInt8])], eventType: UInt8 = 6) ->
                     eventLog: signed.eventLog, family: .onePointTwo)) == ["ATT-KEY-001"])
     }
 
-    @Test("no platform of SHA-256 values is compared with a TPM 1.2, or enrolled from one")
+    @Test(
+        "a machine with a TPM 1.2 that UEFI started is accepted with its platform, and named by it")
+    func recordedPlatform() throws {
+        let evidence = try Evidence(json: Vector.file("uefi-tpm12.evidence.json"))
+        let platform = try FirmwarePlatform(json: Vector.file("uefi-tpm12.platform.json"))
+        let reference = try ReferenceValues(json: Vector.file("uefi-tpm12.reference-values.json"))
+        var policy = AppraisalPolicy(
+            nonce: ForgingOnePointTwo.nonce, attestationKeyName: nil, platform: platform,
+            permitsOnePointTwo: true)
+        let answer = Appraiser(reference: reference, policy: policy).appraise(evidence)
+        guard case .accepted(let machine) = answer else {
+            Issue.record("refused: \(codes(answer))")
+            return
+        }
+        #expect(machine.platform == "qemu" && machine.isBootLoaderKnown && machine.isFresh)
+        let enrolled = try FirmwarePlatform(
+            named: "qemu", registers: FirmwarePlatform.usualRegisters, from: evidence,
+            policy: policy)
+        #expect(enrolled == platform)
+        #expect(try Vector.file("uefi-tpm12.platform.json") == platform.encoded())
+        // Another firmware was trusted: one register's value is another.
+        let text = String(decoding: platform.encoded(), as: UTF8.self)
+        let value = hexadecimalText(platform.registers[0].value)
+        let other = text.replacing(value, with: String(repeating: "0", count: 40))
+        policy.platform = try FirmwarePlatform(json: Array(other.utf8))
+        #expect(
+            codes(Appraiser(reference: reference, policy: policy).appraise(evidence))
+                == ["ATT-BOOT-002"])
+    }
+
+    @Test("a TPM 1.2's platform is enrolled where one is permitted, and compared by register")
     func platform() throws {
-        let platform = try FirmwarePlatform(json: Vector.file("uefi.platform.json"))
-        let policy = AppraisalPolicy(
-            nonce: nil, attestationKeyName: nil, platform: platform, permitsOnePointTwo: true)
-        let answer = Appraiser(reference: try Vector.reference(), policy: policy)
-            .appraise(try Recorded.evidence())
-        #expect(codes(answer) == ["ATT-QUO-005"])
+        let good = try firmwareEvents() + Recorded.events()
+        let permitted = AppraisalPolicy(
+            nonce: ForgingOnePointTwo.nonce, attestationKeyName: nil, permitsOnePointTwo: true)
+        let platform = try FirmwarePlatform(
+            named: "old", registers: FirmwarePlatform.usualRegisters, from: quoted(good),
+            policy: permitted)
+        #expect(platform.family == .onePointTwo && platform.registers.count == 7)
+        #expect(platform.registers.allSatisfy { $0.value.count == 20 })
+        #expect(try FirmwarePlatform(json: platform.encoded()) == platform)
+        #expect(try judged(good, by: platform) == [])
+        for pcr in 0..<8 {
+            var changed = good
+            let place = try #require(changed.firstIndex { $0.pcr == pcr })
+            changed[place].data[0] ^= 1
+            #expect(try judged(changed, by: platform) == (pcr == 5 ? [] : ["ATT-BOOT-002"]))
+        }
+        // Not where nobody said that a TPM 1.2 may vouch, stale, or without its firmware.
+        var policy = permitted
+        policy.permitsOnePointTwo = false
         #expect(throws: Refusal.familyForbidden) {
             _ = try FirmwarePlatform(
-                named: "q", registers: [0], from: Recorded.evidence(), policy: policy)
+                named: "q", registers: [0], from: quoted(good), policy: policy)
         }
+        #expect(try judged(good, by: platform, isPermitted: false) == ["ATT-EVI-004"])
+        policy = permitted
+        policy.nonce = [1]
+        #expect(throws: Refusal.nonceMismatch) {
+            _ = try FirmwarePlatform(
+                named: "q", registers: [0], from: quoted(good), policy: policy)
+        }
+        #expect(throws: Refusal.selectionUnexpected) {
+            _ = try FirmwarePlatform(
+                named: "q", registers: [0], from: Recorded.evidence(), policy: permitted)
+        }
+    }
+
+    @Test("no platform of one family is compared with a TPM of the other") func otherPlatform()
+        throws
+    {
+        let good = try firmwareEvents() + Recorded.events()
+        let newer = try FirmwarePlatform(json: Vector.file("uefi.platform.json"))
+        #expect(newer.family == .twoPointZero)
+        let refusals = Array(repeating: "ATT-BOOT-002", count: newer.registers.count)
+        #expect(try judged(good, by: newer) == refusals)
+        let policy = AppraisalPolicy(
+            nonce: nil, attestationKeyName: nil, permitsOnePointTwo: true)
+        var older = policy
+        older.platform = try FirmwarePlatform(
+            named: "old", registers: [0], from: quoted(good), policy: policy)
+        let answer = Appraiser(
+            reference: try ReferenceValues(json: Vector.file("uefi.reference-values.json")),
+            policy: older
+        ).appraise(try Evidence(json: Vector.file("uefi.evidence.json")))
+        #expect(codes(answer) == ["ATT-BOOT-002"])
+    }
+
+    @Test("a platform file has the values of its TPM's bank, and no others") func platformFile()
+        throws
+    {
+        let policy = AppraisalPolicy(
+            nonce: nil, attestationKeyName: nil, permitsOnePointTwo: true)
+        let platform = try FirmwarePlatform(
+            named: "old", registers: [0, 7],
+            from: quoted(firmwareEvents() + Recorded.events()), policy: policy)
+        let good = String(decoding: platform.encoded(), as: UTF8.self)
+        func isTaken(_ from: String, _ to: String) -> Bool {
+            (try? FirmwarePlatform(json: Array(good.replacing(from, with: to).utf8))) != nil
+        }
+        #expect(isTaken("", "") && good.contains("\"sha1\"") && !good.contains("\"sha256\""))
+        #expect(!isTaken("\"sha1\"", "\"sha256\""))
+        #expect(!isTaken("\"tpm-1.2\"", ""))
+        #expect(!isTaken("\"tpm-1.2\"", "\"tpm-1.2\", \"x\""))
+        #expect(!isTaken("\"sha1\" : \"", "\"sha1\" : \"00"))
+        let other = String(repeating: "0", count: 64)
+        #expect(!isTaken("\"sha1\" : ", "\"sha256\" : \"\(other)\", \"sha1\" : "))
+    }
+
+    /// What a firmware and a boot loader could have measured: an event in each register.
+    private func firmwareEvents() -> [(pcr: Int, data: [UInt8])] {
+        (0..<10).map { (pcr: $0, data: Array("firmware \($0)".utf8)) }
+    }
+
+    private func quoted(_ events: [(pcr: Int, data: [UInt8])]) throws -> Evidence {
+        try ForgingOnePointTwo().evidence(
+            log: log(events), events: events, registers: Array(0...9) + [12, 13, 15])
+    }
+
+    private func judged(
+        _ events: [(pcr: Int, data: [UInt8])], by platform: FirmwarePlatform,
+        isPermitted: Bool = true
+    ) throws -> [String] {
+        let policy = AppraisalPolicy(
+            nonce: ForgingOnePointTwo.nonce, attestationKeyName: nil, platform: platform,
+            permitsOnePointTwo: isPermitted)
+        let appraiser = Appraiser(reference: try Vector.reference(), policy: policy)
+        return codes(appraiser.appraise(try quoted(events)))
     }
 }
 

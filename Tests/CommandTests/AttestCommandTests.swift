@@ -98,6 +98,36 @@ import Testing
         #expect(other.status == 1 && other.errors.hasPrefix("refused[ATT-LOG-001]: "))
     }
 
+    @Test("a TPM 1.2's firmware is enrolled where that is said, and compared") func olderPlatform()
+        throws
+    {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let vector = "attestation/vectors/uefi-tpm12"
+        let nonce = String(Self.nonce.prefix(40))
+        let words = ["--evidence", "\(vector).evidence.json", "--nonce", nonce]
+        let enrol =
+            ["attest", "platform", "--name", "old", "--output", folder.path("platform.json")]
+            + words
+        let forbidden = try Command(arguments: enrol, programsIn: nil)
+        #expect(forbidden.status == 1 && forbidden.errors.hasPrefix("refused[ATT-EVI-004]: "))
+        #expect(!FileManager.default.fileExists(atPath: folder.path("platform.json")))
+        let enrolled = try Command(arguments: enrol + ["--allow-tpm-1.2"], programsIn: nil)
+        #expect(enrolled.status == 0, "\(enrolled.errors)")
+        for (platform, status) in [
+            (folder.path("platform.json"), Int32(0)), ("attestation/vectors/uefi.platform.json", 1),
+        ] {
+            let run = try Command(
+                arguments: [
+                    "attest", "verify", "--reference-values", "\(vector).reference-values.json",
+                    "--allow-tpm-1.2", "--platform", platform,
+                ] + words, programsIn: nil)
+            #expect(run.status == status, "\(run.errors)")
+            #expect(run.output.contains("firmware: as the platform `old`\n") == (status == 0))
+            #expect(run.errors.hasPrefix("refused[ATT-BOOT-002]: ") == (status == 1))
+        }
+    }
+
     @Test("a quote needs a socket; a nonce is hexadecimal") func quote() throws {
         let run = try Command(
             "attest", "quote", "--tpm", "/nothing", "--event-log", Self.evidence, "--nonce", "00",

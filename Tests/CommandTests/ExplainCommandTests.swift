@@ -73,6 +73,60 @@ import Testing
         #expect(try explain(system, "--known", system.folder.path("none")).status == 74)
     }
 
+    /// Builds of two versions of `managed`, with modules that are none: users of the second one's
+    /// TPM may have it make areas, too.
+    private static func buildsWithTPM() throws -> SmallSystem {
+        let system = try SmallSystem()
+        let names = ["control", "worker", "sensor", "collector"].map { "managed-\($0).cpio" }
+        for name in names + ["store.elf", "tpm.elf"] {
+            _ = try system.folder.write(name, to: "modules/\(name)")
+        }
+        let path = RepositoryFiles.root.appending(path: "policy/systems/managed/system.casemate")
+        let source = try String(contentsOf: path, encoding: .utf8)
+        for (version, build) in [(1, "first"), (2, "second")] {
+            let more = version == 1 ? "nv_read, " : "nv_define_space, nv_read, "
+            _ = try system.folder.write(
+                source.replacing("version 1", with: "version \(version)")
+                    .replacing("nv_read, ", with: more), to: "system.casemate")
+            let run = try system.build(build)
+            #expect(run.status == 0, "\(run.errors)")
+        }
+        return system
+    }
+
+    @Test("who uses the TPM is said with the commands that the policy lets through")
+    func tpmUsers() throws {
+        let system = try Self.buildsWithTPM()
+        defer { system.folder.remove() }
+        let (first, second) = (system.folder.path("first"), system.folder.path("second"))
+        let own = "tpm: `control` may have it execute activate_credential, activate_identity, "
+        for build in ["first", "second"] {
+            _ = try Self.evidence(system, measuring: build)
+            let told = try explain(system, "--build", first, "--known", second)
+            #expect(told.status == 1)
+            let line = try #require(told.output.split(separator: "\n").last)
+            #expect(line.hasPrefix(own) && line.contains("quote2, system.casemate:"))
+            let isOther = build == "second"
+            #expect(line.contains("nv_define_space") == isOther)
+            let now = "now: `control` may have the TPM execute `nv_define_space`, system.casemate:"
+            #expect(told.output.contains(now) == isOther, "\(told.output)")
+            let json = try explain(system, "--build", first, "--known", second, "--json")
+            let document = try JSONSerialization.jsonObject(with: Data(json.output.utf8))
+            let users = (document as? [String: Any])?["tpm"] as? [[String: Any]]
+            #expect(users?.count == 1 && users?[0]["compartment"] as? String == "control")
+            let commands = users?[0]["commands"] as? [String]
+            #expect(commands?.contains("quote2") == true && commands?.contains("create") == false)
+            #expect(commands?.contains("nv_define_space") == isOther)
+        }
+        // Nobody knows what a build that was not given lets through.
+        #expect(try !explain(system, "--build", first).output.contains("tpm:"))
+        let plain = try Self.builds()
+        defer { plain.folder.remove() }
+        _ = try Self.evidence(plain, measuring: "first")
+        let none = try explain(plain, "--build", plain.folder.path("first"), "--json")
+        #expect(none.output.contains("\"tpm\": []"), "\(none.output)")
+    }
+
     @Test("the recorded machine leaves nothing to explain") func nothing() throws {
         let run = try Command(
             "attest", "explain", "--evidence", "attestation/vectors/sample.evidence.json",

@@ -7,13 +7,14 @@ extension Appraiser {
     /// Returns which enrolled registers of the firmware have other values now.
     func platformRefusals(_ log: EventLog<Replayed>) -> [Refusal] {
         guard let platform = policy.platform else { return [] }
+        let bank = platform.family == .onePointTwo ? QuotedBank.sha1 : .sha256
         return platform.registers.compactMap { register in
             let found = log.values[register.pcr] ?? []
-            guard log.bank == .sha1 || found != register.sha256.array else { return nil }
+            guard log.bank != bank || found != register.value else { return nil }
             return .platformDiffers(
                 platform: platform.name, pcr: register.pcr,
-                expected: register.sha256.hexadecimal,
-                found: log.bank == .sha1 ? "no SHA-256 value" : hexadecimalText(found))
+                expected: hexadecimalText(register.value),
+                found: log.bank == bank ? hexadecimalText(found) : "a value of another bank")
         }
     }
 

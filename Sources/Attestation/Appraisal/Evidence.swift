@@ -83,8 +83,8 @@ public struct Evidence: Equatable, Sendable {
     }
 }
 
-/// The feature of evidence that a TPM 1.2 gave.
-private let onePointTwoFeature = "tpm-1.2"
+/// The feature of evidence that a TPM 1.2 gave, and of its platform.
+let onePointTwoFeature = "tpm-1.2"
 
 /// The file's shape; its field names are the format's.
 private struct EvidenceDocument: Codable {

@@ -16,6 +16,9 @@ struct AttestExplain: ParsableCommand {
             the one that the machine measured is found, and what it permits beyond --build, or no \
             longer permits, is said in sentences with their source lines.
 
+            Of the build that the machine measured, or should have, it is said which compartments \
+            use the TPM, and which of its commands the policy lets through.
+
             The explanation is no judgement: `attest verify` has the last word.
 
             EXIT STATUS
@@ -90,6 +93,9 @@ private struct Explanation {
     var gained: [PermissionList.Sentence]?
     /// The other way round.
     var lost: [PermissionList.Sentence]?
+    /// Who uses the TPM in the build that the machine measured; in the expected one, if it measured
+    /// that; nil: neither is known.
+    var tpmUsers: [PermissionList.TPMUser]?
 
     init(_ refusals: [Refusal], expected: KnownBuild?, known: [KnownBuild]) {
         self.refusals = refusals
@@ -106,6 +112,7 @@ private struct Explanation {
         found =
             known.first { digests.contains($0.facts.digest.hexadecimal) }
             ?? known.first { digests.contains($0.facts.policyDigest.hexadecimal) }
+        tpmUsers = (isOther ? found : expected).map { PermissionList($0.manifest).tpmUsers }
         guard let found, let expected else { return }
         let (now, before) = (PermissionList(found.manifest), PermissionList(expected.manifest))
         gained = now.beyond(before)
@@ -113,6 +120,17 @@ private struct Explanation {
     }
 
     var text: String {
+        var text = answer
+        for user in tpmUsers ?? [] {
+            let commands = user.commands.isEmpty ? "nothing" : user.commands.joined(separator: ", ")
+            text +=
+                "tpm: `\(DiagnosticRenderer.harmless(user.compartment))` may have it execute "
+                + "\(commands), \(user.place)\n"
+        }
+        return text
+    }
+
+    private var answer: String {
         guard !refusals.isEmpty else { return "accepted: there is nothing to explain\n" }
         var text = ""
         for refusal in refusals {
@@ -136,6 +154,18 @@ private struct Explanation {
         return text
     }
 
+    private var tpmDocument: JSONValue {
+        guard let tpmUsers else { return .null }
+        return .array(
+            tpmUsers.map { user in
+                .object([
+                    ("compartment", .string(user.compartment)),
+                    ("commands", .array(user.commands.map { .string($0) })),
+                    ("place", .string(user.place)),
+                ])
+            })
+    }
+
     var document: JSONValue {
         func list(_ sentences: [PermissionList.Sentence]?) -> JSONValue {
             guard let sentences else { return .null }
@@ -156,7 +186,7 @@ private struct Explanation {
             ),
             ("build", found.map { .string($0.folder) } ?? .null),
             ("version", found.map { .number($0.facts.systemVersion) } ?? .null),
-            ("gained", list(gained)), ("lost", list(lost)),
+            ("gained", list(gained)), ("lost", list(lost)), ("tpm", tpmDocument),
         ])
     }
 }

@@ -16,6 +16,9 @@ struct AttestPlatform: ParsableCommand {
             every image. PCR 1 holds settings and the boot order, and on emulated machines the \
             command line; PCR 4 holds GRUB.
 
+            A TPM 1.2's registers are of SHA-1, and so is its platform; it is written with \
+            --allow-tpm-1.2 only, and compared with no TPM 2.0's.
+
             EXIT STATUS
               0   the file was written
               1   the evidence is refused, with the reason on standard error
@@ -46,6 +49,11 @@ struct AttestPlatform: ParsableCommand {
     @Option(help: "Where to write the platform file.", completion: .file())
     var output: String
 
+    @Flag(
+        name: .customLong("allow-tpm-1.2"),
+        help: "Take a TPM 1.2's evidence too, whose only hash is SHA-1.")
+    var allowsOnePointTwo = false
+
     func validate() throws {
         guard !registers.isEmpty, registers.allSatisfy({ $0 < 8 }) else {
             throw ValidationError("the firmware's registers are 0 to 7")
@@ -54,7 +62,9 @@ struct AttestPlatform: ParsableCommand {
 
     func run() throws {
         let bytes = try Files.read(evidence)
-        let policy = AppraisalPolicy(nonce: nonce?.bytes, attestationKeyName: try key?.name())
+        let policy = AppraisalPolicy(
+            nonce: nonce?.bytes, attestationKeyName: try key?.name(),
+            permitsOnePointTwo: allowsOnePointTwo)
         let platform: FirmwarePlatform
         do throws(Refusal) {
             platform = try FirmwarePlatform(

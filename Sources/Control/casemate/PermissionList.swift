@@ -1,3 +1,4 @@
+import PolicySemantics
 import SystemManifest
 
 /// What a manifest lets its compartments do, in sentences with the place of their declaration.
@@ -10,7 +11,19 @@ struct PermissionList {
         let place: String
     }
 
+    /// Who uses the TPM, and what that may have it execute.
+    struct TPMUser: Equatable {
+        /// The compartment's name.
+        let compartment: String
+        /// The commands, by their names in a source, in the order of the alphabet.
+        let commands: [String]
+        /// Where the service is declared that passes them on.
+        let place: String
+    }
+
     private(set) var sentences: [Sentence] = []
+    /// The users of the TPM, in the order of their declarations.
+    private(set) var tpmUsers: [TPMUser] = []
 
     /// Reads a manifest; one that is none permits nothing.
     init(_ bytes: [UInt8]) {
@@ -19,6 +32,7 @@ struct PermissionList {
             PermissionList.text(manifest.compartment(at: index).name)
         }
         addCompartments(manifest, names)
+        addTPMUsers(manifest, names)
         addChannels(manifest, names)
         addSubtrees(manifest, names)
         for index in 0..<manifest.deviceCount {
@@ -57,6 +71,28 @@ struct PermissionList {
                 add("\(name) may load a policy", compartment.source, manifest)
             }
             if compartment.mayRelabel { add("\(name) may relabel", compartment.source, manifest) }
+        }
+    }
+
+    /// What users may have the TPM execute is a matter of the service that they use: the same for
+    /// all.
+    private mutating func addTPMUsers(_ manifest: borrowing SystemManifest, _ names: [String]) {
+        let service = names.indices.first { manifest.compartment(at: $0).service == .tpm }
+        guard let service else { return }
+        var commands: [String] = []
+        for name in TPMCommand.names {
+            let codes = TPMCommand(name: name)?.codes ?? []
+            if codes.contains(where: { manifest.permitsTPMCommand($0) }) { commands.append(name) }
+        }
+        let source = manifest.compartment(at: service).source
+        for index in names.indices where manifest.compartment(at: index).uses(.tpm) {
+            for command in commands {
+                add("`\(names[index])` may have the TPM execute `\(command)`", source, manifest)
+            }
+            tpmUsers.append(
+                TPMUser(
+                    compartment: names[index], commands: commands,
+                    place: place(of: source, manifest)))
         }
     }
 
@@ -105,8 +141,13 @@ struct PermissionList {
     private mutating func add(
         _ text: String, _ source: SourceReference, _ manifest: borrowing SystemManifest
     ) {
-        let file = PermissionList.text(manifest.source(at: source.source).name)
-        sentences.append(Sentence(text: text, place: "\(file):\(source.line)"))
+        sentences.append(Sentence(text: text, place: place(of: source, manifest)))
+    }
+
+    private func place(
+        of source: SourceReference, _ manifest: borrowing SystemManifest
+    ) -> String {
+        "\(PermissionList.text(manifest.source(at: source.source).name)):\(source.line)"
     }
 
     private static func name(
