@@ -10,7 +10,8 @@ import X509
 
 /// A manufacturer made of software keys, whose certificates may be wrong in one way each.
 private struct Manufacturer {
-    let key = Certificate.PrivateKey(P384.Signing.PrivateKey())
+    let signer = P384.Signing.PrivateKey()
+    var key: Certificate.PrivateKey { Certificate.PrivateKey(signer) }
     let endorsement = P384.Signing.PrivateKey()
     let name: DistinguishedName
 
@@ -55,6 +56,70 @@ private struct Manufacturer {
                 Critical(KeyUsage(digitalSignature: true, keyCertSign: signs))
             }, issuerPrivateKey: key)
         return Array(try certificate.serializeAsPEM().pemString.utf8)
+    }
+
+    /// The same certificate of an RSA key, said to be for RSAES-OAEP with the label "TCPA" alone,
+    /// as a TPM 1.2's manufacturer writes it; signed anew.
+    func encryptingOnly(_ certificate: [UInt8]) throws -> [UInt8] {
+        let parsed = try Certificate(derEncoded: certificate)
+        var serializer = DER.Serializer()
+        try parsed.publicKey.serialize(into: &serializer)
+        let info = serializer.serializedBytes
+        // `rsaEncryption` without parameters; `id-RSAES-OAEP` with a source of the label.
+        let anyUse: [UInt8] = [
+            0x30, 0x0D, 0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x01, 0x05, 0,
+        ]
+        let source: [UInt8] =
+            [0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x09, 0x04, 0x04]
+            + Array("TCPA".utf8)
+        let parameters = [0x30, 0x15, 0xA2, 0x13, 0x30, 0x11] + source
+        let encrypting =
+            [0x30, 0x22, 0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x07]
+            + parameters
+        let start = try #require(info.firstRange(of: anyUse))
+        let rest = info[start.upperBound...]
+        let length = encrypting.count + rest.count
+        let other =
+            [0x30, 0x82, UInt8(length >> 8), UInt8(length & 0xFF)] + encrypting + Array(rest)
+        var body = Array(parsed.tbsCertificateBytes)
+        body.replaceSubrange(try #require(body.firstRange(of: info)), with: other)
+        let size = body.count - 4
+        body.replaceSubrange(2..<4, with: [UInt8(size >> 8), UInt8(size & 0xFF)])
+        let signature = [UInt8](
+            try signer.signature(for: SHA384.hash(data: body)).derRepresentation)
+        // `ecdsa-with-SHA384`.
+        let tail: [UInt8] =
+            [0x30, 0x0A, 0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x03]
+            + [0x03, UInt8(signature.count + 1), 0] + signature
+        let whole = body.count + tail.count
+        return [0x30, 0x82, UInt8(whole >> 8), UInt8(whole & 0xFF)] + body + tail
+    }
+
+    /// Authorities that know this manufacturer by a certificate of another root alone.
+    func authorities(
+        maxPathLength: Int?, isExpired: Bool = false, signs: Bool = true
+    ) throws -> EndorsementAuthorities {
+        let rootKey = Certificate.PrivateKey(P384.Signing.PrivateKey())
+        let rootName = try DistinguishedName { CommonName("Root") }
+        func certificate(
+            _ subject: DistinguishedName, _ publicKey: Certificate.PublicKey, _ length: Int?,
+            until: TimeInterval, signs: Bool
+        ) throws -> [UInt8] {
+            let certificate = try Certificate(
+                version: .v3, serialNumber: .init(), publicKey: publicKey,
+                notValidBefore: Date.now - 7200, notValidAfter: Date.now + until,
+                issuer: rootName, subject: subject, signatureAlgorithm: .ecdsaWithSHA384,
+                extensions: try Certificate.Extensions {
+                    Critical(BasicConstraints.isCertificateAuthority(maxPathLength: length))
+                    Critical(KeyUsage(keyCertSign: signs))
+                }, issuerPrivateKey: rootKey)
+            return Array(try certificate.serializeAsPEM().pemString.utf8)
+        }
+        return try EndorsementAuthorities(
+            roots: certificate(
+                rootName, rootKey.publicKey, maxPathLength, until: 7200, signs: true),
+            intermediates: certificate(
+                name, key.publicKey, nil, until: isExpired ? -60 : 7200, signs: signs))
     }
 
     /// What a machine with a TPM 1.2 asks with.
@@ -180,6 +245,90 @@ private func serialized(_ certificate: Certificate) throws -> [UInt8] {
         #expect(refusal == .certificateRefused("it is of another key"))
     }
 
+    @Test("a TPM 1.2's certificate for RSAES-OAEP alone is judged by the same rules")
+    func encryptingOnly() async throws {
+        let m = manufacturer
+        let key = try _RSA.Signing.PrivateKey(keySize: .bits2048).publicKey
+        let other = try _RSA.Signing.PrivateKey(keySize: .bits2048).publicKey
+        let mine = Certificate.PublicKey(key)
+        func refusal(
+            _ certificate: [UInt8], root: [UInt8]? = nil
+        ) async throws -> EnrolmentRefusal? {
+            let request = try m.request(m.encryptingOnly(certificate), of: key)
+            return try await m.refusal(request, root: root)
+        }
+        #expect(try await refusal(m.certificate(of: mine)) == nil)
+        let nobody = EnrolmentRefusal.certificateRefused("none of the authorities issued it")
+        let foreign = try Manufacturer()
+        let cases: [(String, [UInt8], [UInt8]?)] = [
+            ("expired", try m.certificate(of: mine, until: -60), nil),
+            ("not yet valid", try m.certificate(of: mine, from: 60), nil),
+            ("without a purpose", try m.certificate(of: mine, purpose: nil), nil),
+            ("of an authority", try m.certificate(of: mine, isAuthority: true), nil),
+            ("with an unknown extension", try m.certificate(of: mine, critical: [1, 2]), nil),
+            ("of another key", try m.certificate(of: .init(other)), nil),
+            ("below no authority", try m.certificate(of: mine), try m.root(isAuthority: false)),
+            ("below who may not sign", try m.certificate(of: mine), try m.root(signs: false)),
+            ("of another manufacturer", try m.certificate(of: mine), try foreign.root()),
+        ]
+        for (what, certificate, root) in cases {
+            let found = try await refusal(certificate, root: root)
+            guard case .certificateRefused = found else {
+                Issue.record("a certificate \(what) is taken")
+                continue
+            }
+            #expect((found == nobody) == (what == "of another manufacturer"), "\(what)")
+        }
+    }
+
+    /// OpenSSL verifies no chain that ends in such a key: it does not read the key either.
+    @Test("OpenSSL finds in the same certificate a key for RSAES-OAEP, and the label")
+    func encryptingOnlyByOpenSSL() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let key = try _RSA.Signing.PrivateKey(keySize: .bits2048).publicKey
+        let certificate = try folder.write(
+            manufacturer.encryptingOnly(manufacturer.certificate(of: .init(key))), to: "ek.der")
+        let shown = try ToolRun(
+            "/usr/bin/openssl",
+            ["x509", "-in", certificate, "-inform", "DER", "-noout", "-text"])
+        #expect(shown.output.contains("Public Key Algorithm: rsaesOaep"), "\(shown.errors)")
+        let parts = try ToolRun(
+            "/usr/bin/openssl", ["asn1parse", "-in", certificate, "-inform", "DER"])
+        #expect(parts.status == 0 && parts.output.contains("OCTET STRING      :TCPA"))
+    }
+
+    @Test("the whole chain above a certificate for RSAES-OAEP alone counts")
+    func encryptingOnlyChain() async throws {
+        let m = manufacturer
+        let key = try _RSA.Signing.PrivateKey(keySize: .bits2048).publicKey
+        let certificate = try m.encryptingOnly(m.certificate(of: .init(key)))
+        let request = try m.request(certificate, of: key)
+        func isTaken(_ authorities: EndorsementAuthorities) async -> Bool {
+            (try? await request.endorsementKeyName(certifiedBy: authorities)) != nil
+        }
+        #expect(await isTaken(try m.authorities(maxPathLength: nil)))
+        #expect(await isTaken(try m.authorities(maxPathLength: 1)))
+        #expect(await !isTaken(try m.authorities(maxPathLength: 0)))
+        #expect(await !isTaken(try m.authorities(maxPathLength: nil, isExpired: true)))
+        #expect(await !isTaken(try m.authorities(maxPathLength: nil, signs: false)))
+        // The issuer alone is not trusted.
+        let foreign = try Manufacturer().authorities(maxPathLength: nil)
+        #expect(await !isTaken(foreign))
+    }
+
+    @Test("no certificate for RSAES-OAEP is taken of which a signed byte was damaged, none traps")
+    func damagedEncryptingOnly() async throws {
+        let m = manufacturer
+        let key = try _RSA.Signing.PrivateKey(keySize: .bits2048).publicKey
+        let good = try m.encryptingOnly(m.certificate(of: .init(key)))
+        let authorities = try EndorsementAuthorities(roots: m.root())
+        try await damage(good, seed: 20_261_127) { bytes in
+            let request = try m.request(bytes, of: key)
+            return (try? await request.endorsementKeyName(certifiedBy: authorities)) != nil
+        }
+    }
+
     @Test("a root that is no authority, or may not sign certificates, answers for nobody")
     func wrongRoot() async throws {
         for root in [
@@ -204,9 +353,20 @@ private func serialized(_ certificate: Certificate) throws -> [UInt8] {
 
     @Test("no certificate is taken of which a signed byte was damaged, and none traps")
     func damagedCertificates() async throws {
-        var generator = SeededGenerator.announced(20_261_125)
         let good = try manufacturer.certificate()
         let authorities = try EndorsementAuthorities(roots: manufacturer.root())
+        try await damage(good, seed: 20_261_125) { bytes in
+            let request = manufacturer.request(bytes)
+            return (try? await request.endorsementKeyName(certifiedBy: authorities)) != nil
+        }
+    }
+
+    /// Damages a certificate in up to three places, again and again: what is taken then has every
+    /// signed byte as it was.
+    private func damage(
+        _ good: [UInt8], seed: UInt64, isTaken: ([UInt8]) async throws -> Bool
+    ) async throws {
+        var generator = SeededGenerator.announced(seed)
         // What is signed, behind the outer header: a header of four bytes with its length in two.
         #expect(good[0] == 0x30 && good[1] == 0x82 && good[4] == 0x30 && good[5] == 0x82)
         let signedPart = 4..<8 + Int(good[6]) << 8 + Int(good[7])
@@ -221,10 +381,7 @@ private func serialized(_ certificate: Certificate) throws -> [UInt8] {
                 default: bytes.removeSubrange(place...)
                 }
             }
-            guard bytes != good, !bytes.isEmpty else { continue }
-            let request = manufacturer.request(bytes)
-            let name = try? await request.endorsementKeyName(certifiedBy: authorities)
-            guard name != nil else { continue }
+            guard bytes != good, !bytes.isEmpty, try await isTaken(bytes) else { continue }
             // One signature has several encodings; what it signs has one.
             #expect(bytes.count > signedPart.upperBound)
             #expect(bytes.prefix(signedPart.upperBound)[4...] == good[signedPart])

@@ -13,8 +13,8 @@ internal import X509
 /// - Source: TCG EK Credential Profile for TPM 2.0, section 3 (X.509 certificate); TCG Credential
 ///   Profiles for TPM family 1.2, section 3.2; RFC 5280, section 6.
 public struct EndorsementAuthorities: Sendable {
-    private let roots: CertificateStore
-    private let intermediates: CertificateStore
+    private let roots: [Certificate]
+    private let intermediates: [Certificate]
 
     /// Reads the authorities.
     ///
@@ -25,8 +25,8 @@ public struct EndorsementAuthorities: Sendable {
     public init(roots: [UInt8], intermediates: [UInt8] = []) throws(EnrolmentRefusal) {
         let trusted = try certificates(roots)
         guard !trusted.isEmpty else { throw .authoritiesMalformed("there is no certificate in it") }
-        self.roots = CertificateStore(trusted)
-        self.intermediates = CertificateStore(try certificates(intermediates))
+        self.roots = trusted
+        self.intermediates = try certificates(intermediates)
     }
 
     /// Checks that a certificate is one of an endorsement key, valid now, issued below one of the
@@ -55,6 +55,10 @@ public struct EndorsementAuthorities: Sendable {
     private func check(
         _ certificate: [UInt8], of key: Certificate.PublicKey?
     ) async throws(EnrolmentRefusal) {
+        if let leaf = EncryptionOnlyCertificate(derEncoded: certificate) {
+            guard leaf.publicKey == key else { throw .certificateRefused("it is of another key") }
+            return try await check(leaf)
+        }
         let leaf: Certificate
         do {
             leaf = try Certificate(derEncoded: certificate)
@@ -64,17 +68,57 @@ public struct EndorsementAuthorities: Sendable {
         guard let key, leaf.publicKey == key else {
             throw .certificateRefused("it is of another key")
         }
-        var verifier = Verifier(rootCertificates: roots) {
+        var verifier = Verifier(rootCertificates: CertificateStore(roots)) {
             RFC5280Policy()
             EndorsementPolicy()
         }
-        switch await verifier.validate(leaf: leaf, intermediates: intermediates) {
+        let judged = await verifier.validate(
+            leaf: leaf, intermediates: CertificateStore(intermediates))
+        switch judged {
         case .validCertificate: return
         case .couldNotValidate(let failures):
             let reason = failures.first.map { "\($0.policyFailureReason)" }
-            throw .certificateRefused(reason ?? "none of the authorities issued it")
+            throw .certificateRefused(reason ?? Self.nobody)
         }
     }
+
+    /// Says that no chain leads from a certificate to a root.
+    private static var nobody: String { "none of the authorities issued it" }
+
+    /// Checks a certificate whose key swift-certificates does not read: finds who signed it, chains
+    /// from there to a root, and has the whole judged as any other.
+    private func check(_ leaf: EncryptionOnlyCertificate) async throws(EnrolmentRefusal) {
+        var reason: String?
+        for issuer in roots + intermediates where leaf.isIssued(by: issuer) {
+            var verifier = Verifier(rootCertificates: CertificateStore(roots)) {
+                RFC5280Policy()
+                IssuerPolicy()
+            }
+            let chained = await verifier.validate(
+                leaf: issuer, intermediates: CertificateStore(intermediates))
+            switch chained {
+            case .validCertificate(let chain):
+                let failure = await leaf.failure(below: Array(chain)) {
+                    RFC5280Policy()
+                    EndorsementPolicy()
+                }
+                guard let failure else { return }
+                reason = reason ?? failure
+            case .couldNotValidate(let failures):
+                reason = reason ?? failures.first.map { "\($0.policyFailureReason)" }
+            }
+        }
+        throw .certificateRefused(reason ?? Self.nobody)
+    }
+}
+
+/// What an issuer's certificate must say beyond RFC 5280 before the whole chain is judged: nothing.
+private struct IssuerPolicy: VerifierPolicy {
+    let verifyingCriticalExtensions = EndorsementPolicy().verifyingCriticalExtensions
+
+    func chainMeetsPolicyRequirements(
+        chain: UnverifiedCertificateChain
+    ) -> PolicyEvaluationResult { .meetsPolicy }
 }
 
 /// What an endorsement key's certificate must say beyond RFC 5280.
