@@ -26,7 +26,7 @@ struct Command {
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
-        try process.run()
+        try process.runBound()
         return process
     }
 

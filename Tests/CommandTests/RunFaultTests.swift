@@ -180,7 +180,7 @@ import Testing
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = try checked.system.folder.handle("output")
         process.standardError = try checked.system.folder.handle("errors")
-        try process.run()
+        try process.runBound()
         try checked.wait {
             FileManager.default.fileExists(atPath: checked.directory + "/begun")
         }
@@ -190,6 +190,109 @@ import Testing
         #expect(checked.errors == "casemate: interrupted; the machine was ended\n")
         #expect(checked.output.isEmpty)
         try expectNothingLeft(checked)
+    }
+
+    /// A machine that neither ends with its sockets nor becomes another program.
+    private static let lasting = """
+        printf '(casemate) policy and manifest: valid\\r\\n' >&3
+        trap '' HUP INT TERM
+        exec {silence}<> <(:)
+        while :; do read -rt 1 -u "$silence" || :; done
+        """
+
+    /// Waits until a machine, its TPM and who runs them are there; returns their processes.
+    private func wholeMachine(_ machine: StandInMachine) throws -> [Int32] {
+        var found: [Int32] = []
+        try machine.wait {
+            found = machine.processes(of: machine.system.folder.path())
+            let words = found.map { number in
+                let place = "/proc/\(number)/cmdline"
+                let bytes = FileManager.default.contents(atPath: place) ?? Data()
+                return String(decoding: bytes, as: UTF8.self)
+            }
+            return ["swtpm\0socket", "qemu-system-x86_64", "casemate\0run"].allSatisfy { name in
+                words.contains { $0.contains(name) }
+            }
+        }
+        return found
+    }
+
+    /// Waits until none of some processes runs, for at most five seconds.
+    private func expectGone(_ processes: [Int32]) {
+        let deadline = Date(timeIntervalSinceNow: 5)
+        while Date() < deadline, processes.contains(where: { isRunning(Int($0)) }) {
+            Thread.sleep(forTimeInterval: 0.02)
+        }
+        #expect(processes.filter { isRunning(Int($0)) }.isEmpty)
+    }
+
+    @Test("a machine and its TPM end with who runs them, whatever ends that")
+    func killedOwner() throws {
+        for signal in [SIGKILL, SIGTERM, SIGHUP] {
+            let machine = try StandInMachine(Self.lasting)
+            let run = try machine.start()
+            let processes = try wholeMachine(machine)
+            kill(run.processIdentifier, signal)
+            expectGone(processes)
+            run.waitUntilExit()
+        }
+    }
+
+    @Test("a TPM that is being made, which another program starts, ends with who makes it")
+    func killedMaker() throws {
+        let machine = try StandInMachine(Self.lasting)
+        let lasting = Self.lasting.split(separator: "\n").dropFirst().joined(separator: "\n")
+        try machine.program(
+            "swtpm", "#!/bin/bash\n: >'\(machine.directory)/begun'\n\(lasting)\n")
+        let run = try machine.start(until: "begun")
+        let processes = machine.processes(of: machine.system.folder.path())
+        #expect(processes.count >= 3)
+        kill(run.processIdentifier, SIGKILL)
+        expectGone(processes)
+        run.waitUntilExit()
+    }
+
+    /// The variable that names the file by which a test runner of our own tells its run directory.
+    private static let heldVariable = "CASEMATE_HELD_MACHINE"
+
+    /// What that runner does: it waits to be killed.
+    @Test(
+        "a machine is held for another test",
+        .enabled(if: ProcessInfo.processInfo.environment[heldVariable] != nil))
+    func held() throws {
+        let path = try #require(ProcessInfo.processInfo.environment[Self.heldVariable])
+        let machine = try StandInMachine(Self.lasting)
+        let run = try machine.start()
+        _ = try wholeMachine(machine)
+        try Data(machine.system.folder.path().utf8).write(to: URL(filePath: path), options: .atomic)
+        run.waitUntilExit()
+    }
+
+    @Test("a test runner that is killed takes along the machines that its tests have started")
+    func killedRunner() throws {
+        let machine = try StandInMachine(Self.living)
+        let folder = machine.system.folder
+        let runner = Process()
+        runner.executableURL = URL(filePath: CommandLine.arguments[0])
+        runner.arguments = [
+            "--testing-library", "swift-testing", "--filter", "RunFaultTests.*held",
+        ]
+        var environment = ProcessInfo.processInfo.environment
+        environment[Self.heldVariable] = folder.path("held")
+        runner.environment = environment
+        runner.currentDirectoryURL = RepositoryFiles.root
+        runner.standardOutput = try folder.handle("output")
+        runner.standardError = try folder.handle("errors")
+        try runner.runBound()
+        try machine.wait { FileManager.default.fileExists(atPath: folder.path("held")) }
+        let held = try String(contentsOf: folder.url("held"), encoding: .utf8)
+        let processes = machine.processes(of: held)
+        #expect(processes.count >= 3)
+        kill(runner.processIdentifier, SIGKILL)
+        expectGone(processes)
+        runner.waitUntilExit()
+        // What the runner could not remove itself.
+        try FileManager.default.removeItem(atPath: held)
     }
 
     @Test("what a machine is made of and is not there is named") func missingParts() throws {

@@ -83,8 +83,10 @@ final class StandInMachine {
             "/usr/bin/env", ["--default-signal"] + path + words(more), programsIn: programs)
     }
 
-    /// Starts it, and waits until it can be found.
-    func start(_ more: String...) throws -> Process {
+    /// Starts it, and waits until it can be found, or has got so far.
+    ///
+    /// - Parameter name: a file of the run directory that it makes then.
+    func start(_ more: String..., until name: String = "console.socket") throws -> Process {
         let process = Process()
         process.executableURL = URL(filePath: "/usr/bin/env")
         process.arguments = ["--default-signal"] + words(more)
@@ -94,8 +96,8 @@ final class StandInMachine {
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = try system.folder.handle("output")
         process.standardError = try system.folder.handle("errors")
-        try process.run()
-        try wait { FileManager.default.fileExists(atPath: self.directory + "/console.socket") }
+        try process.runBound()
+        try wait { FileManager.default.fileExists(atPath: self.directory + "/" + name) }
         return process
     }
 
@@ -119,8 +121,10 @@ final class StandInMachine {
         throw Failure(message: "it did not come: \(output) \(errors)")
     }
 
-    /// The processes whose command line names the machine's folder, but those of the tests.
-    func processes() -> [Int32] {
+    /// The processes whose command line names the run directory, or another folder, but those of
+    /// the tests.
+    func processes(of other: String? = nil) -> [Int32] {
+        let directory = other ?? directory
         let own = ProcessInfo.processInfo.processIdentifier
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return names.compactMap { Int32($0) }.filter { number in

@@ -226,7 +226,7 @@ extension LibsepolTests {
             process.standardInput = FileHandle.nullDevice
             process.standardOutput = FileHandle.nullDevice
             process.standardError = FileHandle.nullDevice
-            try process.run()
+            try process.runBound()
             process.waitUntilExit()
             #expect(process.terminationStatus == 0, "\(arguments.joined(separator: " "))")
         }

@@ -134,7 +134,7 @@ extension LibsepolTests {
             process.arguments = ["seinfo", file.path(percentEncoded: false)]
             let pipe = Pipe()
             process.standardOutput = pipe
-            try process.run()
+            try process.runBound()
             let text = String(
                 decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
             process.waitUntilExit()

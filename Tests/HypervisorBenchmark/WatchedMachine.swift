@@ -104,7 +104,7 @@ final class StockMachine: Machine {
                 "\(machineMemoryInMebibytes)", "-no-reboot", "-serial", "stdio",
                 "-kernel", stock + "/xen", "-append", words,
                 "-initrd", "\(stock)/dom0.vmlinux console=hvc0,\(disk)",
-            ], outputPath: path, diesWithThread: true)
+            ], outputPath: path)
     }
 
     func read() throws -> String? {
@@ -137,8 +137,7 @@ final class OurMachine: Machine {
     init(bundle: String, counting: Counting, directory: String) throws {
         var configuration = MachineConfiguration(
             hypervisor: ".build-bare/x86_64-unknown-none-elf/release/Hypervisor",
-            bundle: bundle, memoryInMebibytes: machineMemoryInMebibytes, directory: directory,
-            diesWithThread: true)
+            bundle: bundle, memoryInMebibytes: machineMemoryInMebibytes, directory: directory)
         configuration.countsInstructions = counting.instructions
         configuration.exitRecordPath = counting.exits
         machine = try VirtualMachine(configuration)

@@ -57,8 +57,7 @@ struct BootOutcome {
         let path = directory + "/boot.bundle"
         try Data(bundle).write(to: URL(fileURLWithPath: path))
         var configuration = MachineConfiguration(
-            hypervisor: image, bundle: path, memoryInMebibytes: 1024, directory: directory,
-            diesWithThread: false)
+            hypervisor: image, bundle: path, memoryInMebibytes: 1024, directory: directory)
         configure(&configuration)
         if byFirmware {
             configuration.disk = try writeDisk(image, path, bytes: diskBytes)

@@ -50,7 +50,7 @@ final class RunningMachine {
                 "run", root + "/policy/systems/\(system)", "--build",
                 root + "/.build/systems/\(system)", "--hypervisor", image, "--run-directory",
                 directory, "--tpm", tpm,
-            ], outputPath: folder.path("output"), diesWithThread: false)
+            ], outputPath: folder.path("output"))
         try wait(for: "(control) ", "casemate-agent: ready", seconds: 240)
     }
 

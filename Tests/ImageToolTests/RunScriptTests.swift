@@ -90,7 +90,7 @@ import Testing
         first.arguments = [
             "--default-signal", "flock", "--no-fork", folder.path("modules/.lock"), "sleep", "600",
         ]
-        try first.run()
+        try first.runBound()
         defer { first.terminate() }
         while !FileManager.default.fileExists(atPath: folder.path("modules/.lock")) {}
         Thread.sleep(forTimeInterval: 0.3)

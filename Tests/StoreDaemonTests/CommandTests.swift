@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// `casemate xenstored` and `casemate xenstore`, as a shell runs them.
@@ -11,7 +12,7 @@ import Testing
         process.arguments = words
         process.standardOutput = output
         process.standardError = output
-        try process.run()
+        try process.runBound()
         let data = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
         return (process.terminationStatus, String(decoding: data, as: UTF8.self))

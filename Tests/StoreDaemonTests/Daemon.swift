@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import VirtualHardware
 
 /// A daemon in a folder of its own, ended with its owner.
@@ -40,7 +41,7 @@ final class Daemon {
         started.standardOutput = FileHandle.nullDevice
         _ = FileManager.default.createFile(atPath: path("errors"), contents: nil)
         started.standardError = FileHandle(forWritingAtPath: path("errors"))
-        try started.run()
+        try started.runBound()
         processes.append(started)
     }
 
@@ -72,7 +73,7 @@ final class Daemon {
         process.environment = ["XENSTORED_PATH": path(name)]
         process.standardOutput = output
         process.standardError = FileHandle.nullDevice
-        try process.run()
+        try process.runBound()
         process.waitUntilExit()
         let text = String(
             decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)

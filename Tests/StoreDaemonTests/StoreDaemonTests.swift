@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 import VirtualHardware
 
@@ -11,7 +12,7 @@ import VirtualHardware
         process.executableURL = Daemon.program
         process.arguments = ["--socket", "/nonexistent/socket"]
         process.standardError = errors
-        try process.run()
+        try process.runBound()
         process.waitUntilExit()
         #expect(process.terminationStatus == 2)
         let text = String(

@@ -1,6 +1,7 @@
 import BootArena
 import Foundation
 import StoreCore
+import TestSupport
 import VirtualHardware
 
 /// What one store said: type and payload of the reply, NULs as `¦`.
@@ -29,7 +30,7 @@ final class Reference {
         process.arguments = [path]
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
-        guard (try? process.run()) != nil else { return nil }
+        guard (try? process.runBound()) != nil else { return nil }
         var found: Descriptor?
         for _ in 0..<500 where found == nil {
             found = try? connectUnix("\(path)/run/socket")

@@ -39,7 +39,7 @@ public final class TerminalProgram {
         process.standardInput = keyboard
         process.standardOutput = try folder.handle("screen")
         process.standardError = FileHandle.nullDevice
-        try process.run()
+        try process.runBound()
     }
 
     /// What stands on the screen.

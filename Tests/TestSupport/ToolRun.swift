@@ -34,7 +34,7 @@ public struct ToolRun {
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = try folder.handle("output")
         process.standardError = try folder.handle("errors")
-        try process.run()
+        try process.runBound()
         process.waitUntilExit()
         status = process.terminationReason == .exit ? process.terminationStatus : -1
         output = try String(contentsOf: folder.url("output"), encoding: .utf8)

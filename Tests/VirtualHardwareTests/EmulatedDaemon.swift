@@ -61,7 +61,7 @@ private func start(
         [
             "TCSD_UN_SOCKET_DEVICE_PATH=\(socketPath)", "/usr/sbin/tcsd", "-f", "-e", "-c",
             configuration,
-        ], outputPath: directory + "/tcsd.log", diesWithThread: false)
+        ], outputPath: directory + "/tcsd.log", startsOthers: true)
 }
 
 /// Whether a tcsd answers before it ends, or ten seconds are over.

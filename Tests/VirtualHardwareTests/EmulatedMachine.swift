@@ -20,7 +20,7 @@ final class EmulatedMachine {
         directory = try makeTemporaryDirectory()
         socketPath = directory + "/tpm.socket"
         tpm = try SoftwareTPM(
-            directory: directory, model: model, certifiedBy: authority, diesWithThread: false)
+            directory: directory, model: model, certifiedBy: authority)
         let (control, far) = try socketPair()
         self.control = control
         interposer = try TPMInterposer(

@@ -2,6 +2,7 @@ import Appraisal
 import Foundation
 import TPMDevice
 import TPMSoftwareStack
+import TestSupport
 import Testing
 import VirtualHardware
 
@@ -55,7 +56,7 @@ private func isVerifiedByOpenSSL(_ machine: CertifiedMachine, withIssuer: Bool) 
         + (withIssuer ? ["-untrusted", machine.authority.issuerPath] : []) + [path]
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
-    try process.run()
+    try process.runBound()
     process.waitUntilExit()
     return process.terminationStatus == 0
 }

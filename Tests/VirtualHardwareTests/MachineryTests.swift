@@ -112,8 +112,7 @@ func tampering() throws {
         let directory = try makeTemporaryDirectory()
         defer { removeTemporaryDirectory(directory) }
         let child = try ChildProcess(
-            "sh", ["-c", "echo out; echo err >&2; exit 7"], outputPath: directory + "/log",
-            diesWithThread: false)
+            "sh", ["-c", "echo out; echo err >&2; exit 7"], outputPath: directory + "/log")
         #expect(child.wait(timeoutInMilliseconds: 5000) == 7)
         #expect(lastLines(of: directory + "/log") == "out\nerr")
     }
@@ -122,7 +121,7 @@ func tampering() throws {
     func missingProgram() {
         #expect(throws: VirtualHardwareError.programMissing("casemate-no-such-program")) {
             _ = try ChildProcess(
-                "casemate-no-such-program", [], outputPath: "/dev/null", diesWithThread: false)
+                "casemate-no-such-program", [], outputPath: "/dev/null")
         }
     }
 
@@ -132,7 +131,7 @@ func tampering() throws {
         defer { removeTemporaryDirectory(directory) }
         let script = "trap '' TERM; sleep 1000 & echo $! > \(directory)/inner; wait; sleep 1000"
         let child = try ChildProcess(
-            "sh", ["-c", script], outputPath: directory + "/log", diesWithThread: false)
+            "sh", ["-c", script], outputPath: directory + "/log")
         var inner = ""
         for _ in 0..<500 where inner.isEmpty {
             usleep(10_000)
@@ -161,7 +160,7 @@ func tampering() throws {
         let (second, secondEnd) = try socketPair()
         let child = try ChildProcess(
             "sh", ["-c", "echo three >&3; echo four >&4"], passing: [secondEnd, firstEnd],
-            outputPath: directory + "/log", diesWithThread: false)
+            outputPath: directory + "/log")
         #expect(child.wait(timeoutInMilliseconds: 5000) == 0)
         #expect(try second.readExactly(6) == Array("three\n".utf8))
         #expect(try first.readExactly(5) == Array("four\n".utf8))

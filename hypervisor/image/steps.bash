@@ -87,7 +87,8 @@ trap end_step EXIT
 # run_apart COMMAND ...: runs a command in a session of its own; returns its status.
 run_apart() {
     local status=0
-    setsid bash -euo pipefail -c "$(declare -f); \"\$@\"" "$0" "$@" 3>&- 9>&- &
+    setsid setpriv --pdeathsig TERM \
+        bash -euo pipefail -c "$(declare -f); \"\$@\"" "$0" "$@" 3>&- 9>&- &
     step_session=$!
     wait "$step_session" || status=$?
     end_step

@@ -116,7 +116,7 @@ public struct BootDisk: Sendable {
             [
                 "--format", "x86_64-efi", "--directory", grub, "--prefix", "/casemate",
                 "--output", core,
-            ] + BootDisk.modules, outputPath: log, diesWithThread: false)
+            ] + BootDisk.modules, outputPath: log)
         guard let status = maker.wait(timeoutInMilliseconds: 60_000) else { throw .timeout }
         guard status == 0 else {
             throw .programFailed("grub-mkimage", output: lastLines(of: log))

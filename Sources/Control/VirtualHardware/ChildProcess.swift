@@ -1,7 +1,11 @@
 // C binding: processes of the host.
 internal import Glibc
 
-/// A program of the host in a process group of its own, which ends with its owner.
+/// A program of the host in a process group of its own, which ends with its owner: when that says
+/// so, or is gone, and when this process ends, however it does.
+///
+/// - Invariant: *(bound)* the kernel kills the program when the thread that started it ends
+///   (`PR_SET_PDEATHSIG`); that thread is the program's own, and waits for its end.
 public final class ChildProcess {
     /// The program's name, for messages.
     public let name: String
@@ -12,22 +16,31 @@ public final class ChildProcess {
     ///
     /// - Parameters:
     ///   - passing: descriptors that it inherits, as 3, 4, 5 … in their order.
-    ///   - diesWithThread: whether the kernel kills the program when the calling thread ends
-    ///     (`PR_SET_PDEATHSIG`, through setpriv of util-linux), as the process's first thread does
-    ///     when we die without a chance to end anything.
+    ///   - startsOthers: whether it starts programs that would outlive it, or becomes another
+    ///     user's; then all of its process group ends with this process, by a shell that stands for
+    ///     it.
     /// - Throws: `.programMissing`; `.systemCall`.
     public init(
         _ name: String, _ arguments: [String], passing: [Descriptor] = [], outputPath: String,
-        diesWithThread: Bool
+        startsOthers: Bool = false
     ) throws(VirtualHardwareError) {
         self.name = name
         guard isProgram(name) else { throw .programMissing(name) }
-        var words = [name] + arguments
-        if diesWithThread, unsafe access("/usr/bin/setpriv", X_OK) == 0 {
-            words = ["/usr/bin/setpriv", "--pdeathsig", "KILL", "--"] + words
-        }
-        identifier = try spawn(words, passing: passing, outputPath: outputPath)
+        guard isProgram(ChildProcess.binder) else { throw .programMissing(ChildProcess.binder) }
+        // We may be gone before the kernel was told what that means for the program.
+        let script =
+            startsOthers
+            ? "[ \"$PPID\" = \"$0\" ] || exit; trap 'kill -KILL 0' TERM; \"$@\" & wait $!"
+            : "[ \"$PPID\" = \"$0\" ] && exec \"$@\""
+        let words = [
+            ChildProcess.binder, "--pdeathsig", startsOthers ? "TERM" : "KILL", "--", "/bin/sh",
+            "-c", script, "\(getpid())", name,
+        ]
+        identifier = try spawnBound(words + arguments, passing: passing, outputPath: outputPath)
     }
+
+    /// The program of util-linux, essential in Debian, that asks the kernel for a signal.
+    private static let binder = "/usr/bin/setpriv"
 
     deinit {
         end()
@@ -71,6 +84,40 @@ private func isProgram(_ name: String) -> Bool {
     return folders.contains { isExecutable("\($0)/\(name)") }
 }
 
+/// Starts a program as `spawn` does, on a thread that waits for its end.
+private func spawnBound(
+    _ words: [String], passing: [Descriptor], outputPath: String
+) throws(VirtualHardwareError) -> pid_t {
+    let (answer, result) = try socketPair()
+    _ = try InterposerThread(isJoinable: false) {
+        // The process's signals are for other threads.
+        var all = sigset_t()
+        unsafe sigfillset(&all)
+        unsafe pthread_sigmask(SIG_SETMASK, &all, nil)
+        var numbers: [Int32] = [0, 0]
+        do throws(VirtualHardwareError) {
+            numbers[1] = try spawn(words, passing: passing, outputPath: outputPath)
+        } catch {
+            if case .systemCall(_, let code) = error { numbers[0] = code }
+        }
+        try? result.writeAll(
+            numbers.flatMap { number in
+                (0..<4).map { UInt8(truncatingIfNeeded: number >> ($0 * 8)) }
+            })
+        guard numbers[1] > 0 else { return }
+        var information = unsafe siginfo_t()
+        // The program is left for its owner to collect, who may be faster.
+        // SAFETY: the structure lives across the call.
+        _ = unsafe waitid(P_PID, id_t(numbers[1]), &information, WEXITED | WNOWAIT)
+    }
+    let bytes = try answer.readExactly(8, timeoutInMilliseconds: 120_000)
+    let numbers = [bytes[..<4], bytes[4...]].map { bytes in
+        bytes.reversed().reduce(Int32(0)) { $0 << 8 | Int32($1) }
+    }
+    guard numbers[1] > 0 else { throw .systemCall("posix_spawn", errno: numbers[0]) }
+    return numbers[1]
+}
+
 /// Starts a program in a process group of its own, with default signals.
 private func spawn(
     _ words: [String], passing: [Descriptor], outputPath: String
@@ -107,8 +154,6 @@ private func spawn(
     // SAFETY: the argument list ends with a null pointer, and all memory lives across the call.
     let code = unsafe posix_spawnp(
         &identifier, words[0], &actions, &attributes, &pointers, environ)
-    guard code == 0 else {
-        throw code == ENOENT ? .programMissing(words[0]) : .systemCall("posix_spawn", errno: code)
-    }
+    guard code == 0 else { throw .systemCall("posix_spawn", errno: code) }
     return identifier
 }

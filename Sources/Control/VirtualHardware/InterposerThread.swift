@@ -1,15 +1,18 @@
 // C binding: a thread of the host.
 internal import Glibc
 
-/// A thread that runs one function and is joined once.
+/// A thread that runs one function, and is joined once or never.
 final class InterposerThread {
     private var thread = pthread_t()
     private var isJoined = false
 
     /// Starts the thread. What `body` holds is the thread's alone from now on.
     ///
+    /// - Parameter isJoinable: whether it is joined, once; else nobody waits for it.
     /// - Throws: `.systemCall`.
-    init(_ body: sending @escaping () -> Void) throws(VirtualHardwareError) {
+    init(
+        isJoinable: Bool = true, _ body: sending @escaping () -> Void
+    ) throws(VirtualHardwareError) {
         let box = unsafe Unmanaged.passRetained(Body(body)).toOpaque()
         // SAFETY: the thread takes the one reference that `passRetained` made.
         let code = unsafe pthread_create(
@@ -24,6 +27,9 @@ final class InterposerThread {
             unsafe Unmanaged<Body>.fromOpaque(box).release()
             throw .systemCall("pthread_create", errno: code)
         }
+        guard !isJoinable else { return }
+        isJoined = true
+        _ = pthread_detach(thread)
     }
 
     /// Waits for the thread's end.

@@ -52,8 +52,7 @@ package final class SoftwareTPM {
     ///     endorsement keys; it is made if it is not there. `nil`: there are no certificates.
     /// - Throws: `.programMissing`, `.programFailed`; `.systemCall`.
     package init(
-        directory: String, model: TPMModel = .twoPointZero, certifiedBy authority: String? = nil,
-        diesWithThread: Bool
+        directory: String, model: TPMModel = .twoPointZero, certifiedBy authority: String? = nil
     ) throws(VirtualHardwareError) {
         let state = directory + (model.isOnePointTwo ? "/tpm12" : "/tpm")
         let family = model.isOnePointTwo ? [] : ["--tpm2"]
@@ -70,8 +69,7 @@ package final class SoftwareTPM {
                 certificates = ["--config", configuration, "--create-ek-cert"]
             }
             try manufacture(
-                state, family + banks + certificates, logPath: directory + "/swtpm_setup.log",
-                diesWithThread)
+                state, family + banks + certificates, logPath: directory + "/swtpm_setup.log")
             if model.isOnePointTwo { try keepOwnerSecret(in: directory) }
         }
         let (ours, theirs) = try socketPair()
@@ -79,8 +77,7 @@ package final class SoftwareTPM {
             "swtpm",
             ["socket"] + family
                 + ["--tpmstate", "dir=\(state)", "--ctrl", "type=unixio,clientfd=3"],
-            passing: [theirs], outputPath: directory + "/swtpm.log",
-            diesWithThread: diesWithThread)
+            passing: [theirs], outputPath: directory + "/swtpm.log")
         control = ours
     }
 
@@ -105,12 +102,12 @@ private func keepOwnerSecret(in directory: String) throws(VirtualHardwareError) 
 
 /// Manufactures a TPM.
 private func manufacture(
-    _ state: String, _ options: [String], logPath: String, _ diesWithThread: Bool
+    _ state: String, _ options: [String], logPath: String
 ) throws(VirtualHardwareError) {
     let setup = try ChildProcess(
         "swtpm_setup",
         options + ["--tpmstate", state, "--overwrite"],
-        outputPath: logPath, diesWithThread: diesWithThread)
+        outputPath: logPath, startsOthers: true)
     guard let status = setup.wait(timeoutInMilliseconds: 30_000) else { throw .timeout }
     guard status == 0 else { throw .programFailed("swtpm_setup", output: lastLines(of: logPath)) }
 }

@@ -27,13 +27,11 @@ public struct MachineConfiguration: Sendable {
     public var survivesReset = false
     /// A private directory for the TPM's state, logs and the quote socket.
     public var directory: String
-    /// Whether the machine dies with the calling thread; true where that is the process's first.
-    public var diesWithThread: Bool
 
     /// Describes a machine.
     public init(
         hypervisor: String, bundle: String, memoryInMebibytes: Int, processorCount: Int = 1,
-        tpm: TPMModel = .twoPointZero, directory: String, diesWithThread: Bool
+        tpm: TPMModel = .twoPointZero, directory: String
     ) {
         self.tpm = tpm
         self.hypervisor = hypervisor
@@ -41,7 +39,6 @@ public struct MachineConfiguration: Sendable {
         self.memoryInMebibytes = memoryInMebibytes
         self.processorCount = processorCount
         self.directory = directory
-        self.diesWithThread = diesWithThread
     }
 
     /// QEMU's arguments. Inherited sockets: 3 is COM1, 4 is COM2, 5 is the TPM's control channel.
@@ -152,16 +149,14 @@ public final class VirtualMachine {
         self.console = console
         self.controlLine = controlLine
         tpm = try SoftwareTPM(
-            directory: directory, model: configuration.tpm,
-            diesWithThread: configuration.diesWithThread)
+            directory: directory, model: configuration.tpm)
         interposer = try TPMInterposer(
             control: tpm.control, machine: tpmControl, path: tpmSocketPath,
             model: configuration.tpm)
         do throws(VirtualHardwareError) {
             emulator = try ChildProcess(
                 "qemu-system-x86_64", configuration.arguments,
-                passing: [consoleEnd, controlLineEnd, tpmControlEnd], outputPath: logPath,
-                diesWithThread: configuration.diesWithThread)
+                passing: [consoleEnd, controlLineEnd, tpmControlEnd], outputPath: logPath)
         } catch {
             interposer.end()
             tpm.end()

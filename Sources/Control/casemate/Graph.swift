@@ -63,7 +63,7 @@ struct Graph: ParsableCommand {
         let dot: ChildProcess
         do throws(VirtualHardwareError) {
             dot = try ChildProcess(
-                "dot", ["-Tsvg", source], outputPath: result, diesWithThread: false)
+                "dot", ["-Tsvg", source], outputPath: result)
         } catch {
             StandardError.write("casemate: `dot` draws; it is in Debian's package graphviz\n")
             throw error

@@ -183,7 +183,7 @@ struct Run: ParsableCommand {
             hypervisor: hypervisor, bundle: bundlePath,
             memoryInMebibytes: memory ?? Int(clamping: whole),
             processorCount: processors, tpm: tpm,
-            directory: directory, diesWithThread: true)
+            directory: directory)
     }
 }
 

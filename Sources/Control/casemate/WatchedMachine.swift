@@ -96,7 +96,7 @@ final class WatchedMachine {
     ) throws(VirtualHardwareError) -> Int32? {
         let output = directory + "/quote.log"
         try? FileManager.default.removeItem(atPath: output)
-        let child = try ChildProcess(program, words, outputPath: output, diesWithThread: true)
+        let child = try ChildProcess(program, words, outputPath: output)
         defer { child.end() }
         while true {
             if let status = child.exitStatus() {
