@@ -11,7 +11,8 @@ import TestSupport
 /// as `fixed` says: domains 2 to 4 are low, 5 and 6 high. Domain 1 replaces the policy and starts
 /// high domains again: what it does belongs to what high does.
 ///
-/// Hypercalls take no time here; guests do, between them. `turn` goes the way of the run loop.
+/// Hypercalls take no time here, unless it is said how much; guests do, between them. `turn` goes
+/// the way of the run loop.
 struct LevelWorld: ~Copyable {
     /// What a processor does.
     private struct Work {
@@ -57,12 +58,19 @@ struct LevelWorld: ~Copyable {
     private var manifest: [UInt8]
     private var version: UInt64 = 1
     private var isLoading = false
+    /// What hypercalls take; nil: no time.
+    var costs: Costs?
+    /// When the first frame began.
+    let origin: UInt64
 
     /// - Parameters:
     ///   - highSeed: what high domains do; nil: nothing.
-    init(seed: UInt64, highSeed: UInt64?, lifting lifted: Residual? = nil, leak: Leak? = nil)
-        throws
-    {
+    ///   - costs: what hypercalls take; nil: no time.
+    init(
+        seed: UInt64, highSeed: UInt64?, lifting lifted: Residual? = nil, leak: Leak? = nil,
+        costs: Costs? = nil
+    ) throws {
+        self.costs = costs
         var links = LevelWorld.links
         // Domains of one frame never run at the same time: what is usual they do not reach.
         if lifted == .budget { links[0].rate = 10 }
@@ -73,6 +81,7 @@ struct LevelWorld: ~Copyable {
         let policy = leak == .lives ? try LevelWorld.policyTellingOfLives(systems[0]) : nil
         let first = try Simulation(systems[0].compiled, policy: policy)
         let now = first.memory.now
+        origin = now
         self.systems = systems
         manifest = systems[0].compiled.compiled.manifest
         (self.lifted, self.leak, isBusy) = (lifted, leak, highSeed != nil)
@@ -159,6 +168,7 @@ struct LevelWorld: ~Copyable {
             let place = 20 * 4096 + reference * 8
             if LevelWorld.high.contains(UInt16(bytes[place + 2])) { bytes[place] &= ~0x18 }
         }
+        if costs != nil { Costs.blank(&bytes) }
         return stride(from: 0, to: bytes.count, by: 4096).map { start in
             var digest: UInt64 = 0xcbf2_9ce4_8422_2325
             for byte in bytes[start..<start + 4096] {
@@ -214,11 +224,20 @@ extension LevelWorld {
     }
 
     private mutating func turn(_ processor: Int) {
+        // Who has the kernel's lock goes on to the end of what was asked, whatever time it is.
+        if let end = costs?.lockedUntil, simulation.memory.now < end {
+            works[processor].next = end
+            return
+        }
         if let runs = works[processor].runs, works[processor].call <= simulation.memory.now,
             simulation.memory.now < works[processor].end
         {
             step(runs)
-            works[processor].call = simulation.memory.now + pause(runs)
+            works[processor].call = nextCall(runs)
+            if let end = lock(runs, slotEnd: works[processor].end) {
+                works[processor].next = end
+                return
+            }
         }
         look(processor)
         var next = works[processor].end
@@ -227,7 +246,7 @@ extension LevelWorld {
         works[processor].next = max(min(next, deadline), simulation.memory.now + 1)
     }
 
-    private mutating func pause(_ cpu: VirtualCPUID) -> UInt64 {
+    mutating func pause(_ cpu: VirtualCPUID) -> UInt64 {
         5_000 + UInt64(random(30_000, of: cpu.domain.number))
     }
 
@@ -243,10 +262,13 @@ extension LevelWorld {
         }
     }
 
+    /// The scheduler's time, which is the clock's.
+    private var scheduled: UInt64 { simulation.memory.now - (costs?.slipped ?? 0) }
+
     /// Whose deadlines are looked at: those of the domain whose time it is.
     private var watched: Int? {
         mutating get {
-            leak == .foreignTimers ? nil : scheduler.domainInTurn(at: simulation.memory.now)
+            leak == .foreignTimers ? nil : scheduler.domainInTurn(at: scheduled)
         }
     }
 
@@ -260,7 +282,7 @@ extension LevelWorld {
                 now < works[processor].end && !works[processor].mustChoose
                 && simulation.core.isRunnable(runs)
             if goesOn { return }
-            scheduler.release(processor, at: now)
+            scheduler.release(processor, at: scheduled)
             works[processor].runs = nil
             let cpu = simulation.core.domains[Int(runs.domain.number) - 1].cpus[runs.number]
             simulation.core.enter(
@@ -272,13 +294,14 @@ extension LevelWorld {
         simulation.core.expireTimers(home: processor, domain: watched, &simulation.machine)
         passOnWakes(processor)
         let assignment = scheduler.choose(
-            on: processor, at: now, among: simulation.core.runnableProcessors())
-        works[processor].end = assignment.end
+            on: processor, at: scheduled, among: simulation.core.runnableProcessors())
+        works[processor].end =
+            assignment.end == .max ? .max : assignment.end + (costs?.slipped ?? 0)
         guard let place = assignment.runs else { return }
         let chosen = VirtualCPUID(
             domain: simulation.core.domains[place.domain].id, number: place.number)
         works[processor].runs = chosen
-        works[processor].call = now + pause(chosen)
+        works[processor].call = nextCall(chosen)
         simulation.core.setHome(processor, of: chosen)
         simulation.core.enter(.running, chosen, simulation.machine)
         see(.runs, chosen, [Int64(processor)])
@@ -297,7 +320,9 @@ extension LevelWorld {
             else { continue }
             simulation.core.note(.runnable, woken, simulation.machine)
             let runnable = simulation.core.runnableProcessors()[place.domain]
-            guard let chosen = scheduler.wake(place, at: now, runnable: runnable) else { continue }
+            guard let chosen = scheduler.wake(place, at: scheduled, runnable: runnable) else {
+                continue
+            }
             works[chosen].mustChoose = true
             works[chosen].next = now
         }
