@@ -163,6 +163,37 @@ import Testing
         #expect(verdicts.run.output.contains("      casemate: nobody answers on the control line"))
     }
 
+    @Test("--log is a word of the hypervisor's command line, and a level that there is")
+    func logLevel() throws {
+        let script = """
+            printf '%s\\n' "$@" >"$run/words"
+            printf '(casemate) policy and manifest: valid\\r\\n' >&3
+            """
+        for level in ["error", "warning", "info", "debug"] {
+            let machine = try StandInMachine(script)
+            let run = try machine.run("--log", level)
+            #expect(run.status == 0, "\(run.errors)")
+            let words = try String(
+                contentsOf: URL(filePath: machine.directory + "/words"), encoding: .utf8)
+            #expect(words.contains("-append\nlog=\(level)\n"))
+        }
+        let silent = try StandInMachine(script)
+        #expect(try silent.run().status == 0)
+        let words = try String(
+            contentsOf: URL(filePath: silent.directory + "/words"), encoding: .utf8)
+        #expect(!words.contains("-append"))
+        for (options, sentence) in [
+            (["--log", "loud"], "The value 'loud' is invalid for '--log <log>'"),
+            (["--log", "debug", "--firmware", "uefi"], "leave out --firmware uefi"),
+        ] {
+            let refused = try Command(
+                arguments: ["run", "policy/systems/minimal", "--build", "x"] + options,
+                programsIn: nil)
+            #expect(refused.status == 64)
+            #expect(refused.errors.contains(sentence), "\(refused.errors)")
+        }
+    }
+
     @Test("a TPM that does not exist is refused as a usage error, naming those that do")
     func unknownTPM() throws {
         let run = try Command("run", "policy/systems/minimal", "--build", "x", "--tpm", "1.2-crb")

@@ -39,7 +39,12 @@ final class FakeTerminal: ConsoleMachine {
     func manifestPart(at offset: Int) -> ManifestPart? { nil }
 
     var time: UInt64 = 0
-    func now() -> UInt64 { time }
+    /// How often the clock was read.
+    var clockReadings = 0
+    func now() -> UInt64 {
+        clockReadings += 1
+        return time
+    }
 
     func life(of domain: UInt16) -> DomainLife {
         lives[domain] ?? DomainLife(generation: 0, isRunning: false)
@@ -120,6 +125,9 @@ final class TestConsole {
         for _ in 0..<2 { _ = server.serveRound(&slot) }
     }
 
+    /// Serves once; returns whether anything was moved.
+    func round() -> Bool { server.serveRound(&slot) }
+
     func settle() {
         for _ in 0..<20 where server.serveRound(&slot) {}
     }
@@ -169,6 +177,20 @@ final class TestConsole {
         console.terminal.print("l".utf8, by: 2)
         console.settle()
         #expect(console.terminal.text.hasSuffix("\n(red) # l"))
+    }
+
+    @Test("the clock is read once in a user's turn, and once in a round for what waits")
+    func clock() throws {
+        let console = try TestConsole()
+        console.settle()
+        console.terminal.clockReadings = 0
+        for domain in UInt16(2)...3 {
+            console.terminal.print([UInt8](repeating: 0x61, count: 100), by: domain)
+        }
+        #expect(console.round())
+        #expect(console.terminal.clockReadings == 3)
+        #expect(!console.round())
+        #expect(console.terminal.clockReadings == 4)
     }
 
     @Test("who prints without an end keeps nobody's prompt from the terminal")

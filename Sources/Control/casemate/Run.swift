@@ -74,6 +74,13 @@ struct Run: ParsableCommand {
 
     @Option(
         help: """
+            How much the hypervisor says on the first serial line, by a word of its command line; \
+            info unless said. A disk has no such word: not with --firmware uefi.
+            """)
+    var log: RunLogLevel?
+
+    @Option(
+        help: """
             The machine's memory in MiB; what the compartments need and 512 unless said, by UEFI \
             1024.
             """)
@@ -86,6 +93,11 @@ struct Run: ParsableCommand {
     var timeout = 300
 
     func validate() throws {
+        guard log == nil || firmware == .none else {
+            throw ValidationError(
+                "--log is a word of the command line, and that of a disk is measured by GRUB: "
+                    + "leave out --firmware uefi")
+        }
         if let memory, !(64...65536).contains(memory) {
             throw ValidationError("the memory is from 64 to 65536 MiB")
         }
@@ -179,12 +191,27 @@ struct Run: ParsableCommand {
         let wanted = guests + (firmware == .uefi ? 1024 : 512)
         // From 2,816 MiB on this machine has only 2 GiB of it below 4 GiB; all fit above, then.
         let whole = wanted < 2816 ? wanted : max(2815, guests + 256 < 2816 ? 0 : wanted + 2048)
-        return MachineConfiguration(
+        var configuration = MachineConfiguration(
             hypervisor: hypervisor, bundle: bundlePath,
             memoryInMebibytes: memory ?? Int(clamping: whole),
             processorCount: processors, tpm: tpm,
             directory: directory)
+        if let log { configuration.commandLine = "log=\(log.rawValue)" }
+        return configuration
     }
+}
+
+/// How much the hypervisor says: the levels' names on its command line (`LogLevel` of
+/// `HypervisorCore`).
+enum RunLogLevel: String, ExpressibleByArgument, CaseIterable {
+    /// What cannot go on as it should.
+    case error
+    /// What somebody should look at.
+    case warning
+    /// What the machine does.
+    case info
+    /// How it does that.
+    case debug
 }
 
 /// What starts the hypervisor.

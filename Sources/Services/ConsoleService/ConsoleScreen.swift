@@ -62,8 +62,10 @@ package struct ConsoleScreen: ~Copyable {
     }
 
     /// One byte of a user.
+    ///
+    /// - Parameter time: what the machine's clock said when the user's turn began, in microseconds.
     package mutating func write<M: ConsoleMachine & ~Copyable>(
-        _ byte: UInt8, of user: Int, _ machine: inout M
+        _ byte: UInt8, of user: Int, at time: UInt64, _ machine: inout M
     ) {
         guard byte != 0x0d, !isEscaped(byte, user) else { return }
         switch byte {
@@ -74,7 +76,7 @@ package struct ConsoleScreen: ~Copyable {
             lines[user].text[lines[user].length] =
                 byte == 0x09 ? 0x20 : ConsoleScreen.printable(byte)
             lines[user].length += 1
-            lines[user].time = machine.now()
+            lines[user].time = time
             if lines[user].length == ConsoleScreen.textLimit { endLine(user, &machine) }
         }
     }

@@ -163,9 +163,10 @@ package struct ConsoleServer: ~Copyable {
         let waiting = producer &- consumer
         guard waiting > 0 else { return false }
         if waiting <= 2048 {
+            let time = machine.now()
             for _ in 0..<waiting {
                 let byte = machine.load8(page, offset: 1024 + Int(consumer & 2047))
-                screen.write(byte, of: index, &machine)
+                screen.write(byte, of: index, at: time, &machine)
                 consumer &+= 1
             }
         }
