@@ -47,6 +47,26 @@ import Testing
         #expect(changed == ["boot.bundle", "reference-values.json", "system.manifest"])
     }
 
+    @Test("a device with what the hypervisor gives to nobody is not built: it would not start")
+    func reservedDevice() throws {
+        let ranges = [
+            ("irq 20", true), ("io memory \"0xfed00000-0xfed00fff\"", true),
+            ("io ports \"0x2e8-0x2ef\"", true), ("irq 4", false),
+            ("io memory \"0xfee00000-0xfee00fff\"", false),
+            ("io memory \"0xfed00000-0xfed003ff\"", false), ("io ports \"0xcf8-0xcff\"", false),
+        ]
+        for (range, isGiven) in ranges {
+            let system = try SmallSystem()
+            defer { system.folder.remove() }
+            let device = "\ndevice part {\n    owner one\n    \(range)\n    without iommu\n}\n"
+            _ = try system.folder.write(SmallSystem.source() + device, to: "system.casemate")
+            let run = try system.build("out")
+            #expect((run.status == 0) == isGiven, "\(range): \(run.errors)")
+            #expect(run.errors.contains("does not give away what the hypervisor") != isGiven)
+            #expect(run.errors.contains("POL-TGT-010") != isGiven)
+        }
+    }
+
     @Test("a system of two targets is built for stock Xen too, and what Xen leaves open is said")
     func stockXen() throws {
         let system = try SmallSystem()

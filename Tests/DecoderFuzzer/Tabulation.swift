@@ -1,4 +1,5 @@
 import PolicyDatabase
+import PolicyDatabaseModel
 
 /// What the reference monitor asks a policy for, against what the policy says by itself.
 enum Tabulation {

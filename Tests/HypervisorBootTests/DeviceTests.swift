@@ -42,7 +42,61 @@ import VirtualHardware
             let system = try GuestSystem(
                 [GuestProgram.spinner()], fields: ["vcpus 1"], statements: line("first", ports))
             let outcome = try BootOutcome.boot(system.bundle)
-            #expect(outcome.reasonOnConsole == "device: reserved ports")
+            #expect(outcome.reasonOnConsole == "device: reserved ports, memory or interrupts")
+        }
+    }
+
+    /// A device with an interrupt line and a page of memory.
+    private func timer(_ memory: String = "0xfed00000-0xfed00fff", irq: Int = 20) -> String {
+        """
+        device timer {
+            owner first
+            irq \(irq)
+            io memory "\(memory)"
+            without iommu
+        }
+        """
+    }
+
+    @Test("memory and interrupt of a device are its owner's, which it serves; who else tries ends")
+    func memory() throws {
+        let system = try GuestSystem(
+            [GuestProgram.timerOwner(), GuestProgram.timerIntruder()],
+            fields: ["vcpus 1", "vcpus 1"], statements: timer())
+        let outcome = try BootOutcome.boot(system.bundle)
+        for line in [
+            "(first) the timer is there", "(first) it rang three times", "(first) it rings once",
+            "(first) it rings again", "(second) the interrupt is closed to me",
+            "domain 2 crashed: access outside its memory 0xfed00000",
+            "denied resource { use } from second", "by EVTCHNOP_bind_pirq",
+        ] {
+            #expect(outcome.console.contains(line), "\(line)\n\(outcome.console)")
+        }
+        #expect(!outcome.console.contains("(first) failed"))
+        #expect(!outcome.console.contains("(second) the timer is not closed to me"))
+    }
+
+    @Test("a compartment that is started again has its device's memory and interrupt again")
+    func restarted() throws {
+        let system = try GuestSystem(
+            [GuestProgram.mortalTimerOwner(), GuestProgram.spinner()],
+            fields: ["vcpus 1\nrestart 1 times", "vcpus 1"], statements: timer())
+        let outcome = try BootOutcome.boot(system.bundle, until: ["(first) it rings again"]) {
+            $0.processorCount = 2
+        }
+        for line in ["first was loaded, life 2", "(first) it rang three times"] {
+            #expect(outcome.console.contains(line), "\(line)\n\(outcome.console)")
+        }
+        #expect(!outcome.console.contains("(first) failed"))
+    }
+
+    @Test("memory and interrupts that the hypervisor uses are nobody's")
+    func reservedMemory() throws {
+        for statements in [timer("0xfee00000-0xfee00fff"), timer(irq: 4)] {
+            let system = try GuestSystem(
+                [GuestProgram.spinner()], fields: ["vcpus 1"], statements: statements)
+            let outcome = try BootOutcome.boot(system.bundle)
+            #expect(outcome.reasonOnConsole == "device: reserved ports, memory or interrupts")
         }
     }
 

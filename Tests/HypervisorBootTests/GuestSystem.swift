@@ -56,7 +56,8 @@ struct GuestSystem {
         _ text: String, kernels: [[UInt8]], initrds: [[UInt8]?] = [],
         _ change: (inout SystemManifestModel) -> Void = { _ in }
     ) throws {
-        let system = try TestSystem(text)
+        // The hypervisor is to refuse what the compiler would.
+        let system = try TestSystem(text, enforced: .max)
         var model = system.compiled.model
         var modules: [[UInt8]] = []
         model.modules = []

@@ -26,8 +26,8 @@ import VirtualHardware
 
     /// A system as another version, which replaces one.
     private struct Successor {
-        let policy: [UInt8]
-        let manifest: [UInt8]
+        private(set) var policy: [UInt8]
+        private(set) var manifest: [UInt8]
 
         init(_ system: GuestSystem, version: UInt8, replacing old: [UInt8]) {
             var manifest = system.manifest
@@ -35,6 +35,12 @@ import VirtualHardware
             manifest.replaceSubrange(104..<152, with: SHA384.hash(old.span).array)
             policy = system.policy
             self.manifest = manifest
+        }
+
+        /// Replaces the policy by another one.
+        mutating func take(policy: [UInt8]) {
+            self.policy = policy
+            manifest.replaceSubrange(56..<104, with: SHA384.hash(policy.span).array)
         }
 
         /// What the loader takes: the size, little-endian, and the archive.
@@ -90,6 +96,40 @@ import VirtualHardware
         }
         #expect(outcome.changes[moments[0]] == [UInt8](repeating: 0, count: 32))
         #expect(outcome.changes[moments[1]] == next.register)
+    }
+
+    @Test("a load takes a device's memory and interrupt from who uses them")
+    func device() throws {
+        let timer = """
+            device timer {
+                owner reader
+                irq 20
+                io memory "0xfed00000-0xfed00fff"
+                without iommu
+            }
+            """
+        let systems = try [timer, ""].map {
+            try GuestSystem(
+                [GuestProgram.loader(), GuestProgram.timerReader()],
+                fields: ["vcpus 1\nmay load policy", "vcpus 1"], names: ["loader", "reader"],
+                statements: ReloadTests.statements + "\n" + $0)
+        }
+        // The devices stay what they are; the policy no longer gives the second to anybody.
+        var next = Successor(systems[0], version: 2, replacing: systems[0].manifest)
+        next.take(policy: systems[1].policy)
+        let outcome = try BootOutcome.boot(
+            systems[0].bundle, { $0.processorCount = 2 },
+            orders: { console in
+                if console.contains("(loader) loaded") { return [0, 0, 0, 0] }
+                return console.contains("(reader) the timer is there") ? next.order : nil
+            })
+        for line in [
+            ": policy 2 in force, system version 2, revoked: 2",
+            ": revoked I/O memory 4275044352 of reader", ": revoked interrupt line 20 of reader",
+            "domain 2 crashed: access outside its memory 0xfed00000", "(loader) loaded, took 2",
+        ] {
+            #expect(outcome.console.contains(line), "\(line)\n\(outcome.console)")
+        }
     }
 
     @Test("who may not load a policy loads none")

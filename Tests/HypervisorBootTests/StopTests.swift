@@ -7,6 +7,7 @@ import PolicyCompiler
 import SystemManifest
 import TestSupport
 import Testing
+import VirtualHardware
 
 /// The real hypervisor on an emulated machine, with a boot bundle that is wrong in one way: it must
 /// stop with the reason for just that, on the console and on the control line.
@@ -41,6 +42,19 @@ import Testing
             NewcArchive.archive(
                 [("policy", policy), ("manifest", manifest ?? model.encoded)]
                     + modules.enumerated().map { ("module/\($0)", $1) })
+        }
+    }
+
+    @Test("a processor that lacks what a compartment's time or memory rests on stops the machine")
+    func processor() throws {
+        let reasons = [
+            "EPYC,+svm,+npt,-hypervisor": "machine: the time-stamp counter changes its rate",
+            "EPYC,+svm,-npt": "machine: AMD-V without nested paging",
+            "EPYC,-svm": "machine: no AMD-V",
+        ]
+        for (model, reason) in reasons {
+            let outcome = try BootOutcome.boot(try Parts().bundle()) { $0.processorModel = model }
+            #expect(outcome.reasonOnConsole == reason, "\(model)\n\(outcome.console)")
         }
     }
 

@@ -18,11 +18,28 @@ import Testing
         #expect(decode(call, EVTCHNOP_status) == .status)
         #expect(decode(call, EVTCHNOP_alloc_unbound) == .allocUnbound)
         #expect(decode(call, EVTCHNOP_bind_ipi) == .bindIPI)
+        #expect(decode(call, EVTCHNOP_bind_pirq) == .bindPIRQ)
         #expect(decode(call, EVTCHNOP_bind_vcpu) == .bindVCPU)
         #expect(decode(call, EVTCHNOP_unmask) == .unmask)
         #expect(decode(call, EVTCHNOP_init_control) == .initControl)
         #expect(decode(call, EVTCHNOP_expand_array) == .expandArray)
         #expect(decode(call, EVTCHNOP_set_priority) == .setPriority)
+    }
+
+    @Test("operations on interrupt lines have Xen's numbers, and structures of its layout")
+    func interruptLines() {
+        let call = __HYPERVISOR_physdev_op
+        #expect(decode(call, PHYSDEVOP_map_pirq) == .mapPIRQ)
+        #expect(decode(call, PHYSDEVOP_irq_status_query) == .queryPIRQ)
+        #expect(decode(call, PHYSDEVOP_eoi) == .endPIRQ)
+        #expect(MemoryLayout<physdev_map_pirq_t>.offset(of: \.type) == 4)
+        #expect(MemoryLayout<physdev_map_pirq_t>.offset(of: \.index) == 8)
+        #expect(MemoryLayout<physdev_map_pirq_t>.offset(of: \.pirq) == 12)
+        #expect(MemoryLayout<physdev_irq_status_query_t>.offset(of: \.flags) == 4)
+        #expect(MemoryLayout<physdev_eoi_t>.size == 4)
+        #expect(MemoryLayout<evtchn_bind_pirq_t>.offset(of: \.port) == 8)
+        #expect(MAP_PIRQ_TYPE_GSI == 1 && XENIRQSTAT_needs_eoi == 1)
+        #expect(EVTCHNSTAT_pirq == 3 && XENFEAT_hvm_pirqs == 10)
     }
 
     @Test("the other operations have Xen's numbers")
@@ -119,6 +136,6 @@ import Testing
             }
         }
         // set_timer_op, vm_assist, sysctl and domctl name none there: each answers for all 256.
-        #expect(count == 4 * 256 + 39)
+        #expect(count == 4 * 256 + 43)
     }
 }

@@ -52,25 +52,42 @@ final class FakeMemory {
     /// The manifest in force.
     var manifest: [UInt8] = []
 
-    /// The I/O ports that each domain can use, of those that were ever given or taken; and those
-    /// that a processor which runs it can still use.
-    private(set) var ports: [UInt16: (permitted: Set<UInt16>, stale: Set<UInt16>)] = [:]
+    /// What a device has that a domain can use directly.
+    enum Register: Hashable {
+        case port(UInt64)
+        case frame(UInt64)
+    }
 
-    func setPort(_ domain: DomainID, _ port: UInt16, isPermitted: Bool) {
-        if isPermitted {
-            ports[domain.number, default: ([], [])].permitted.insert(port)
-        } else {
-            ports[domain.number, default: ([], [])].permitted.remove(port)
-            ports[domain.number, default: ([], [])].stale.insert(port)
+    /// The I/O ports and memory of devices that each domain can use, of those that were ever given
+    /// or taken; and those that a processor which runs it can still use.
+    private var registers: [Int: (permitted: Set<Register>, stale: Set<Register>)] = [:]
+    /// The interrupt lines that were opened, in order.
+    var openedLines: [Int] = []
+
+    func setDevice(_ device: DeviceRange, isPermitted: Bool) {
+        let ports = device.ports.map { $0.map { Register.port($0) } } ?? []
+        let frames = device.frames.map { $0.map { Register.frame($0) } } ?? []
+        for register in ports + frames {
+            if isPermitted {
+                registers[device.owner, default: ([], [])].permitted.insert(register)
+            } else {
+                registers[device.owner, default: ([], [])].permitted.remove(register)
+                registers[device.owner, default: ([], [])].stale.insert(register)
+            }
         }
     }
 
-    /// Whether a domain reaches a port, on a processor that has not left it since it could.
-    func reaches(_ port: UInt16, _ domain: UInt16) -> Bool {
-        ports[domain].map { $0.permitted.contains(port) || $0.stale.contains(port) } ?? false
+    /// Whether a domain reaches a device, on a processor that has not left it since it could.
+    func reaches(_ register: Register, _ domain: UInt16) -> Bool {
+        registers[Int(domain) - 1].map {
+            $0.permitted.contains(register) || $0.stale.contains(register)
+        } ?? false
     }
 
-    func forgetPorts(_ domain: DomainID) { ports[domain.number]?.stale = [] }
+    /// Whether a domain reaches an I/O port.
+    func reaches(_ port: UInt16, _ domain: UInt16) -> Bool { reaches(.port(UInt64(port)), domain) }
+
+    func forgetDevices(_ domain: DomainID) { registers[Int(domain.number) - 1]?.stale = [] }
 
     /// How many translations were flushed, of all domains.
     var flushes = 0
@@ -211,14 +228,14 @@ struct FakeMachine: Machine, ~Copyable {
     mutating func flushTranslations(of domain: DomainID) {
         memory.flushes += 1
         memory.translations.flush(domain)
-        memory.forgetPorts(domain)
+        memory.forgetDevices(domain)
     }
 
-    mutating func setPorts(
-        _ domain: DomainID, _ ports: ClosedRange<UInt16>, isPermitted: Bool
-    ) {
-        for port in ports { memory.setPort(domain, port, isPermitted: isPermitted) }
+    mutating func setDevice(_ device: DeviceRange, isPermitted: Bool) {
+        memory.setDevice(device, isPermitted: isPermitted)
     }
+
+    mutating func openLine(_ line: Int) { memory.openedLines.append(line) }
 
     mutating func copy(
         from source: MachineFrame, offset: Int, to target: MachineFrame, offset targetOffset: Int,

@@ -14,7 +14,7 @@ import Testing
 /// rates and services.
 @Suite struct ReloadRightsTests {
     /// Domains 1 to 3: `loader`, `owner` and `other`.
-    private static func system(
+    static func system(
         owner: String = "", _ statements: String = ""
     ) throws -> TestSystem {
         let compartments = [("loader", "may load policy"), ("owner", owner), ("other", "")].map {
@@ -36,7 +36,7 @@ import Testing
 
     /// The manifest of a system as a version that replaces another, and what loads it with a policy
     /// that need not be its own.
-    private static func successor(
+    static func successor(
         _ system: TestSystem, policy: [UInt8]? = nil, version: UInt8, replacing old: [UInt8]
     ) -> (manifest: [UInt8], archive: [UInt8]) {
         let policy = policy ?? system.compiled.policy

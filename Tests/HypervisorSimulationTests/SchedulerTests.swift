@@ -5,7 +5,7 @@ import Testing
 /// The scheduler alone, with processors and virtual processors that are a few numbers. Time moves
 /// from one event to the next; a processor that was told to go on until a time does, unless its
 /// virtual processor blocks first.
-struct ScheduleSimulation {
+struct ScheduleSimulation: ~Copyable {
     /// How one virtual processor behaves.
     struct Behaviour {
         /// How long it runs before it blocks, and how long it then sleeps; nil: it never blocks.

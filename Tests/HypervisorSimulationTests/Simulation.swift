@@ -76,8 +76,9 @@ struct Simulation: ~Copyable {
         machine = FakeMachine(memory: memory)
         memory.manifest = system.compiled.manifest
         for index in 0..<manifest.deviceRangeCount {
-            guard let (owner, ports) = DeviceRules.ports(index, manifest) else { continue }
-            machine.setPorts(DomainID(number: UInt16(owner + 1)), ports, isPermitted: true)
+            let device = DeviceRules.range(index, manifest)
+            self.core.adopt(device)
+            machine.setDevice(device, isPermitted: true)
         }
     }
 

@@ -92,7 +92,7 @@ struct SystemManifestTests {
         #expect(patched(16, bytes[16] &+ 8) == .badFileSize)
         #expect(patched(24, 3) == .featureMismatch, "two-way signals, of which there are none")
         #expect(patched(24, 17) == .unknownFeature, "block devices, which are not enforced")
-        #expect(patched(27, 8) == .unknownFeature, "no feature of this version")
+        #expect(patched(27, 0x20) == .unknownFeature, "no feature of this version")
         #expect(patched(31, 128) == .unknownFeature)
         #expect(patched(24, 0) == .certificateMismatch)
         #expect(patched(48, 0) == .badSystemVersion)

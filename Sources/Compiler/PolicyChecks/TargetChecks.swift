@@ -25,8 +25,7 @@ public struct TargetCheck: Sendable {
             Diagnostic(
                 code, at: $0.source,
                 "the target `\(policy.target.rawValue)` does not \($0.verb) \($0.what)",
-                help: "`check` proves it, but nothing would hold it at run time, so `build` "
-                    + "refuses it")
+                help: $0.help)
         }
     }
 
@@ -45,10 +44,16 @@ public struct TargetCheck: Sendable {
         let verb: String
         let what: String
         let source: SourceSpan
-        init(_ what: String, at source: SourceSpan, verb: String = "enforce") {
+        let help: String
+        init(
+            _ what: String, at source: SourceSpan, verb: String = "enforce",
+            help: String = "`check` proves it, but nothing would hold it at run time, so `build` "
+                + "refuses it"
+        ) {
             self.verb = verb
             self.what = what
             self.source = source
+            self.help = help
         }
     }
 
@@ -131,6 +136,15 @@ public struct TargetCheck: Sendable {
                     || enforced.lacks(ManifestFeature.pciDevices)
                         && (device.pci != nil || device.needsIOMMU)
             }.map { Finding("the device `\($0.name)`", at: $0.source) }
+                + policy.further.devices.filter {
+                    policy.target == .casemate && enforced.isOurs && isReserved($0)
+                }.map {
+                    Finding(
+                        "what the hypervisor or the machine itself needs, as in `\($0.name)`",
+                        at: $0.source, verb: "give away",
+                        help: "ports, memory and interrupts that are nobody's are listed in "
+                            + "docs/abi/hypercalls.md, Devices; the machine would not start")
+                }
         },
         TargetCheck(code: .targetSchedules) { policy, enforced in
             policy.compartments.compactMap { compartment in
@@ -171,6 +185,13 @@ public struct TargetCheck: Sendable {
             }
         },
     ]
+
+    /// Whether a device has something that the hypervisor gives to nobody: it would not start.
+    private static func isReserved(_ device: SystemPolicy.Device) -> Bool {
+        device.interrupts.contains { DeviceRangeKind.interrupt.isReserved($0, $0) }
+            || device.memory.contains { DeviceRangeKind.memory.isReserved($0.first, $0.last) }
+            || device.ports.contains { DeviceRangeKind.ports.isReserved($0.first, $0.last) }
+    }
 
     // MARK: What enforces what
 

@@ -1,4 +1,5 @@
 import PolicyDatabase
+import PolicyDatabaseModel
 import PolicySemantics
 import SecurityLattice
 import SecurityModel

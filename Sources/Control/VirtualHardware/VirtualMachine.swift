@@ -16,6 +16,8 @@ public struct MachineConfiguration: Sendable {
     public var memoryInMebibytes: Int
     /// How many processors the machine has.
     public var processorCount: Int
+    /// What its processors are, as QEMU names it.
+    public var processorModel = "EPYC,+svm,+npt"
     /// The machine's TPM.
     public var tpm: TPMModel
     /// Whether time is counted in instructions, one for each nanosecond, on one thread: what the
@@ -59,7 +61,7 @@ public struct MachineConfiguration: Sendable {
         }
         return counting + (recording ?? []) + ending + [
             "-nodefaults", "-no-user-config", "-display", "none", "-machine", "q35", "-accel",
-            "tcg", "-cpu", "EPYC,+svm,+npt",
+            "tcg", "-cpu", processorModel,
             "-smp", "\(processorCount),sockets=\(processorCount),cores=1,threads=1",
             "-m", "\(memoryInMebibytes)",
         ] + start + [

@@ -6,7 +6,7 @@ import Synchronization
 /// method that does not change it, and at each borrow of a member. A structure with an atomic value
 /// has an address that may not change, so it is passed by that: nothing of it is copied. The value
 /// itself is never used.
-public struct InPlace: ~Copyable {
+public struct InPlace: ~Copyable, Sendable {
     private let anchor = Atomic<UInt8>(0)
 
     /// Creates it.

@@ -16,38 +16,12 @@ exception_\number:
     .endm
 
     .section .text
-    exception 0, 0
-    exception 1, 0
-    exception 2, 0
-    exception 3, 0
-    exception 4, 0
-    exception 5, 0
-    exception 6, 0
-    exception 7, 0
-    exception 8, 1
-    exception 9, 0
-    exception 10, 1
-    exception 11, 1
-    exception 12, 1
-    exception 13, 1
-    exception 14, 1
-    exception 15, 0
-    exception 16, 0
-    exception 17, 1
-    exception 18, 0
-    exception 19, 0
-    exception 20, 0
-    exception 21, 1
-    exception 22, 0
-    exception 23, 0
-    exception 24, 0
-    exception 25, 0
-    exception 26, 0
-    exception 27, 0
-    exception 28, 0
-    exception 29, 1
-    exception 30, 1
-    exception 31, 0
+    .irp n, 0,1,2,3,4,5,6,7,9,15,16,18,19,20,22,23,24,25,26,27,28,31
+    exception \n, 0
+    .endr
+    .irp n, 8,10,11,12,13,14,17,21,29,30
+    exception \n, 1
+    .endr
 
 exception_common:
     cld
@@ -71,6 +45,7 @@ interrupt_kick:
     pushq %rax
     movl $0xfee000b0, %eax          /* local APIC, end of interrupt */
     movl $0, (%rax)
+interrupt_end:
     cmpq $0, %gs:32
     jne computation_pause
     popq %rax
@@ -154,6 +129,18 @@ computation_leave:
     popq %rbx
     popq %rbp
     ret
+
+/* A device's line has rung: its bit in a word that all processors share. The run loop shuts the
+ * line and acknowledges it; until then nothing of its priority comes. 16 bytes each. */
+    .align 16
+    .globl interrupt_lines
+interrupt_lines:
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23
+    .align 16
+    pushq %rax
+    lock btsl $\n, machine_words + 320
+    jmp interrupt_end
+    .endr
 
     .align 16
     .globl interrupt_spurious

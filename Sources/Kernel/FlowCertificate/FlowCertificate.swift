@@ -24,6 +24,10 @@ public struct FlowCertificate: ~Escapable {
     public init(validating bytes: Span<UInt8>, compartmentCount: Int) throws(FlowCertificateError) {
         layout = try Layout(validating: bytes, compartmentCount: compartmentCount)
         self.bytes = bytes
+        try validateRecords()
+    }
+
+    private func validateRecords() throws(FlowCertificateError) {
         try validateEdges()
         try validateExemptions()
         try validatePassing()

@@ -1,43 +1,31 @@
 /// Why a certificate was refused.
 public enum FlowCertificateError: Error, Equatable {
-    /// The file ends inside its header or a table, or bytes follow its last claim.
-    case wrongSize
-    /// The file does not start with `CFC2`.
-    case badMagic
-    /// A must-understand feature bit is set that this reader does not know.
-    case unknownFeature
-    /// The number of compartments, labels or rows is not the manifest's.
-    case wrongCompartmentCount
-    /// A field says what does not exist: a number, a kind, a flag.
-    case badValue
-    /// Records do not stand in their order, or say wrongly where others stand.
-    case badOrder
-    /// A set has a member that does not exist.
-    case bitOutOfRange
-    /// A claim without exceptions has some.
-    case claimExcepts
-    /// The manifest's feature bit says something else about the claims.
-    case featureDiffers
-    /// The integrity of a compartment is not the manifest's.
-    case integrityDiffers
-    /// An edge is none of a channel, use or subtree of the manifest.
-    case edgeNotDeclared
-    /// A channel, use or subtree of the manifest has an edge that is left out.
-    case edgeMissing
-    /// The exemptions are not those of the manifest.
-    case exemptionDiffers
-    /// The loaded policy permits a direct flow that the certificate leaves out.
-    case flowNotCertified
-    /// An edge leads against the levels, and no exemption of its sender lets it.
-    case edgeAgainstLevels
-    /// An edge leads to higher integrity, and no exemption of its receiver lets it.
-    case edgeAgainstIntegrity
-    /// A compartment is said to keep what the rules let it pass on.
-    case keepsTooMuch
-    /// A flow leads out of what a claim counts as carrying, or as reached.
-    case notClosed
-    /// Information comes where a claim says that it does not.
-    case claimViolated
+    /// - `wrongSize`: the file ends inside its header or a table, or bytes follow its last claim.
+    /// - `badMagic`: the file does not start with `CFC2`.
+    /// - `unknownFeature`: a must-understand feature bit is set that this reader does not know.
+    /// - `wrongCompartmentCount`: the number of compartments, labels or rows is not the manifest's.
+    /// - `badValue`: a field says what does not exist: a number, a kind, a flag.
+    case wrongSize, badMagic, unknownFeature, wrongCompartmentCount, badValue
+    /// - `badOrder`: records do not stand in their order, or say wrongly where others stand.
+    /// - `bitOutOfRange`: a set has a member that does not exist.
+    /// - `claimExcepts`: a claim without exceptions has some.
+    /// - `featureDiffers`: the manifest's feature bit says something else about the claims.
+    /// - `integrityDiffers`: the integrity of a compartment is not the manifest's.
+    case badOrder, bitOutOfRange, claimExcepts, featureDiffers, integrityDiffers
+    /// - `edgeNotDeclared`: an edge is none of a channel, use or subtree of the manifest.
+    /// - `edgeMissing`: a channel, use or subtree of the manifest has an edge that is left out.
+    /// - `exemptionDiffers`: the exemptions are not those of the manifest.
+    /// - `flowNotCertified`: the loaded policy permits a direct flow that the certificate leaves
+    ///   out.
+    /// - `edgeAgainstLevels`: an edge leads against the levels, and no exemption of its sender lets
+    ///   it.
+    case edgeNotDeclared, edgeMissing, exemptionDiffers, flowNotCertified, edgeAgainstLevels
+    /// - `edgeAgainstIntegrity`: an edge leads to higher integrity, and no exemption of its
+    ///   receiver lets it.
+    /// - `keepsTooMuch`: a compartment is said to keep what the rules let it pass on.
+    /// - `notClosed`: a flow leads out of what a claim counts as carrying, or as reached.
+    /// - `claimViolated`: information comes where a claim says that it does not.
+    case edgeAgainstIntegrity, keepsTooMuch, notClosed, claimViolated
 
     /// A short reason for the console, ASCII.
     public var reason: StaticString {

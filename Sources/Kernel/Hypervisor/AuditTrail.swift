@@ -22,20 +22,22 @@
             console.say("audit \(sequence): \(line.bytes)", .error)
         }
 
-        /// A denial as a sentence; nil when its source has had its share, and it was counted.
+        /// Adds a denial as a sentence.
+        ///
+        /// - Returns: false when its source has had its share, and it was counted.
         mutating func describe(
-            _ denial: Denial, _ manifest: borrowing SystemManifest
-        ) -> AuditLine? {
+            _ denial: Denial, _ manifest: borrowing SystemManifest, _ line: inout AuditLine
+        ) -> Bool {
             let index = Int(denial.source.number) - 1
-            guard index >= 0, index < 32 else { return nil }
+            guard index >= 0, index < 32 else { return false }
             guard shown[index] < AuditTrail.shareForEachSecond else {
                 dropped[index] += 1
-                return nil
+                return false
             }
             shown[index] += 1
             let permission = denial.permission
-            var line: AuditLine =
-                "denied \(permission.objectClass.policyName) { \(permission.policyName) } from "
+            line.add("denied \(permission.objectClass.policyName) { ")
+            line.add("\(permission.policyName) } from ")
             write(denial.source, manifest, &line)
             line.add(" to ")
             let object = StoreObject(denial, manifest)
@@ -46,7 +48,7 @@
             }
             line.add("; ")
             explain(denial.source, object, manifest, &line)
-            return line
+            return true
         }
 
         /// What a denial is about: a domain, and which channel or subtree of the store has the
@@ -92,17 +94,17 @@
         /// Starts a new second when the last one is over, and says what it dropped, one domain at a
         /// time.
         ///
-        /// - Returns: nil when there is nothing more to say.
+        /// - Returns: nil when there is nothing more to say; else whom `line` is about.
         mutating func takeDropped(
-            _ manifest: borrowing SystemManifest, now: UInt64
-        ) -> (line: AuditLine, domain: DomainID)? {
+            _ manifest: borrowing SystemManifest, now: UInt64, _ line: inout AuditLine
+        ) -> DomainID? {
             guard now >= periodEnd else { return nil }
             for index in 0..<32 where dropped[index] > 0 {
                 let domain = DomainID(number: UInt16(index + 1))
-                var line: AuditLine = "\(dropped[index]) more denials of "
+                line.add("\(dropped[index]) more denials of ")
                 write(domain, manifest, &line)
                 dropped[index] = 0
-                return (line, domain)
+                return domain
             }
             shown = InlineArray(repeating: 0)
             periodEnd = now + 1_000_000_000

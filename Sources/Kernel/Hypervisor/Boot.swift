@@ -164,8 +164,8 @@
         } catch {
             platform.console.line("the stop could not be measured", .error)
         }
-        platform.line.send(.eventLog, recorder.log)
-        platform.line.send(.stopped, text)
+        platform.line.send(.eventLog, recorder.log, &platform.console)
+        platform.line.send(.stopped, text, &platform.console)
         platform.console.say("stopped: \(text)", .error)
     }
 
@@ -203,11 +203,10 @@
         let monitor = try makeMonitor(policy, manifest, &arena)
         platform.console.line("flow certificate: replayed against the loaded policy")
         try measureCompartments(manifest, bundle, bytes, &platform, &recorder)
-        platform.line.send(.eventLog, recorder.log)
+        platform.line.send(.eventLog, recorder.log, &platform.console)
         let system = try buildSystem(
             policy, policySize: policyBytes.count, manifest, bundle, monitor: monitor, &arena,
             &platform)
-        try assignDevices(manifest, system.spaces, system.core.monitor)
         try startProcessors(&platform)
         let place = (
             address: platform.bundle.address + UInt64(bundle.manifest.offset),

@@ -60,9 +60,9 @@
         let reload: ReloadReserve?
     }
 
-    /// Builds every compartment.
+    /// Builds every compartment, and gives it its devices.
     ///
-    /// - Throws: `.arena`, `.machine`.
+    /// - Throws: `.arena`, `.machine`, `.deviceReserved`, `.deviceForbidden`.
     func buildSystem(
         _ policy: borrowing PolicyDatabase, policySize: Int, _ manifest: borrowing SystemManifest,
         _ bundle: borrowing BootBundle,
@@ -97,6 +97,7 @@
         }
         var core = try makeCore(domains, monitor, spaces, manifest, &arena)
         arena.seal()
+        try assignDevices(manifest, &core, &spaces)
         let reload = try reserveReload(
             &core, policy, manifest, policySize: policySize, &platform.memory)
         return System(core: core, spaces: spaces, guests: guests, reload: reload)

@@ -164,6 +164,7 @@
                 return refuse(domain, " stays down: not loaded", manifest)
             }
             check = nil
+            assignMemory(of: index, core, &machine, manifest)
             attachServices(of: index, &core, machine, manifest)
             core.start(domain, wallClockSeconds: records.wallClockAtStart, machine)
             core.launch(domain, &machine)
@@ -212,7 +213,8 @@
                 try records.recorder.measure(event)
             } catch { return false }
             let log = records.recorder.log
-            records.line.send(.laterEvent, log.extracting(start..<log.count))
+            let event = log.extracting(start..<log.count)
+            records.line.send(.laterEvent, event, &machine.console)
             return true
         }
 
@@ -233,12 +235,13 @@
         mutating func record(_ denial: Denial, _ manifest: borrowing SystemManifest) {
             let now = machine.clock.now()
             for _ in 0..<32 {
-                guard let (line, domain) = audit.takeDropped(manifest, now: now) else { break }
+                var line = AuditLine()
+                guard let domain = audit.takeDropped(manifest, now: now, &line) else { break }
                 machine.console.say("audit: \(line.bytes)", .error)
                 core.recordLine(line.bytes, about: domain, &machine)
             }
-            guard let line = audit.describe(denial, manifest) else { return }
-            say(line, about: denial.source)
+            var line = AuditLine()
+            if audit.describe(denial, manifest, &line) { say(line, about: denial.source) }
         }
     }
 

@@ -72,6 +72,7 @@
         } catch { throw .machine(error) }
     }
 
+    @inline(never)
     private func work(
         _ capacity: Int, _ facts: SystemFacts, _ manifest: borrowing SystemManifest,
         _ tables: consuming AlternatingTables<ReferenceMonitor>, _ arena: inout BootArena

@@ -89,6 +89,10 @@
         private mutating func look(_ processor: Int) -> Turn {
             if core.isReloading { settleReload() }
             if machine.takeTimer() { works[processor].armed = nil }
+            if processor == 0 {
+                let lines = machine.takeLines()
+                if lines != 0 { core.ring(lines, &machine) }
+            }
             var now = machine.clock.now()
             watchDeadlines(processor, now)
             passOnWakes(processor, now)

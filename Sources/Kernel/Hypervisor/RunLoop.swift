@@ -14,7 +14,7 @@
         _ manifestPlace: (address: UInt64, size: UInt64)
     ) -> Never {
         var platform = platform
-        if ownsControlLine(manifest) { platform.line.handOver() }
+        if ownsControlLine(manifest) { platform.line.handOver(&platform.console) }
         var core = system.core
         let now = platform.clock.now()
         let startedAt = Clock.wallClockSeconds() - now / 1_000_000_000

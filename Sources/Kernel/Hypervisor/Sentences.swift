@@ -14,7 +14,7 @@
         }
 
         /// The line that an interpolation has made.
-        public init(stringInterpolation line: AuditLine) { self = line }
+        public init(stringInterpolation line: consuming AuditLine) { self = line }
 
         /// Nothing yet.
         public init(literalCapacity: Int, interpolationCount: Int) { self.init() }

@@ -41,29 +41,44 @@
         }
     }
 
-    /// Gives each device's I/O ports to its owner, if the loaded policy does, too, also without an
-    /// IOMMU: there is none. Whatever is not given here exits the guest and reads as nothing.
+    /// Gives each device's ports, memory and interrupt lines to its owner, if the loaded policy
+    /// does, too, also without an IOMMU: there is none. Other ports exit the guest and read as
+    /// nothing, other memory ends it, and other lines are shut.
     ///
     /// - Throws: `.deviceReserved`, `.deviceForbidden`.
     func assignDevices(
-        _ manifest: borrowing SystemManifest, _ spaces: borrowing ArenaTable<GuestSpace>,
-        _ monitor: borrowing ReferenceMonitor
+        _ manifest: borrowing SystemManifest, _ core: inout HypervisorCore,
+        _ spaces: inout ArenaTable<GuestSpace>
     ) throws(StopReason) {
         for index in 0..<manifest.deviceRangeCount {
-            guard let (owner, ports) = DeviceRules.ports(index, manifest) else { continue }
-            guard !DeviceRules.isReserved(ports) else { throw .deviceReserved }
-            guard DeviceRules.permits(owner, range: index, monitor) else {
+            let device = DeviceRules.range(index, manifest)
+            guard !device.kind.isReserved(device.first, device.last) else { throw .deviceReserved }
+            guard DeviceRules.permits(device.owner, range: index, core.monitor) else {
                 throw .deviceForbidden
             }
-            spaces[owner].setPorts(ports, isPermitted: true)
+            core.adopt(device)
+            spaces[device.owner].set(device, isPermitted: true)
+        }
+    }
+
+    /// Gives its devices' memory to a compartment that is made anew: its tables were cleared.
+    func assignMemory(
+        of owner: Int, _ core: borrowing HypervisorCore, _ machine: inout X86Machine,
+        _ manifest: borrowing SystemManifest
+    ) {
+        for index in 0..<manifest.deviceRangeCount {
+            let device = DeviceRules.range(index, manifest)
+            guard device.owner == owner, device.frames != nil else { continue }
+            let isPermitted = DeviceRules.permits(owner, range: index, core.monitor)
+            machine.setDevice(device, isPermitted: isPermitted)
         }
     }
 
     /// Whether a compartment owns a part of COM2.
     func ownsControlLine(_ manifest: borrowing SystemManifest) -> Bool {
         for index in 0..<manifest.deviceRangeCount {
-            guard let (_, ports) = DeviceRules.ports(index, manifest) else { continue }
-            if ports.overlaps(SerialPort.second.registers) { return true }
+            let device = DeviceRules.range(index, manifest)
+            if device.ports?.overlaps(SerialPort.second.registers) == true { return true }
         }
         return false
     }

@@ -37,7 +37,7 @@
             case .arena(let error): error.reason
             case .measurement(let error): error.reason
             case .refused(let refusal): refusal.reason
-            case .deviceReserved: "device: reserved ports"
+            case .deviceReserved: "device: reserved ports, memory or interrupts"
             case .deviceForbidden: "device: the policy denies it"
             case .moduleCountDiffers: "bundle: not as many modules as the manifest names"
             case .moduleDiffers: "bundle: a module is not the one that the manifest names"

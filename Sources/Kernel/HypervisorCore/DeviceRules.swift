@@ -2,39 +2,15 @@ import PolicyDatabase
 public import ReferenceMonitor
 public import SystemManifest
 
-/// What no compartment may have, whatever the policy says: what the hypervisor uses itself, and
-/// what could move memory or stop the machine without asking it.
+/// Whose a device is.
 public enum DeviceRules {
-    /// The I/O ports that no compartment may have, of a PC: DMA controllers and their pages,
-    /// interrupt controllers, timers, keyboard controller and system control (they reset the
-    /// machine), real-time clock, power management, COM1, QEMU's debug exit and firmware
-    /// configuration (which has DMA), PCI's configuration space and reset.
-    private static var reserved: InlineArray<13, ClosedRange<UInt16>> {
-        [
-            0x00...0x0f, 0x20...0x21, 0x40...0x43, 0x60...0x64, 0x70...0x71, 0x80...0x9f,
-            0xa0...0xa1, 0xb2...0xb3, 0xc0...0xdf, 0xf4...0xf4, 0x3f8...0x3ff, 0x510...0x51b,
-            0xcf8...0xcff,
-        ]
-    }
-
-    /// Whether a range has a port that no compartment may have.
-    public static func isReserved(_ ports: ClosedRange<UInt16>) -> Bool {
-        for index in reserved.indices where reserved[index].overlaps(ports) { return true }
-        return false
-    }
-
-    /// The owner and the ports of a device's range, by its index in the manifest.
-    ///
-    /// - Returns: nil when the range is of another kind.
+    /// A range of a device, by its index in the manifest.
     @inline(never)
-    public static func ports(
-        _ range: Int, _ manifest: borrowing SystemManifest
-    ) -> (owner: Int, ports: ClosedRange<UInt16>)? {
-        let record = manifest.deviceRange(at: range)
-        guard record.kind == .ports, let first = UInt16(exactly: record.first),
-            let last = UInt16(exactly: record.last), first <= last
-        else { return nil }
-        return (manifest.device(at: record.device).owner, first...last)
+    public static func range(_ index: Int, _ manifest: borrowing SystemManifest) -> DeviceRange {
+        let record = manifest.deviceRange(at: index)
+        return DeviceRange(
+            index: index, owner: manifest.device(at: record.device).owner, kind: record.kind,
+            first: record.first, last: record.last)
     }
 
     /// Whether the policy gives a device's range to a compartment, also without an IOMMU: there is
@@ -51,26 +27,35 @@ public enum DeviceRules {
     }
 }
 
-/// A range of I/O ports that the system gives to a compartment, as long as the policy does.
-struct DevicePorts: BitwiseCopyable {
+/// A range of a device's ports, memory or interrupt lines, which the system gives to a compartment
+/// as long as the policy does.
+public struct DeviceRange: BitwiseCopyable {
     /// The index of the range in the manifest.
-    let range: Int
+    public let index: Int
     /// The index of the compartment.
-    let owner: Int
-    private let first: UInt16
-    private let last: UInt16
-    private let isThere: Bool
-    /// Whether the compartment can use them now.
+    public let owner: Int
+    /// What it is a range of.
+    public let kind: DeviceRangeKind
+    /// The first and the last port, address or line.
+    public let first: UInt64, last: UInt64
+    /// Whether the compartment can use it now.
     var isPermitted = true
 
-    init(range: Int, owner: Int, ports: ClosedRange<UInt16>?) {
-        self.range = range
+    /// Takes what a manifest says.
+    public init(index: Int, owner: Int, kind: DeviceRangeKind, first: UInt64, last: UInt64) {
+        self.index = index
         self.owner = owner
-        first = ports?.lowerBound ?? 0
-        last = ports?.upperBound ?? 0
-        isThere = ports != nil
+        self.kind = kind
+        self.first = first
+        self.last = last
     }
 
-    /// The ports; nil: the range is of another kind.
-    var ports: ClosedRange<UInt16>? { isThere ? first...last : nil }
+    /// The I/O ports; nil: it is a range of another kind.
+    public var ports: ClosedRange<UInt64>? { kind == .ports ? first...last : nil }
+    /// The numbers of the frames of I/O memory; nil: it is a range of another kind.
+    public var frames: ClosedRange<UInt64>? {
+        kind == .memory ? first >> 12...last >> 12 : nil
+    }
+    /// The interrupt lines; nil: it is a range of another kind.
+    public var lines: ClosedRange<UInt64>? { kind == .interrupt ? first...last : nil }
 }

@@ -8,7 +8,8 @@ public struct EventChannel: BitwiseCopyable {
         case unbound(remote: DomainID)
         /// Joined to a port of another domain.
         case interdomain(remote: DomainID, port: EventChannelPort)
-        /// Rung by the hypervisor for a virtual interrupt.
+        /// Rung by the hypervisor for a virtual interrupt, or a device's from
+        /// `HypervisorCore.firstLine`.
         case virtualInterrupt(number: UInt32)
         /// Rung by the domain itself.
         case interprocessor

@@ -18,9 +18,11 @@ public enum HypercallOperation: UInt16 {
     case loadPolicy = 0x1b01, accessQuery = 0x1b06, listRevoked = 0x1b81, readManifest = 0x1b82
     case orderTPM = 0x1b83
     case yield = 0x1d00, block = 0x1d01, shutdown = 0x1d02, poll = 0x1d03
-    case bindInterdomain = 0x2000, bindVIRQ = 0x2001, close = 0x2003, send = 0x2004
+    case bindInterdomain = 0x2000, bindVIRQ = 0x2001, bindPIRQ = 0x2002, close = 0x2003, send =
+        0x2004
     case status = 0x2005, allocUnbound = 0x2006, bindIPI = 0x2007, bindVCPU = 0x2008
     case unmask = 0x2009, initControl = 0x200b, expandArray = 0x200c, setPriority = 0x200d
+    case queryPIRQ = 0x2105, endPIRQ = 0x210c, mapPIRQ = 0x210d
     case setParameter = 0x2200, getParameter = 0x2201
     case readRecords = 0x2300, domainControl = 0x2400
 
@@ -66,6 +68,8 @@ public enum HypercallOperation: UInt16 {
         case onEventChannel
         /// Decided by the labels of the two domains, for each request once it is decoded.
         case onGrant
+        /// Decided by the label of the device's range, once the arguments are decoded.
+        case onDevice
         /// Decided by the label of the domain that is asked about, once the arguments are decoded.
         case onDomain
         /// On the label of the policy itself, the initial SID `security`.
@@ -96,6 +100,7 @@ public enum HypercallOperation: UInt16 {
         case .allocUnbound, .bindInterdomain, .send, .status: .onEventChannel
         case .mapGrant, .unmapGrant, .copyGrant: .onGrant
         case .domainControl: .onDomain
+        case .bindPIRQ, .mapPIRQ, .queryPIRQ, .endPIRQ: .onDevice
         case .accessQuery, .readManifest: .onHypervisor(SecurityPermission.computeAv)
         case .readRecords: .onHypervisor(XenPermission.clearconsole)
         case .orderTPM: .onHypervisor(XenPermission.firmware)
@@ -131,6 +136,10 @@ public enum HypercallOperation: UInt16 {
         case .consoleRead: "CONSOLEIO_read"
         case .bindVIRQ: "EVTCHNOP_bind_virq"
         case .bindIPI: "EVTCHNOP_bind_ipi"
+        case .bindPIRQ: "EVTCHNOP_bind_pirq"
+        case .mapPIRQ: "PHYSDEVOP_map_pirq"
+        case .queryPIRQ: "PHYSDEVOP_irq_status_query"
+        case .endPIRQ: "PHYSDEVOP_eoi"
         case .close: "EVTCHNOP_close"
         case .unmask: "EVTCHNOP_unmask"
         case .bindVCPU: "EVTCHNOP_bind_vcpu"

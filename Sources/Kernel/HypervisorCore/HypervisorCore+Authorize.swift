@@ -20,7 +20,7 @@ extension HypervisorCore {
         case .onPolicy(let permission):
             try authorize(
                 label, monitor.policyLabel, permission, caller, .hypervisor, operation, &machine)
-        case .onEventChannel, .onGrant, .onDomain:
+        case .onEventChannel, .onGrant, .onDomain, .onDevice:
             return
         }
     }

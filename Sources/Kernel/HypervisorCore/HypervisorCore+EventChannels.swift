@@ -113,6 +113,7 @@ extension HypervisorCore {
         let channel = try usedChannel(call.caller, number)
         let cpu = try processorIndex(request.u32(at: 4), call.caller)
         switch channel.binding {
+        case .virtualInterrupt(let number) where number >= HypervisorCore.firstLine: break
         case .virtualInterrupt, .interprocessor, .free: throw .invalidArgument
         case .unbound, .interdomain, .console, .revoked: break
         }
@@ -201,8 +202,8 @@ extension HypervisorCore {
             request.set(u16: 0, at: 16)
             request.set(u32: 0, at: 20)
         case .virtualInterrupt(let number):
-            request.set(u32: 4, at: 8)
-            request.set(u32: number, at: 16)
+            request.set(u32: number < HypervisorCore.firstLine ? 4 : 3, at: 8)
+            request.set(u32: number & 0xff, at: 16)
         case .interprocessor:
             request.set(u32: 5, at: 8)
         }

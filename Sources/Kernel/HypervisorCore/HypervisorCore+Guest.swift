@@ -11,7 +11,9 @@ extension HypervisorCore {
     func features(_ call: Call, _ machine: borrowing some Hardware) throws(XenError) {
         var request = try call.arguments(8, machine)
         guard request.u32(at: 0) == 0 else { throw .invalidArgument }
-        request.set(u32: 0x305, at: 4)
+        var owns = false
+        for line in lines.indices where lines[line].owner == call.caller { owns = true }
+        request.set(u32: owns ? 0x705 : 0x305, at: 4)
         try call.answer(request, machine)
     }
 

@@ -21,12 +21,12 @@ extension HypervisorCore {
         var cursor = reload.cursor
         let count = domains.count
         let pairs = count * (count + 1)
-        let end = pairs + reload.portRangeCount
+        let end = pairs + reload.deviceRangeCount
         var looks = 0
         while looks < HypervisorCore.revocationLimit, cursor < end {
             let (first, second) = (cursor % count, cursor / count)
             if cursor >= pairs {
-                settlePorts(cursor - pairs, &machine)
+                settleDevice(cursor - pairs, &machine)
                 looks += 1
                 cursor += 1
             } else if second == count {
@@ -206,7 +206,7 @@ extension HypervisorCore {
                 case .virtualInterrupt(VirtualInterrupt.console): console
                 case .virtualInterrupt(VirtualInterrupt.domainException): lives
                 case .virtualInterrupt(VirtualInterrupt.consoleRing): records
-                case .virtualInterrupt: all
+                case .virtualInterrupt(let number): all && number < HypervisorCore.firstLine
                 case .interprocessor: own
                 default: false
                 }
@@ -217,19 +217,26 @@ extension HypervisorCore {
         return Domain.portCount
     }
 
-    // MARK: I/O ports
+    // MARK: Devices
 
-    /// Gives a device's ports to their owner, or takes them, as the new policy says.
-    private mutating func settlePorts(_ index: Int, _ machine: inout some Hardware) {
-        guard let place = reload.ports(at: index), let ports = place.ports else { return }
-        let isPermitted = DeviceRules.permits(place.owner, range: place.range, monitor)
-        guard isPermitted != place.isPermitted, !machine.omits(.revokePorts) else { return }
-        let owner = domains[place.owner].id
-        machine.setPorts(owner, ports, isPermitted: isPermitted)
-        reload.work?.ports[index].isPermitted = isPermitted
+    /// Gives a device's range to its owner, or takes it, as the new policy says.
+    private mutating func settleDevice(_ index: Int, _ machine: inout some Hardware) {
+        guard let device = reload.device(at: index) else { return }
+        let isPermitted = DeviceRules.permits(device.owner, range: index, monitor)
+        guard isPermitted != device.isPermitted, !machine.omits(.revokePorts) else { return }
+        let owner = domains[device.owner].id
+        machine.setDevice(device, isPermitted: isPermitted)
+        reload.work?.devices[index].isPermitted = isPermitted
         guard !isPermitted else { return }
-        // ORDER: no processor uses them any more when this is over.
+        // ORDER: no processor uses it any more when this is over.
         if !machine.omits(.flushAfterSever) { machine.flushTranslations(of: owner) }
-        note(.ports(first: ports.lowerBound), of: owner, with: .hypervisor)
+        for line in lines.indices where device.lines?.contains(UInt64(line)) == true {
+            let number = HypervisorCore.firstLine + UInt32(line)
+            guard let port = port(of: owner, boundTo: .virtualInterrupt(number: number)) else {
+                continue
+            }
+            endRevoked(device.owner, Int(port.number), with: .hypervisor, machine)
+        }
+        note(.device(device.kind, first: device.first), of: owner, with: .hypervisor)
     }
 }

@@ -46,6 +46,8 @@ public struct HypervisorCore: ~Copyable {
     public internal(set) var records: AuditRing
     /// Whether one may start now that could not before.
     var mayStart = true
+    /// The interrupt lines of the machine's first controller.
+    var lines = InlineArray<24, InterruptLine>(repeating: InterruptLine())
 
     /// Takes the domains, in the order of their numbers, the monitor, and tables for the grants of
     /// as many domains, with a ledger of their memory, budgets for their events and a ring for
@@ -124,6 +126,8 @@ public struct HypervisorCore: ~Copyable {
         case .bindInterdomain: try bindInterdomain(call, &machine)
         case .bindVIRQ: try bindVirtualInterrupt(call, &machine)
         case .bindIPI: try bindInterprocessor(call, machine)
+        case .bindPIRQ: try bindLine(call, &machine)
+        case .mapPIRQ, .queryPIRQ, .endPIRQ: try lineOperation(operation, call, &machine)
         case .bindVCPU: try bindToVCPU(call, machine)
         case .close: try close(call, &machine)
         case .unmask: try unmask(call, &machine)

@@ -54,10 +54,13 @@ public protocol Machine: ~Copyable {
     /// the page tables no longer hold, nor will.
     mutating func flushTranslations(of domain: DomainID)
 
-    /// Lets a domain use I/O ports directly, or no longer; a use of others reads as nothing there.
-    /// A processor that runs the domain may go on until `flushTranslations`.
-    mutating func setPorts(
-        _ domain: DomainID, _ ports: ClosedRange<UInt16>, isPermitted: Bool)
+    /// Lets the owner of a device's range use its I/O ports or memory directly, or no longer; other
+    /// ports read as nothing there, and other memory ends who touches it. A processor that runs the
+    /// domain may go on until `flushTranslations`.
+    mutating func setDevice(_ device: DeviceRange, isPermitted: Bool)
+
+    /// Lets an interrupt line ring, once.
+    mutating func openLine(_ line: Int)
 
     /// Copies bytes between two frames, or within one, as `memmove` does.
     ///

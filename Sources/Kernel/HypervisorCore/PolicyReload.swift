@@ -68,7 +68,7 @@ public struct PolicyReload: ~Copyable {
     init() { capacity = 0 }
 
     /// Makes the state in which nobody has loaded anything.
-    public init(work: consuming ReloadWork) {
+    @inline(never) public init(work: consuming ReloadWork) {
         capacity = work.staging.count
         self.work = consume work
     }
@@ -153,11 +153,11 @@ public struct PolicyReload: ~Copyable {
     /// What the channels of a pair come to in the new system.
     func planned(_ pair: Int) -> PairPlan.Bounds { read { $0.plan[pair] } ?? PairPlan.Bounds() }
 
-    /// How many ranges of I/O ports devices have.
-    var portRangeCount: Int { read { $0.ports.count } ?? 0 }
+    /// How many ranges devices have.
+    var deviceRangeCount: Int { read { $0.devices.count } ?? 0 }
 
-    /// A range of I/O ports of a device.
-    func ports(at index: Int) -> DevicePorts? { read { $0.ports[index] } }
+    /// A range of a device.
+    func device(at index: Int) -> DeviceRange? { read { $0.devices[index] } }
 
     /// Whether an event from one compartment to another was permitted by the policy before.
     func permittedBefore(_ permission: Permission, from source: Int, to target: Int) -> Bool {

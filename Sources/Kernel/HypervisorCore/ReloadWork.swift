@@ -26,8 +26,8 @@ public struct ReloadWork: ~Copyable {
     var next: SystemFacts
     /// The required features that the machine enforces.
     private let features: UInt64
-    /// The I/O ports of the system's devices: a new version has the same.
-    var ports: ArenaTable<DevicePorts>
+    /// The ranges of the system's devices: a new version has the same.
+    var devices: ArenaTable<DeviceRange>
     /// What the last reload took away.
     var revocations: ArenaTable<Revocation>
     /// What was found.
@@ -49,6 +49,7 @@ public struct ReloadWork: ~Copyable {
     ///   - tables: for monitors, each of `tableSizeInBytes`.
     ///   - features: the required features that the machine enforces.
     /// - Throws: as `BootArena.reserve`.
+    @inline(never)
     public init(
         capacity: Int, present: SystemFacts, manifest: borrowing SystemManifest,
         tables: consuming AlternatingTables<ReferenceMonitor>,
@@ -58,14 +59,14 @@ public struct ReloadWork: ~Copyable {
         let count = present.compartmentCount
         let staging = try arena.reserve(count: capacity, repeating: UInt8(0))
         let plan = try PairPlan(compartmentCount: count, arena: &arena)
-        let ports = try devicePorts(manifest, arena: &arena)
+        let devices = try deviceRanges(manifest, arena: &arena)
         let revocations = try arena.reserve(
             count: ReloadWork.revocationLimit,
             repeating: Revocation(
                 kind: .mapping(handle: 0), holder: .hypervisor, other: .hypervisor))
         self.staging = staging
         self.plan = plan
-        self.ports = ports
+        self.devices = devices
         self.revocations = revocations
         self.present = present
         next = present
@@ -87,7 +88,7 @@ public struct ReloadWork: ~Copyable {
     public static func arenaSizeInBytes(capacity: Int, manifest: borrowing SystemManifest) -> Int {
         let count = manifest.compartmentCount
         return capacity + count * count * 16 + revocationLimit * MemoryLayout<Revocation>.stride
-            + manifest.deviceRangeCount * MemoryLayout<DevicePorts>.stride + 320
+            + manifest.deviceRangeCount * MemoryLayout<DeviceRange>.stride + 320
     }
 
     /// How many revocations are kept for the caller to read: all that there can be of 32 domains'
@@ -187,20 +188,17 @@ struct PairPlan: ~Copyable {
     }
 }
 
-/// The ranges of I/O ports of all devices, in the places of the manifest's ranges.
+/// The ranges of all devices, in the order of the manifest.
 ///
 /// - Throws: as `BootArena.reserve`.
-private func devicePorts(
+private func deviceRanges(
     _ manifest: borrowing SystemManifest, arena: inout BootArena
-) throws(BootArenaError) -> ArenaTable<DevicePorts> {
-    var ports = try arena.reserve(
+) throws(BootArenaError) -> ArenaTable<DeviceRange> {
+    var devices = try arena.reserve(
         count: manifest.deviceRangeCount,
-        repeating: DevicePorts(range: 0, owner: 0, ports: nil))
-    for index in ports.indices {
-        guard let (owner, range) = DeviceRules.ports(index, manifest) else { continue }
-        ports[index] = DevicePorts(range: index, owner: owner, ports: range)
-    }
-    return ports
+        repeating: DeviceRange(index: 0, owner: 0, kind: .ports, first: 0, last: 0))
+    for index in devices.indices { devices[index] = DeviceRules.range(index, manifest) }
+    return devices
 }
 
 /// Looks at a policy and a manifest as the machine does when it boots.

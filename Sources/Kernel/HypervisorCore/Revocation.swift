@@ -17,8 +17,8 @@ public struct Revocation: BitwiseCopyable {
         case pending(port: EventChannelPort)
         /// A port of a virtual interrupt, or for the domain's own use.
         case interrupt(port: EventChannelPort)
-        /// A range of I/O ports of a device, by the first of them.
-        case ports(first: UInt16)
+        /// A range of a device, by its first port, address or interrupt line.
+        case device(DeviceRangeKind, first: UInt64)
     }
 
     /// What it was.
@@ -36,7 +36,8 @@ public struct Revocation: BitwiseCopyable {
         case .mapping(let handle): (3, handle)
         case .pending(let port): (4, port.number)
         case .interrupt(let port): (5, port.number)
-        case .ports(let first): (6, UInt32(first))
+        case .device(let kind, let first):
+            (kind == .ports ? 6 : (kind == .memory ? 7 : 8), UInt32(truncatingIfNeeded: first))
         }
     }
 
@@ -51,7 +52,8 @@ public struct Revocation: BitwiseCopyable {
         case .mapping: "mapping"
         case .pending: "pending event"
         case .interrupt: "interrupt"
-        case .ports: "I/O ports"
+        case .device(let kind, _):
+            kind == .ports ? "I/O ports" : (kind == .memory ? "I/O memory" : "interrupt line")
         }
     }
 }

@@ -1,3 +1,5 @@
+import BootArena
+
 /// Decides which virtual processor runs on which processor, and for how long. It knows neither time
 /// nor the machine: whoever runs it says what time it is and who could run.
 ///
@@ -15,7 +17,8 @@
 /// - Invariant: *(cap)* what a domain was given in a period, less what it gave back, is at most its
 ///   cap, but for how late the timer was.
 /// - Units: nanoseconds of system time.
-public struct Scheduler: BitwiseCopyable {
+public struct Scheduler: ~Copyable {
+    private let inPlace = InPlace()
     /// How long a virtual processor runs before another may.
     public static var slice: UInt64 { 10_000_000 }
     /// How long caps count.
@@ -91,16 +94,13 @@ public struct Scheduler: BitwiseCopyable {
 
     // MARK: Asking
 
-    // NOTE: what is asked at each exit is `mutating`, though it changes nothing: a scheduler that
-    // is only read is copied for the call, all 5 KB of it.
-
     /// The domain whose time it is, by index; nil under `.fair`.
-    public mutating func domainInTurn(at now: UInt64) -> Int? {
+    public func domainInTurn(at now: UInt64) -> Int? {
         plan.kind == .fixed ? plan.slot(at: (now - origin) % plan.frameLength).domain : nil
     }
 
     /// The processor that a virtual processor is on.
-    public mutating func processor(of place: Place) -> Int? {
+    public func processor(of place: Place) -> Int? {
         guard running[place.domain] >> UInt8(place.number) & 1 == 1 else { return nil }
         for number in 0..<processorCount where runs[number].place == place { return number }
         return nil

@@ -66,6 +66,8 @@
         case noVirtualization
         /// AMD-V without nested paging.
         case noNestedPaging
+        /// The processor's time-stamp counter changes its rate.
+        case unsteadyCounter
         /// What was passed at start is not a PVH start info with one module.
         case badStartInfo
         /// The boot bundle is not the archive that `docs/abi/boot-bundle.md` describes.
@@ -95,6 +97,7 @@
             case .outOfMemory: "machine: too little memory for the system"
             case .noVirtualization: "machine: no AMD-V"
             case .noNestedPaging: "machine: AMD-V without nested paging"
+            case .unsteadyCounter: "machine: the time-stamp counter changes its rate"
             case .badStartInfo: "boot: no start info with one module"
             case .badBundle: "boot: the boot bundle is malformed"
             case .badKernel: "guest: the kernel is no ELF image with a PVH entry"

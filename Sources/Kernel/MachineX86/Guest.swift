@@ -31,13 +31,21 @@
                 first: MachineFrame(number: addresses.start >> 12), count: addresses.size >> 12)
         }
 
-        /// Lets the domain's processors use I/O ports without leaving it, or no longer.
-        public func setPorts(_ ports: ClosedRange<UInt16>, isPermitted: Bool) {
-            for port in ports {
-                let place = portPermissions + UInt64(port >> 3)
-                let bit: UInt8 = 1 << UInt8(port & 7)
-                let others = PhysicalMemory.load8(place) & ~bit
-                PhysicalMemory.store8(place, isPermitted ? others : others | bit)
+        /// Lets the domain's processors use a device's ports or memory without leaving it, or no
+        /// longer.
+        ///
+        /// - Precondition: it is not reserved (`DeviceRangeKind.isReserved`).
+        public mutating func set(_ device: DeviceRange, isPermitted: Bool) {
+            if let ports = device.ports {
+                for port in ports {
+                    let place = portPermissions + port >> 3
+                    let bit: UInt8 = 1 << UInt8(port & 7)
+                    let others = PhysicalMemory.load8(place) & ~bit
+                    PhysicalMemory.store8(place, isPermitted ? others : others | bit)
+                }
+            }
+            if let frames = device.frames {
+                for frame in frames { addresses.tables.setDevice(frame, isPermitted: isPermitted) }
             }
         }
     }

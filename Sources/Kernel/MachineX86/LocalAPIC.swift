@@ -19,6 +19,9 @@
             PhysicalMemory.store32(base + 0x320, 1 << 16)
         }
 
+        /// Ends the interrupt of the highest priority that it holds.
+        static func acknowledge() { PhysicalMemory.store32(base + 0xb0, 0) }
+
         /// Its identifier.
         static var identifier: UInt32 { PhysicalMemory.load32(base + 0x20) >> 24 }
 

@@ -26,8 +26,8 @@
         private static var addressMask: UInt64 { 0x000f_ffff_ffff_f000 }
 
         /// How many tables a guest's later mappings may take: 64 for the 128 MiB in which Linux
-        /// makes room for what others grant it, and a few for the rest.
-        private static var reserveTables: UInt64 { 80 }
+        /// makes room for what others grant it, 8 for devices, and a few for the rest.
+        private static var reserveTables: UInt64 { 88 }
 
         /// Makes empty tables, with room for a guest's memory, its firmware's pages and what it
         /// maps later.
@@ -124,11 +124,8 @@
             return missing * 4096 <= poolEnd - poolNext
         }
 
-        /// Whether a frame of another domain is mapped at `frame`.
-        func isForeign(_ frame: GuestFrame) -> Bool {
-            let wanted = NestedTables.present | NestedTables.foreign
-            return entry(frame) & wanted == wanted
-        }
+        /// Whether a frame of another domain, or a device's, is or may come to be at `frame`.
+        func isForeign(_ frame: GuestFrame) -> Bool { entry(frame) & NestedTables.foreign != 0 }
 
         /// Maps a frame of another domain; code in it cannot be executed.
         ///
@@ -140,6 +137,18 @@
             set(
                 frame,
                 machineFrame.number << 12 | access | NestedTables.foreign | NestedTables.noExecute)
+        }
+
+        /// Maps a frame of a device's I/O memory where the machine has it, uncached; or takes it
+        /// away, and keeps its place.
+        mutating func setDevice(_ number: UInt64, isPermitted: Bool) {
+            let access = 0x18 | NestedTables.user | NestedTables.writable | NestedTables.present
+            let place =
+                table(GuestFrame(number: number), level: 0) + (number & 511) * 8
+            PhysicalMemory.store64(
+                place,
+                number << 12 | NestedTables.foreign | NestedTables.noExecute
+                    | (isPermitted ? access : 0))
         }
 
         /// Takes a foreign frame out of the tables.

@@ -22,7 +22,7 @@
 
         /// Looks at the processor that boots, and makes what all share.
         ///
-        /// - Throws: `.noVirtualization`, `.noNestedPaging`, `.outOfMemory`.
+        /// - Throws: `.noVirtualization`, `.noNestedPaging`, `.unsteadyCounter`, `.outOfMemory`.
         public init(_ memory: inout BootMemory) throws(BootFailure) {
             interruptTable = try Processor.makeInterruptTable(&memory)
             try HostPages.protectImage(&memory)
@@ -32,6 +32,11 @@
                 machine_cpuid(1, 0).ecx & 1 << 26 != 0
             else { throw .noVirtualization }
             guard machine_cpuid(0x8000_000a, 0).edx & 1 != 0 else { throw .noNestedPaging }
+            // A counter that keeps its rate, or a machine that is emulated, and does not say so.
+            guard
+                machine_cpuid(0x8000_0007, 0).edx & 1 << 8 != 0
+                    || machine_cpuid(1, 0).ecx & 1 << 31 != 0
+            else { throw .unsteadyCounter }
             addressSpaceCount = UInt64(machine_cpuid(0x8000_000a, 0).ebx)
             hasPredictorBarrier = machine_cpuid(0x8000_0008, 0).ebx & 1 << 12 != 0
             flushCommand = machine_cpuid(0x8000_000a, 0).edx & 1 << 6 != 0 ? 3 : 1
@@ -64,6 +69,10 @@
             setGate(table, Int(LocalAPIC.timerVector), machine_timer_entry(), stack: 4)
             setGate(table, Int(LocalAPIC.kickVector), machine_kick_entry(), stack: 4)
             setGate(table, 0xff, machine_spurious_entry(), stack: 4)
+            for line in 0..<InterruptController.lineCount {
+                let vector = InterruptController.firstVector + line
+                setGate(table, vector, machine_line_entry(UInt32(line)), stack: 4)
+            }
             return table
         }
 

@@ -63,7 +63,7 @@
         }
 
         /// The port's registers among the I/O ports.
-        public var registers: ClosedRange<UInt16> { base...base + 7 }
+        public var registers: ClosedRange<UInt64> { UInt64(base)...UInt64(base) + 7 }
 
         /// The next byte received, if there is one.
         public func read() -> UInt8? {

@@ -1,6 +1,7 @@
 #if hasFeature(Embedded)
 
     import BootArena
+    import CMachine
     public import HypervisorCore
 
     extension X86Machine: Machine {
@@ -117,7 +118,7 @@
         public func canMapForeign(_ domain: DomainID, at frame: GuestFrame) -> Bool {
             guard let space = space(domain) else { return false }
             let tables = spaces[space].addresses.tables
-            return tables.canMapLate(frame) && tables.machineFrame(frame) == nil
+            return tables.canMapLate(frame) && tables.entry(frame) == 0
         }
 
         /// Enters a foreign frame. No processor can know a translation for it: there was none.
@@ -173,11 +174,27 @@
             flushTranslations(of: domain)
         }
 
-        /// Changes the map of I/O ports that each processor of the domain has.
-        public mutating func setPorts(
-            _ domain: DomainID, _ ports: ClosedRange<UInt16>, isPermitted: Bool
-        ) {
-            spaces[Int(domain.number) - 1].setPorts(ports, isPermitted: isPermitted)
+        /// Changes the owner's map of I/O ports, or its nested tables.
+        public mutating func setDevice(_ device: DeviceRange, isPermitted: Bool) {
+            spaces[device.owner].set(device, isPermitted: isPermitted)
+        }
+
+        /// Opens a line to the first processor.
+        public mutating func openLine(_ line: Int) {
+            InterruptController.set(line, isOpen: true, for: processors[0].identifier)
+        }
+
+        /// The interrupt lines that have rung since this was last asked: one bit for each. They are
+        /// shut now. For the first processor, at which they ring.
+        public func takeLines() -> UInt32 {
+            guard machine_acquire(machine_word(5)) != 0 else { return 0 }
+            let bits = UInt32(truncatingIfNeeded: machine_exchange(machine_word(5), 0))
+            for line in 0..<InterruptController.lineCount where bits >> UInt32(line) & 1 == 1 {
+                // ORDER: shut before it is acknowledged, or it rings again at once.
+                InterruptController.set(line, isOpen: false, for: processors[0].identifier)
+                LocalAPIC.acknowledge()
+            }
+            return bits
         }
 
         /// Reads a word of a shared page.

@@ -27,7 +27,7 @@
         public var console: ConsoleLog
         var guests: ArenaTable<Guest>
         var spaces: ArenaTable<GuestSpace>
-        private var processors: ArenaTable<PhysicalProcessor>
+        var processors: ArenaTable<PhysicalProcessor>
         /// The processor that uses the machine now.
         private var present = 0
         /// The virtual processor in whose address space virtual addresses are read.

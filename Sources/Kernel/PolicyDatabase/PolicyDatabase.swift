@@ -23,6 +23,10 @@ public struct PolicyDatabase: ~Escapable {
     public init(validating bytes: Span<UInt8>) throws(PolicyDatabaseError) {
         layout = try DatabaseLayout(scanning: bytes)
         self.bytes = bytes
+        try validateRecords()
+    }
+
+    private func validateRecords() throws(PolicyDatabaseError) {
         try validateSymbols()
         try validateClasses()
         try validateRoles()

@@ -1,83 +1,65 @@
 /// Why a policy was refused. A policy that is refused decides nothing: the machine stops.
 public enum PolicyDatabaseError: Error, Equatable {
-    /// The file ends inside a record.
-    case truncated
-    /// The file is larger than 16 MiB.
-    case tooLarge
-    /// The file does not start with the number of policies, 0xf97cff8c.
-    case badMagic
-    /// The policy is for another system than Xen, such as SELinux.
-    case foreignTarget
-    /// The version is neither 24 nor 30.
-    case unsupportedVersion
-    /// The number of symbol or object-context tables is not the version's.
-    case badTableCount
-    /// A configuration bit is set that the format does not define.
-    case unknownConfiguration
-    /// The policy has no levels: it was compiled without multi-level security.
-    case multiLevelSecurityDisabled
-    /// A type is permissive: its denials would not be enforced elsewhere.
-    case permissiveType
-    /// A bitmap's unit, order or bounds are wrong, or a word of it is empty.
-    case badBitmap
-    /// A bitmap names something that does not exist.
-    case bitOutOfRange
-    /// A symbol's number is 0, too large, given twice or left out.
-    case badSymbolValue
-    /// A symbol's name is empty, longer than 255 bytes, or given twice in its table.
-    case badSymbolName
-    /// A table has more symbols than this reader accepts.
-    case tooManySymbols
-    /// Classes or permissions are not those of the hypervisor, by name and number.
-    case classMapMismatch
-    /// A class inherits permissions, which Xen's format forbids.
-    case classInheritsCommon
-    /// A class has rules on transitions between labels, which nothing here enforces.
-    case validateTransitionUnsupported
-    /// A user, role or type is bounded by another, which nothing here enforces.
-    case boundsUnsupported
-    /// Role 1 is not `object_r`.
-    case badObjectRole
-    /// A type's properties are undefined or contradict each other.
-    case badTypeProperties
-    /// A Boolean's state is neither 0 nor 1.
-    case badBoolean
-    /// A level's sensitivity is 0 or unknown, or it holds a category that the policy does not
-    /// allow with it.
-    case badLevel
-    /// A range has neither one nor two levels, or its high level does not dominate its low one.
-    case badRange
-    /// There are more than 1,024 object contexts of a kind, or 8,192 range transitions.
-    case tooManyContexts
-    /// A category's number is above 256.
-    case tooManyCategories
-    /// A constraint's operator, attribute or nesting is unknown or impossible.
-    case badConstraint
-    /// A rule names a type or class that does not exist, or its kind is not exactly one.
-    case badAccessRule
-    /// Two access rules share source, target, class and kind.
-    case duplicateAccessRule
-    /// The table of access rules is empty.
-    case noAccessRules
-    /// Unordered access rules are too many to be searched for duplicates.
-    case tooManyUnorderedRules
-    /// A conditional's expression is malformed, or its state is not what its Booleans say.
-    case badConditional
-    /// A role transition or role allow rule names a role or type that does not exist.
-    case badRoleRule
-    /// There are file-name transitions or file-system contexts, which Xen's format forbids.
-    case fileRulesUnsupported
-    /// An initial SID is unknown or given twice, or that of `xen` is missing.
-    case badInitialSID
-    /// An object context's range is reversed.
-    case badObjectContext
-    /// A context is invalid: its user, role, type and levels do not go together.
-    case badContext
-    /// A range transition names a type or class that does not exist.
-    case badRangeTransition
-    /// A type is not among its own attributes.
-    case badTypeAttributes
-    /// Bytes follow the last table.
+    /// - `truncated`: the file ends inside a record.
+    /// - `tooLarge`: the file is larger than 16 MiB.
+    /// - `badMagic`: the file does not start with the number of policies, 0xf97cff8c.
+    /// - `foreignTarget`: the policy is for another system than Xen, such as SELinux.
+    /// - `unsupportedVersion`: the version is neither 24 nor 30.
+    case truncated, tooLarge, badMagic, foreignTarget, unsupportedVersion
+    /// - `badTableCount`: the number of symbol or object-context tables is not the version's.
+    /// - `unknownConfiguration`: a configuration bit is set that the format does not define.
+    /// - `multiLevelSecurityDisabled`: the policy has no levels: it was compiled without
+    ///   multi-level security.
+    /// - `permissiveType`: a type is permissive: its denials would not be enforced elsewhere.
+    case badTableCount, unknownConfiguration, multiLevelSecurityDisabled, permissiveType
+    /// - `badBitmap`: a bitmap's unit, order or bounds are wrong, or a word of it is empty.
+    /// - `bitOutOfRange`: a bitmap names something that does not exist.
+    /// - `badSymbolValue`: a symbol's number is 0, too large, given twice or left out.
+    /// - `badSymbolName`: a symbol's name is empty, longer than 255 bytes, or given twice in its
+    ///   table.
+    /// - `tooManySymbols`: a table has more symbols than this reader accepts.
+    case badBitmap, bitOutOfRange, badSymbolValue, badSymbolName, tooManySymbols
+    /// - `classMapMismatch`: classes or permissions are not those of the hypervisor, by name and
+    ///   number.
+    /// - `classInheritsCommon`: a class inherits permissions, which Xen's format forbids.
+    /// - `validateTransitionUnsupported`: a class has rules on transitions between labels, which
+    ///   nothing here enforces.
+    /// - `boundsUnsupported`: a user, role or type is bounded by another, which nothing here
+    ///   enforces.
+    case classMapMismatch, classInheritsCommon, validateTransitionUnsupported, boundsUnsupported
+    /// - `badObjectRole`: role 1 is not `object_r`.
+    /// - `badTypeProperties`: a type's properties are undefined or contradict each other.
+    /// - `badBoolean`: a Boolean's state is neither 0 nor 1.
+    /// - `badLevel`: a level's sensitivity is 0 or unknown, or it holds a category that the policy
+    ///   does not allow with it.
+    /// - `badRange`: a range has neither one nor two levels, or its high level does not dominate
+    ///   its low one.
+    case badObjectRole, badTypeProperties, badBoolean, badLevel, badRange
+    /// - `tooManyContexts`: there are more than 1,024 object contexts of a kind, or 8,192 range
+    ///   transitions.
+    /// - `tooManyCategories`: a category's number is above 256.
+    /// - `badConstraint`: a constraint's operator, attribute or nesting is unknown or impossible.
+    /// - `badAccessRule`: a rule names a type or class that does not exist, or its kind is not
+    ///   exactly one.
+    /// - `duplicateAccessRule`: two access rules share source, target, class and kind.
+    case tooManyContexts, tooManyCategories, badConstraint, badAccessRule, duplicateAccessRule
+    /// - `noAccessRules`: the table of access rules is empty.
+    /// - `tooManyUnorderedRules`: unordered access rules are too many to be searched for
+    ///   duplicates.
+    /// - `badConditional`: a conditional's expression is malformed, or its state is not what its
+    ///   Booleans say.
+    /// - `badRoleRule`: a role transition or role allow rule names a role or type that does not
+    ///   exist.
+    /// - `fileRulesUnsupported`: there are file-name transitions or file-system contexts, which
+    ///   Xen's format forbids.
+    case noAccessRules, tooManyUnorderedRules, badConditional, badRoleRule, fileRulesUnsupported
+    /// - `badInitialSID`: an initial SID is unknown or given twice, or that of `xen` is missing.
+    /// - `badObjectContext`: an object context's range is reversed.
+    /// - `badContext`: a context is invalid: its user, role, type and levels do not go together.
+    /// - `badRangeTransition`: a range transition names a type or class that does not exist.
+    /// - `badTypeAttributes`: a type is not among its own attributes.
+    case badInitialSID, badObjectContext, badContext, badRangeTransition, badTypeAttributes
+    /// - `trailingBytes`: bytes follow the last table.
     case trailingBytes
 
     /// A short reason for the console, ASCII.

@@ -9,6 +9,7 @@ import SystemManifest
 /// - Invariant (ordered): labels before `size.firstEnd` stand where `MonitorSize` says.
 /// - Invariant (distinct): labels of ends are distinct from each other.
 struct LabelTable: ~Copyable {
+    private let inPlace = InPlace()
     let size: MonitorSize
     private var labels: ArenaTable<PreparedContext>
     /// The number of labels; the table has room for more.

@@ -23,7 +23,7 @@ public struct DeviceRecord: ~Escapable {
 }
 
 /// What a range of a device is.
-public enum DeviceRangeKind: UInt32, Sendable {
+public enum DeviceRangeKind: UInt32, BitwiseCopyable, Sendable {
     /// An interrupt line.
     case interrupt = 1
     /// I/O ports.
@@ -38,6 +38,40 @@ public enum DeviceRangeKind: UInt32, Sendable {
         case .ports: 0xffff
         case .memory: (1 << 52) - 1
         }
+    }
+}
+
+/// What no compartment may have, whatever the policy says: what the hypervisor uses itself, and
+/// what could move memory or stop the machine without asking it. By kind, the first and the last.
+///
+/// - I/O ports of a PC: DMA controllers and their pages, interrupt controllers, timers, keyboard
+///   controller and system control (they reset the machine), real-time clock, power management,
+///   COM1, QEMU's debug exit and firmware configuration (which has DMA), PCI's configuration space
+///   and reset.
+/// - I/O memory: all but the window from 0xfe000000 to 0xfeffffff, where no PC has memory or PCI's
+///   configuration space; and in it interrupt controllers and flash, the TPM, power management,
+///   local APICs, and where a guest finds the pages that it shares.
+/// - Interrupt lines: timers, COM1, clock, power management, and those that the first controller
+///   of a machine has not.
+private let reserved: InlineArray<72, UInt32> = [
+    2, 0x00, 0x0f, 2, 0x20, 0x21, 2, 0x40, 0x43, 2, 0x60, 0x64, 2, 0x70, 0x71, 2, 0x80, 0x9f,
+    2, 0xa0, 0xa1, 2, 0xb2, 0xb3, 2, 0xc0, 0xdf, 2, 0xf4, 0xf4, 2, 0x3f8, 0x3ff, 2, 0x510, 0x51b,
+    2, 0xcf8, 0xcff, 3, 0, 0xfdff_ffff, 3, 0xfec0_0000, 0xfec1_ffff, 3, 0xfed4_0000, 0xfed4_ffff,
+    3, 0xfed8_0000, 0xfed8_ffff, 3, 0xfee0_0000, 0xfeef_ffff, 3, 0xfeff_0000, 0xffff_ffff,
+    1, 0, 0, 1, 2, 2, 1, 4, 4, 1, 8, 9, 1, 24, 255,
+]
+
+extension DeviceRangeKind {
+    /// Whether a range has something that no compartment may have; of I/O memory also when it is no
+    /// whole pages.
+    public func isReserved(_ first: UInt64, _ last: UInt64) -> Bool {
+        for place in stride(from: 0, to: reserved.count, by: 3)
+        where reserved[place] == rawValue && first <= UInt64(reserved[place + 2])
+            && last >= UInt64(reserved[place + 1])
+        {
+            return true
+        }
+        return self == .memory && (first & 0xfff != 0 || last & 0xfff != 0xfff || last >> 32 != 0)
     }
 }
 

@@ -78,7 +78,7 @@ public enum ManifestFeature {
             | fixedSchedule | exemptions | integrity | furtherClaims
             | manualStart | startOrder | restart | noConsole | controlService
             | auditService | devices | rates | storeSubtrees | storeQuotas | policyLoading
-            | relabelling | tpmService | largeMemory
+            | relabelling | tpmService | largeMemory | interruptsAndMemory
     }
 }
 

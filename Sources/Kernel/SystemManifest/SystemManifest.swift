@@ -33,6 +33,10 @@ public struct SystemManifest: ~Escapable {
         let sections = try SectionTable(validating: bytes)
         self.bytes = bytes
         self.sections = sections
+        try validateRecords()
+    }
+
+    private func validateRecords() throws(SystemManifestError) {
         try validateStrings()
         try validateSources()
         try validateLabels()

@@ -1,47 +1,35 @@
 /// Why the TPM could not be used. Every case stops a machine that measures.
 public enum TPMError: Error, Equatable {
-    /// Nothing answers at the interface's address.
-    case absent
-    /// The interface is neither FIFO nor CRB (`TPM_INTERFACE_ID`).
-    case interfaceNotSupported
-    /// The TPM is of neither family, or of one that does not have what was asked for.
-    case familyNotSupported
-    /// The locality was not granted in time.
-    case localityTimeout
-    /// The TPM did not become ready for a command in time.
-    case readyTimeout
-    /// The status did not become valid in time.
-    case statusTimeout
-    /// The FIFO took or gave no byte in time.
-    case burstTimeout
-    /// The TPM expected no more bytes before the command was whole.
-    case expectEndedEarly
-    /// The TPM expected more bytes after the command was whole.
-    case expectStuck
-    /// The response did not come in time.
-    case responseTimeout
-    /// The response ended before the length that it names.
-    case responseTruncated
-    /// The response names a length that is impossible or larger than our buffer.
-    case responseLengthInvalid
-    /// The TPM offers more bytes than the response's length.
-    case responseOverlong
-    /// A buffer of the CRB is too small, or lies outside the interface's own window.
-    case bufferOutOfRange
-    /// The CRB says that the TPM has failed (`tpmSts`).
-    case fatalError
-    /// The response is not of the shape that its command has.
+    /// - `absent`: nothing answers at the interface's address.
+    /// - `interfaceNotSupported`: the interface is neither FIFO nor CRB (`TPM_INTERFACE_ID`).
+    /// - `familyNotSupported`: the TPM is of neither family, or of one that does not have what was
+    ///   asked for.
+    /// - `localityTimeout`: the locality was not granted in time.
+    /// - `readyTimeout`: the TPM did not become ready for a command in time.
+    case absent, interfaceNotSupported, familyNotSupported, localityTimeout, readyTimeout
+    /// - `statusTimeout`: the status did not become valid in time.
+    /// - `burstTimeout`: the FIFO took or gave no byte in time.
+    /// - `expectEndedEarly`: the TPM expected no more bytes before the command was whole.
+    /// - `expectStuck`: the TPM expected more bytes after the command was whole.
+    /// - `responseTimeout`: the response did not come in time.
+    case statusTimeout, burstTimeout, expectEndedEarly, expectStuck, responseTimeout
+    /// - `responseTruncated`: the response ended before the length that it names.
+    /// - `responseLengthInvalid`: the response names a length that is impossible or larger than our
+    ///   buffer.
+    /// - `responseOverlong`: the TPM offers more bytes than the response's length.
+    /// - `bufferOutOfRange`: a buffer of the CRB is too small, or lies outside the interface's own
+    ///   window.
+    /// - `fatalError`: the CRB says that the TPM has failed (`tpmSts`).
+    case responseTruncated, responseLengthInvalid, responseOverlong, bufferOutOfRange, fatalError
+    /// - `responseMalformed`: the response is not of the shape that its command has.
     case responseMalformed
     /// The TPM refused the command; the response code.
     case commandFailed(code: UInt32)
-    /// A bank that we cannot extend has PCR 12 or 13.
-    case unknownActiveBank
-    /// A bank has one of PCR 12 and 13 but not the other.
-    case partialBank
-    /// No bank that we know has PCR 12 and 13.
-    case noActiveBank
-    /// A TPM 1.2 is disabled or deactivated: it would extend, but never quote.
-    case disabled
+    /// - `unknownActiveBank`: a bank that we cannot extend has PCR 12 or 13.
+    /// - `partialBank`: a bank has one of PCR 12 and 13 but not the other.
+    /// - `noActiveBank`: no bank that we know has PCR 12 and 13.
+    /// - `disabled`: a TPM 1.2 is disabled or deactivated: it would extend, but never quote.
+    case unknownActiveBank, partialBank, noActiveBank, disabled
 
     /// A short reason for the console, ASCII.
     public var reason: StaticString {

@@ -21,6 +21,7 @@ extern uint64_t machine_words[8 * 8];
 extern uint64_t firmware_words[16];
 void interrupt_timer(void);
 void interrupt_kick(void);
+extern char interrupt_lines[];
 void extended_state_load(uint64_t area, uint64_t mask);
 void interrupt_spurious(void);
 void computation_entry(void);
@@ -61,6 +62,9 @@ static inline uint64_t machine_exception_entry(uint32_t n) {
     return n < 32 ? exception_table[n] : 0;
 }
 static inline uint64_t machine_timer_entry(void) { return (uint64_t)&interrupt_timer; }
+static inline uint64_t machine_line_entry(uint32_t n) {
+    return (uint64_t)interrupt_lines + 16 * (n % 24);
+}
 static inline uint64_t machine_spurious_entry(void) { return (uint64_t)&interrupt_spurious; }
 static inline uint64_t machine_computation_entry(void) { return (uint64_t)&computation_entry; }
 static inline uint64_t machine_kick_entry(void) { return (uint64_t)&interrupt_kick; }
