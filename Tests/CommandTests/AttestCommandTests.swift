@@ -145,6 +145,13 @@ import Testing
             (["--tpm", "tcsd:a:0", "--event-log", "/dev/null", "--tpm-files", "x"], 64),
             (["--tpm", "tcsd:a:1:2", "--event-log", "/dev/null", "--tpm-files", "x"], 64),
             (["--run", "/nowhere", "--tpm-files", "x"], 64),
+            (["--tpm", "/nothing", "--event-log", "/dev/null", "--tpm-timeout", "1"], 64),
+            (
+                [
+                    "--tpm", "tcsd", "--event-log", "/dev/null", "--tpm-files", "x",
+                    "--tpm-timeout", "0",
+                ], 64
+            ),
             (["--tpm", "tcsd:localhost:1", "--event-log", "/dev/null", "--tpm-files", "x"], 74),
         ] {
             let other = try Command(

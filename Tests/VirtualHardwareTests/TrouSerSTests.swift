@@ -1,6 +1,7 @@
 import Appraisal
 import Digests
 import Foundation
+import Glibc
 import TPMSoftwareStack
 import TPMStructures
 import TestSupport
@@ -189,6 +190,51 @@ struct TrouSerSTests {
         #expect(throws: TPMConnectionError.daemonSilent("nowhere.invalid")) {
             _ = try TrouSerSConnection(to: TrouSerSDaemon(host: "nowhere.invalid"))
         }
+        // What was asked before does not matter.
+        #expect(try served.connect().identity().endorsementKey.count == 284)
+    }
+
+    @Test("what takes a question for a tcsd and never answers is given up in time")
+    func silentListener() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        // Whoever connects waits in the listener's queue.
+        let (listener, port) = try listen()
+        defer { close(listener) }
+        let run = try ToolRun(
+            ".build/release/casemate",
+            [
+                "attest", "enrol", "request", "--output", folder.path("request"), "--tpm",
+                "tcsd:127.0.0.1:\(port)", "--tpm-files", folder.path("tpm"), "--tpm-timeout", "1",
+            ])
+        #expect(run.status == 74)
+        #expect(run.errors == "casemate: the tcsd has not answered for 1 seconds\n")
+        // Where a tcsd was said to be, the environment says nothing.
+        let other = try ToolRun(
+            "/usr/bin/env",
+            [
+                "TSS_TCSD_HOSTNAME=nowhere.invalid", "TSS_TCSD_PORT=1", ".build/release/casemate",
+                "attest", "enrol", "request", "--output", folder.path("request"), "--tpm",
+                "tcsd:127.0.0.1:\(port)", "--tpm-files", folder.path("tpm"), "--tpm-timeout", "1",
+            ])
+        #expect(other.errors == run.errors)
+    }
+
+    /// Listens at a port of this host that nobody has.
+    private func listen() throws -> (descriptor: Int32, port: UInt16) {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let isBound = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                unsafe bind(descriptor, address, size) == 0
+                    && getsockname(descriptor, address, &size) == 0
+            }
+        }
+        try #require(isBound && Glibc.listen(descriptor, 4) == 0)
+        return (descriptor, UInt16(bigEndian: address.sin_port))
     }
 
     @Test("the tool enrols and quotes a TPM 1.2 through TrouSerS, and verifies")

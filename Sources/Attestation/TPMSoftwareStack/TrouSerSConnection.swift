@@ -26,7 +26,8 @@ public struct TrouSerSDaemon: Equatable, Sendable {
 /// For: asking for quotes of, and enrolling, a machine whose TPM 1.2 is TrouSerS', as
 /// `OnePointTwoConnection` does where commands reach the TPM; evidence and keys of either are the
 /// other's. Not for: taking ownership. It does not check what the TPM returns: a verifier judges
-/// that. libtspi waits without an end for a tcsd that takes a question and does not answer.
+/// that. libtspi waits without an end for a tcsd that takes a question and does not answer: whoever
+/// must not, looks at the time beside it.
 ///
 /// - Source: TCG Software Stack Specification 1.2.
 public final class TrouSerSConnection: AttestingTPM {

@@ -22,14 +22,20 @@ final class TrouSerSContext {
     /// - Throws: `.stackMissing`; `.daemonSilent`, also when what listens there is no tcsd.
     init(_ daemon: TrouSerSDaemon) throws(TPMConnectionError) {
         var context: TSS_HCONTEXT = 0
+        Self.environment.withLock { _ in
+            // Nothing is kept in the user's home: keys lie where whoever asks says.
+            _ = unsafe setenv("TSS_USER_PS_FILE", "/dev/null", 0)
+        }
         // SAFETY: the output lives across the call.
         let created = unsafe Tspi_Context_Create(&context)
         guard created != casemateLibraryMissing else { throw .stackMissing("libtspi.so.1") }
         guard created == 0 else { throw .callFailed("Tspi_Context_Create", code: created) }
         let connected = Self.environment.withLock { _ in
-            if let host = daemon.host { _ = unsafe setenv("TSS_TCSD_HOSTNAME", host, 1) }
             if let port = daemon.port { _ = unsafe setenv("TSS_TCSD_PORT", "\(port)", 1) }
-            return Tspi_Context_Connect(context, nil)
+            guard let host = daemon.host else { return Tspi_Context_Connect(context, nil) }
+            var name = Array(host.utf16) + [0]
+            // SAFETY: the name ends with zero, and is copied before the call returns.
+            return unsafe Tspi_Context_Connect(context, &name)
         }
         var tpm: TSS_HTPM = 0
         // SAFETY: the output lives across the call.

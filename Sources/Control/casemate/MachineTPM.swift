@@ -1,6 +1,7 @@
 import ArgumentParser
 import Digests
 import FoundationEssentials
+import Glibc
 import PolicySyntax
 import SystemManifest
 import TPMSoftwareStack
@@ -23,6 +24,11 @@ struct MachineTPMOption: ParsableArguments {
         completion: .file())
     var tpmFiles: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "How long a tcsd may take altogether; 300 unless said.", valueName: "seconds"))
+    var tpmTimeout: Int?
+
     @OptionGroup var running: RunningOption
 
     @Option(
@@ -36,8 +42,13 @@ struct MachineTPMOption: ParsableArguments {
             throw ValidationError(
                 "--tpm names a TPM; --run and --through are of a running machine.")
         }
-        if case .daemon = tpm, tpmFiles == nil {
-            throw ValidationError("--tpm tcsd needs --tpm-files.")
+        if case .daemon = tpm {
+            guard tpmFiles != nil else { throw ValidationError("--tpm tcsd needs --tpm-files.") }
+        } else if tpmTimeout != nil {
+            throw ValidationError("--tpm-timeout is a tcsd's.")
+        }
+        guard (1...86_400).contains(tpmTimeout ?? 1) else {
+            throw ValidationError("the timeout is from 1 to 86400 seconds")
         }
         guard tpmFiles == nil || tpm != nil else {
             throw ValidationError("--tpm-files needs --tpm.")
@@ -52,7 +63,9 @@ struct MachineTPMOption: ParsableArguments {
         case .socket(let path): return MachineTPM(socketPath: path, files: tpmFiles)
         case .daemon(let daemon):
             return MachineTPM(
-                way: .daemon, socketPath: "", files: tpmFiles ?? "", daemon: daemon, system: nil)
+                way: .daemon, socketPath: "", files: tpmFiles ?? "",
+                daemon: ServingDaemon(place: daemon, timeoutInSeconds: tpmTimeout ?? 300),
+                system: nil)
         case nil: break
         }
         let system = try running.find()
@@ -126,7 +139,7 @@ struct MachineTPM {
     /// wrapped key.
     let files: String
     /// The tcsd; nil for another way.
-    let daemon: TrouSerSDaemon?
+    let daemon: ServingDaemon?
     /// The machine; nil for a socket or a tcsd.
     let system: RunningSystem?
 
@@ -147,11 +160,13 @@ struct MachineTPM {
         }
         if let daemon {
             return try TPMFailure.saying {
-                let kept = try keptKey()
-                let tpm = try TrouSerSConnection(
-                    to: daemon, secrets: try secrets(), wrappedKey: kept)
-                let answer = try ask(PatientTPM(tpm))
-                try keep(tpm.wrappedKey, insteadOf: kept)
+                let (kept, secrets) = (try keptKey(), try secrets())
+                let (answer, key) = try daemon.inTime {
+                    let tpm = try TrouSerSConnection(
+                        to: daemon.place, secrets: secrets, wrappedKey: kept)
+                    return (try ask(PatientTPM(tpm)), tpm.wrappedKey)
+                }
+                try keep(key, insteadOf: kept)
                 return answer
             }
         }
@@ -217,6 +232,33 @@ extension MachineTPM {
         self.init(
             way: .socket, socketPath: socketPath, files: files ?? socketPath, daemon: nil,
             system: nil)
+    }
+}
+
+/// A tcsd, and how long it may take.
+struct ServingDaemon {
+    let place: TrouSerSDaemon
+    let timeoutInSeconds: Int
+
+    /// Asks the tcsd something. When it takes too long, that is said and the program ends: its
+    /// library waits without an end, and there is no way to stop it.
+    ///
+    /// - Throws: what `body` throws; `ExitStatus.inputOutput` without a thread to wait with.
+    func inTime<Value>(_ body: () throws -> Value) throws -> Value {
+        let seconds = timeoutInSeconds
+        let deadline: Deadline
+        do throws(VirtualHardwareError) {
+            deadline = try Deadline(seconds: seconds) {
+                StandardError.write(
+                    "casemate: the tcsd has not answered for \(seconds) seconds\n")
+                _exit(ExitStatus.inputOutput.rawValue)
+            }
+        } catch {
+            StandardError.write("casemate: \(error.message)\n")
+            throw ExitStatus.inputOutput
+        }
+        defer { deadline.end() }
+        return try body()
     }
 }
 
