@@ -76,8 +76,7 @@ import Testing
         defer { folder.remove() }
         // It gets as far as asking for Swift.
         for (name, body) in [("swift", "echo 'Swift version 5.10'"), ("git", "exit 1")] {
-            let path = try folder.write("#!/bin/sh\n\(body)\n", to: name)
-            try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+            _ = try folder.writeProgram("#!/bin/sh\n\(body)\n", to: name)
         }
         for command in commands where command.hasPrefix("hypervisor/run") {
             let run = try ToolRun(

@@ -47,11 +47,9 @@ import Testing
         let bundle = newc([("module/1", "sensor.cpio"), ("module/2", "collector.cpio")])
         _ = try folder.write(bundle, to: "boot.bundle")
         let hypervisor = try folder.write("", to: "Hypervisor")
-        let program = try folder.write(
+        _ = try folder.writeProgram(
             "#!/bin/sh\ncat '\(consolePath)' >&3\ncat '\(folder.path("frames"))' >&4\n\(script)\n",
             to: "qemu-system-x86_64")
-        try FileManager.default.setAttributes(
-            [.posixPermissions: 0o755], ofItemAtPath: program)
         var system = "policy/systems/minimal"
         if let expecting {
             try FileManager.default.copyItem(

@@ -61,8 +61,7 @@ final class StandInMachine {
 
     /// Puts a program before those of PATH.
     func program(_ name: String, _ text: String) throws {
-        let path = try system.folder.write(text, to: "programs/\(name)")
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+        _ = try system.folder.writeProgram(text, to: "programs/\(name)")
     }
 
     /// The words that start it.

@@ -25,8 +25,7 @@ import Testing
     }
 
     private func program(_ name: String, _ body: String) throws {
-        let path = try folder.write("#!/bin/sh\n\(body)\n", to: "programs/\(name)")
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+        _ = try folder.writeProgram("#!/bin/sh\n\(body)\n", to: "programs/\(name)")
     }
 
     private func fetch() throws -> ToolRun {

@@ -59,9 +59,7 @@ import Testing
             ("dpkg-query", "[ \"$3\" != lz4 ] || exit 1; echo installed"),
             ("id", "echo 1000"), ("sudo", "exit 1"), ("apt-get", "echo called >&2"),
         ] {
-            let path = try folder.write("#!/bin/sh\n\(body)\n", to: name)
-            try FileManager.default.setAttributes(
-                [.posixPermissions: 0o755], ofItemAtPath: path)
+            _ = try folder.writeProgram("#!/bin/sh\n\(body)\n", to: name)
         }
         func install(_ groups: String...) throws -> ToolRun {
             try ToolRun("hypervisor/image/install-packages", groups, programsIn: folder.path())

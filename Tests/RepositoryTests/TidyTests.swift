@@ -73,6 +73,22 @@ import Testing
         }
     }
 
+    @Test("Tests/run leaves out no test that boots") func bootTests() throws {
+        let script = try #require(Repository.files.first { $0.path == "Tests/run" })
+        let filters = script.text.matches(of: /HypervisorBootTests\\\.\(?([A-Za-z|]+)/).flatMap {
+            $0.1.split(separator: "|")
+        }
+        #expect(filters.count > 5)
+        let room = Repository.files.filter { $0.isIn("Tests/HypervisorBootTests") }
+        let suites = room.flatMap { file in
+            file.text.matches(of: /@Suite[^\n]*struct (\w+)/).map { $0.1 }
+        }
+        #expect(suites.count > 10)
+        for suite in suites {
+            #expect(filters.contains { suite.hasPrefix($0) }, "\(suite) is run by nobody")
+        }
+    }
+
     @Test("shell scripts are well-formed") func shellScripts() throws {
         let scripts = Repository.files.filter { $0.isShellScript }
         #expect(scripts.contains { $0.path == "Tests/run" })

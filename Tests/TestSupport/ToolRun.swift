@@ -74,6 +74,20 @@ public struct TemporaryFolder {
         return path(name)
     }
 
+    /// Writes a program into the folder, and returns its path.
+    ///
+    /// Another process makes it: what this one has open for writing, a child that some other test
+    /// is starting has open, too, for a moment, and Linux runs no program that anybody writes to.
+    ///
+    /// - Throws: what `ToolRun` throws; `CocoaError` when it cannot be written.
+    public func writeProgram(_ text: String, to name: String) throws -> String {
+        let draft = try write(text, to: name + ".draft")
+        defer { try? FileManager.default.removeItem(atPath: draft) }
+        let run = try ToolRun("/usr/bin/install", ["-m", "755", draft, path(name)])
+        guard run.status == 0 else { throw CocoaError(.fileWriteUnknown) }
+        return path(name)
+    }
+
     /// Opens a new, empty file of the folder for writing.
     ///
     /// - Throws: what `Data` or `FileHandle` throws.
