@@ -151,6 +151,32 @@ func refusal(_ answers: [FakeHost.Answer]) -> (reason: ControlRefusal, detail: U
         #expect(line.machine.deeds.isEmpty)
     }
 
+    @Test("the event log is read in parts, by whoever has the line, and not beyond its end")
+    func eventLog() throws {
+        var line = Line()
+        line.open()
+        func ask(_ offset: UInt32) -> [FakeHost.Answer] {
+            line.give(line.host.sender.frame(.readLog, ControlPayload.readLog(from: offset)))
+        }
+        #expect(refusal(ask(0))! == (.hypervisor, 1))
+        let log = (0..<40_000).map { UInt8(truncatingIfNeeded: $0) }
+        line.machine.log = .success(log)
+        var read: [UInt8] = []
+        for expected in [16_384, 16_384, 7_232, 0] {
+            let answer = try #require(ask(UInt32(read.count)).first)
+            let part = try ControlAnswer(validating: answer.payload.span, kind: answer.kind)
+            #expect(part.logByteCount == 40_000 && part.logPart.count == expected)
+            for index in part.logPart.indices { read.append(part.logPart[index]) }
+        }
+        #expect(read == log)
+        let behind = try #require(ask(.max).first)
+        let part = try ControlAnswer(validating: behind.payload.span, kind: behind.kind)
+        #expect(part.logByteCount == 40_000 && part.logPart.isEmpty)
+        #expect(line.machine.deeds.isEmpty)
+        let malformed = line.give(line.host.sender.frame(.readLog, [0, 0, 0]))
+        #expect(refusal(malformed)?.reason == .malformed)
+    }
+
     @Test("nothing is served without a session, or without random numbers")
     func noSession() throws {
         var line = Line()

@@ -11,6 +11,8 @@ struct FakeMachine: ControlledMachine {
     var orderError: UInt32 = 0
     var loadAnswer: (error: UInt32, reason: UInt32) = (0, 0)
     var recordText: Result<[UInt8], MachineError> = .failure(MachineError(number: 1))
+    /// The event log, or why it cannot be read.
+    var log: Result<[UInt8], MachineError> = .failure(MachineError(number: 1))
     /// Everything that changed something, in order.
     var deeds: [String] = []
     var lines: [String] = []
@@ -86,6 +88,15 @@ struct FakeMachine: ControlledMachine {
     }
 
     mutating func records() -> Result<[UInt8], MachineError> { recordText }
+
+    mutating func eventLog(from offset: UInt32) -> Result<EventLogPart, MachineError> {
+        log.map { bytes in
+            EventLogPart(
+                total: UInt32(bytes.count),
+                bytes: Array(bytes.dropFirst(Int(offset)).prefix(16 << 10)))
+        }
+    }
+
     mutating func send(_ bytes: [UInt8]) { sent += bytes }
     mutating func say(_ text: String) { lines.append(text) }
 

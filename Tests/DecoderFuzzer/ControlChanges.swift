@@ -57,7 +57,8 @@ enum ControlChanges {
         let requests: [(ControlFrameKind, [UInt8])] = [
             (.open, nonce), (.list, ControlPayload.list([1, 2, 9])), (.deploy, order),
             (.destroy, order), (.load, archive() + signature), (.readRecords, []),
-            (.tpmCommand, tpmMessage(12)), (.close, []), (ControlFrameKind(rawValue: 99), []),
+            (.tpmCommand, tpmMessage(12)), (.readLog, ControlPayload.readLog(from: 7)),
+            (.close, []), (ControlFrameKind(rawValue: 99), []),
         ]
         let flags: [UInt32] = [0x22, 0x0a, 0x0003_0006, 3, 0]
         let states = flags.map {
@@ -72,6 +73,7 @@ enum ControlChanges {
             (.refused, ControlPayload.refused(1, .policy, detail: 3)),
             (.working, ControlPayload.working(1, milliseconds: 9)),
             (.tpmResponse, ControlPayload.tpmResponse(1, tpmMessage(10))),
+            (.log, ControlPayload.log(1, total: 9, [1, 2, 3])),
             (.closed, ControlPayload.closed(.sequence)),
         ]
         let sessions = [(UInt8(0), requests), (1, answers)].flatMap { side, frames in
@@ -201,6 +203,7 @@ private struct LineReader {
         do throws(ControlRequestError) {
             let request = try ControlRequest(validating: payload.span, kind: kind)
             var sum = request.name.count + Int(request.orderedDomain ?? 0)
+            sum += Int(request.logOffset)
             for index in 0..<request.domainCount { sum += Int(request.domain(at: index)) }
             if kind == .load { sum += size(ofArchive: Array(payload.dropLast(96))) }
             if kind == .tpmCommand, !isMessage(request.body) { return false }
@@ -227,6 +230,7 @@ private struct LineReader {
         do throws(ControlAnswerError) {
             let answer = try ControlAnswer(validating: payload.span, kind: kind)
             var sum = answer.text.count + Int(answer.elapsedInMilliseconds)
+            sum += Int(answer.logByteCount) + answer.logPart.count
             for index in 0..<answer.domainCount where answer.domain(at: index).life == .running {
                 sum += 1
             }

@@ -133,6 +133,9 @@ import VirtualHardware
         #expect(answer.status == 0, "\(answer.errors)")
         #expect(
             machine.quoted == "quoted: a TPM 2.0, through the agent in the control compartment\n")
+        // The agent has read what the hypervisor had sent, and what it has measured since.
+        let (quoted, noted) = try machine.eventLogs()
+        #expect(quoted == noted)
         #expect(try machine.attest(through: "interposer", key: key).status == 0)
         #expect(machine.quoted.contains("through the interposer"), "\(machine.quoted)")
         for line in [

@@ -128,6 +128,15 @@ final class RunningMachine {
                 + (tpm == "1.2" ? ["--allow-tpm-1.2"] : []))
     }
 
+    /// The event log of the last quote, and that which `casemate run` has noted.
+    func eventLogs() throws -> (quoted: Data, noted: Data) {
+        let evidence = try Data(contentsOf: folder.url("evidence.json"))
+        let document = try JSONSerialization.jsonObject(with: evidence) as? [String: Any]
+        guard let log = (document?["eventLog"] as? String).flatMap({ Data(base64Encoded: $0) })
+        else { throw Failure(message: "the evidence has no event log") }
+        return (log, try Data(contentsOf: URL(filePath: directory + "/event-log")))
+    }
+
     /// Enrols the machine's key by the agent, at a verifier that knows its endorsement key.
     ///
     /// - Returns: the path of the key's file.

@@ -72,9 +72,10 @@ import Testing
         #expect(decode(__HYPERVISOR_xsm_op, 0x4353_4d01) == .listRevoked)
         #expect(decode(__HYPERVISOR_xsm_op, 0x4353_4d02) == .readManifest)
         #expect(decode(__HYPERVISOR_xsm_op, 0x4353_4d03) == .orderTPM)
+        #expect(decode(__HYPERVISOR_xsm_op, 0x4353_4d04) == .readLog)
         #expect(decode(__HYPERVISOR_xsm_op, 7) == nil)
         // Nothing but the whole number of a command of ours leads to it.
-        for near in [0x81, 0x4353_4d81, 0x4353_4c01, 0x4353_4d00, 0x4353_4d04] as [Int32] {
+        for near in [0x81, 0x4353_4d81, 0x4353_4c01, 0x4353_4d00, 0x4353_4d05] as [Int32] {
             #expect(decode(__HYPERVISOR_xsm_op, near) == nil)
         }
         #expect(decode(__HYPERVISOR_set_timer_op, 77) == .setTimer)

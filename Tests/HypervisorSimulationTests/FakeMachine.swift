@@ -51,6 +51,10 @@ final class FakeMemory {
     var clearedBits = 0
     /// The manifest in force.
     var manifest: [UInt8] = []
+    /// What was measured, as a machine with a TPM has it.
+    var eventLog: [UInt8] = []
+
+    func kept(_ file: KeptFile) -> [UInt8] { file == .eventLog ? eventLog : manifest }
 
     /// What a device has that a domain can use directly.
     enum Register: Hashable {
@@ -250,9 +254,9 @@ struct FakeMachine: Machine, ~Copyable {
 
     func omits(_ point: FaultPoint) -> Bool { memory.fault == point }
 
-    func manifestSize() -> Int { memory.manifest.count }
+    func size(of file: KeptFile) -> Int { memory.kept(file).count }
 
-    func manifestByte(at offset: Int) -> UInt8 { memory.manifest[offset] }
+    func byte(of file: KeptFile, at offset: Int) -> UInt8 { memory.kept(file)[offset] }
 
     func systemTimeInNanoseconds() -> UInt64 { memory.now + memory.lateness }
 

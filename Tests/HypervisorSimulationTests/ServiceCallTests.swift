@@ -22,6 +22,40 @@ import Testing
         #expect(denial.target == .hypervisor)
     }
 
+    @Test("control reads the event log page by page, also what came later; nobody else does")
+    func eventLog() throws {
+        let compartments = ["service control", "compartment other"].map {
+            "\($0) at low {\nkernel debian\nmemory 64 MiB\nvcpus 1\n}\n"
+        }
+        var simulation = try Simulation(
+            TestSystem(
+                "system logs version 1\ntarget casemate\nlevels low\n\(compartments.joined())",
+                enforced: .max))
+        simulation.memory.eventLog = (0..<200).map { UInt8($0) }
+        let request: [UInt32] = [0x4353_4d04, 1, 0]
+        var read: [UInt8] = []
+        for expected: UInt32 in [96, 96, 8, 0] {
+            let result = simulation.call(
+                27, 0x1000, from: 1, [request[0], 1, UInt32(read.count)])
+            let (total, count) = (simulation.answer(4, of: 1), simulation.answer(5, of: 1))
+            #expect(result == 0 && total == 200 && count == expected)
+            for index in 0..<Int(count) {
+                let word = simulation.answer(6 + index / 4, of: 1)
+                read.append(UInt8(truncatingIfNeeded: word >> UInt32(8 * (index % 4))))
+            }
+        }
+        #expect(read == simulation.memory.eventLog)
+        simulation.memory.eventLog.append(7)
+        let later = simulation.call(27, 0x1000, from: 1, [request[0], 1, 200])
+        let last = simulation.answer(6, of: 1)
+        #expect(later == 0 && last == 7)
+        let other = simulation.call(27, 0x1000, from: 2, request)
+        let permission = simulation.memory.denials.last?.permission
+        #expect(other == denied && permission == XenPermission.physinfo)
+        let version = simulation.call(27, 0x1000, from: 1, [request[0], 2, 0])
+        #expect(version == invalid)
+    }
+
     @Test("a domain that does not exist answers as one that may not be asked about")
     func domainInfo() throws {
         var simulation = try Simulation(TestSystem.minimal())

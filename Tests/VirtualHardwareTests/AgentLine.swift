@@ -70,6 +70,9 @@ final class AgentLine: Sendable {
         removeTemporaryDirectory(folder)
     }
 
+    /// The event log that the machine has.
+    static let eventLog = (0..<33_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+
     /// A transport through a session of its own.
     func transport(_ isInterrupted: @escaping () -> Bool = { false }) throws -> RelayTransport {
         let client = Client(try ControlClient(path))
@@ -134,6 +137,11 @@ private struct RelayMachine: ControlledMachine {
     mutating func revoked() -> RevocationList? { nil }
     mutating func records() -> Result<[UInt8], MachineError> {
         .failure(MachineError(number: 1))
+    }
+    mutating func eventLog(from offset: UInt32) -> Result<EventLogPart, MachineError> {
+        let log = AgentLine.eventLog
+        let part = log.dropFirst(Int(offset)).prefix(16 << 10)
+        return .success(EventLogPart(total: UInt32(log.count), bytes: Array(part)))
     }
     mutating func say(_ text: String) {}
     mutating func pause() {}

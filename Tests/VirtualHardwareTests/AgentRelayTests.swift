@@ -149,6 +149,16 @@ private func failure(
         #expect(error == nil)
     }
 
+    @Test("the event log comes by the agent, whole, and how long it is")
+    func eventLog() throws {
+        let line = try AgentLine(tpm: nil)
+        defer { line.end() }
+        var client = try ControlClient(line.path)
+        #expect(try client.readEventLog() == AgentLine.eventLog)
+        #expect(try client.eventLogByteCount() == AgentLine.eventLog.count)
+        client.close()
+    }
+
     @Test("half an answer, another's answer, a false one and a dead agent are each told")
     func hostile() throws {
         let frame = ControlPayload.tpmResponse

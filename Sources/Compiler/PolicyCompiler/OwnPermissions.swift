@@ -33,7 +33,7 @@ enum OwnPermissions {
         case .store: [SecurityPermission.computeAv, HypercallPermission.virq]
         case .console:
             [XenPermission.readconsole, XenPermission.writeconsole, HypercallPermission.virq]
-        case .control: [HypercallPermission.virq]
+        case .control: [XenPermission.physinfo, HypercallPermission.virq]
         case .audit: [XenPermission.clearconsole]
         case .tpm: [XenPermission.firmware, HypercallPermission.virq]
         }

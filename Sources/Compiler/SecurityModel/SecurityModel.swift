@@ -223,7 +223,7 @@ public struct SecurityModel: Sendable {
         switch system.compartments[index].options.service {
         case .store: ["security compute_av", "hypercall virq"]
         case .console: ["xen readconsole", "xen writeconsole", "hypercall virq"]
-        case .control: ["hypercall virq"]
+        case .control: ["xen physinfo", "hypercall virq"]
         case .audit: ["xen clearconsole"]
         case .tpm: ["xen firmware", "hypercall virq"]
         case nil: []

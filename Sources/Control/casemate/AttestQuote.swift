@@ -17,7 +17,8 @@ struct AttestQuote: ParsableCommand {
 
             A machine that runs is asked through the agent in its control compartment, if that \
             uses the TPM; else, and with --through interposer, through what `casemate run` puts \
-            between QEMU and the emulated TPM. Its event log is in its run directory. With --tpm \
+            between QEMU and the emulated TPM. The agent reads the event log, too; that for the \
+            interposer is in the run directory. With --tpm \
             the TPM is the one behind a Unix socket, or the TPM 1.2 that TrouSerS serves, and \
             --event-log is needed. The answer says which way was taken.
 
@@ -50,7 +51,10 @@ struct AttestQuote: ParsableCommand {
     @OptionGroup var machine: MachineTPMOption
 
     @Option(
-        help: "The machine's event log, as it came on COM2; that of the run directory unless said.",
+        help: """
+            The machine's event log, as it came on COM2; unless said what the agent reads, or that \
+            of the run directory.
+            """,
         completion: .file())
     var eventLog: String?
 
@@ -71,7 +75,9 @@ struct AttestQuote: ParsableCommand {
 
     func run() throws {
         let tpm = try machine.find()
-        let log = try Files.read(eventLog ?? (tpm.system?.path ?? "") + "/event-log")
+        var path = eventLog
+        if path == nil, tpm.way != .agent { path = (tpm.system?.path ?? "") + "/event-log" }
+        let log = try path.map { try Files.read($0) }
         let evidence = try QuoteTaker.take(tpm, nonce: nonce.bytes, eventLog: log)
         try Files.write(evidence.encoded(), to: output)
         let family = evidence.family == .onePointTwo ? "1.2" : "2.0"
@@ -98,12 +104,9 @@ enum QuoteTaker {
 
     /// - Throws: what `MachineTPM.use` throws.
     static func take(
-        _ machine: MachineTPM, nonce: [UInt8], eventLog log: [UInt8]
+        _ machine: MachineTPM, nonce: [UInt8], eventLog: [UInt8]?
     ) throws -> Evidence {
-        let quote = try machine.use { tpm throws(TPMConnectionError) in
-            try tpm.quote(
-                qualifyingData: nonce, registers: QuotePlan.registers(explaining: log))
-        }
+        let (quote, log) = try machine.quote(nonce: nonce, explaining: eventLog)
         return Evidence(
             quote: quote.statement, signature: quote.signature,
             attestationKey: quote.attestationKey, eventLog: log, family: quote.family)

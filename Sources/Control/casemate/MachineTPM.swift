@@ -1,3 +1,4 @@
+import Appraisal
 import ArgumentParser
 import Digests
 import FoundationEssentials
@@ -180,6 +181,40 @@ struct MachineTPM {
         return try TPMFailure.saying { try converse(transport, ask) }
     }
 
+    /// Takes a quote over what a log explains.
+    ///
+    /// - Parameter log: the log; nil, where the agent is asked: the machine's own, as it is when
+    ///   the quote is taken.
+    /// - Throws: what `use` throws.
+    func quote(
+        nonce: [UInt8], explaining log: [UInt8]?
+    ) throws -> (quote: TPMQuote, eventLog: [UInt8]) {
+        guard log == nil, way == .agent, let system else {
+            let log = log ?? []
+            let quote = try use { tpm throws(TPMConnectionError) in
+                try tpm.quote(
+                    qualifyingData: nonce, registers: QuotePlan.registers(explaining: log))
+            }
+            return (quote, log)
+        }
+        TerminationSignals.hold()
+        let line = try AgentLine(system)
+        defer { line.close() }
+        return try line.judging {
+            // What is measured between log and quote makes both anew.
+            for _ in 0..<8 {
+                let log = try line.eventLog()
+                let quote = try converse(line.transport) { tpm throws(TPMConnectionError) in
+                    try tpm.quote(
+                        qualifyingData: nonce, registers: QuotePlan.registers(explaining: log))
+                }
+                if try line.eventLogByteCount() == log.count { return (quote, log) }
+            }
+            StandardError.write("casemate: the machine measures so much that no quote fits\n")
+            throw ExitStatus.refused
+        }
+    }
+
     /// - Throws: `TPMConnectionError`; `ExitStatus.inputOutput`, after that was said.
     private func converse<Answer>(
         _ transport: any TPMTransport,
@@ -302,13 +337,37 @@ private final class AgentLine {
         return signal != nil
     }
 
+    /// Reads the event log.
+    ///
+    /// - Throws: `.connectionBroken`; `judging` says why.
+    func eventLog() throws(TPMConnectionError) -> [UInt8] {
+        try noting { () throws(ControlClientError) in
+            try client?.readEventLog(isInterrupted: { isInterrupted })
+        }
+    }
+
+    /// Reads how long the event log is.
+    ///
+    /// - Throws: `.connectionBroken`; `judging` says why.
+    func eventLogByteCount() throws(TPMConnectionError) -> Int {
+        try noting { () throws(ControlClientError) in
+            try client?.eventLogByteCount(isInterrupted: { isInterrupted })
+        }
+    }
+
     private func relay(_ command: [UInt8]) throws(TPMConnectionError) -> [UInt8] {
+        try noting { () throws(ControlClientError) in
+            try client?.runTPMCommand(command, isInterrupted: { isInterrupted })
+        }
+    }
+
+    /// Notes why the agent could not be asked.
+    private func noting<Answer>(
+        _ ask: () throws(ControlClientError) -> Answer?
+    ) throws(TPMConnectionError) -> Answer {
         do throws(ControlClientError) {
-            guard
-                let response = try client?.runTPMCommand(
-                    command, isInterrupted: { isInterrupted })
-            else { throw .noAgent }
-            return response
+            guard let answer = try ask() else { throw .noAgent }
+            return answer
         } catch {
             failure = error
             throw .connectionBroken

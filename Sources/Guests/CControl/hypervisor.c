@@ -19,7 +19,7 @@
 #include <xen/sys/privcmd.h>
 #include <xen/sysctl.h>
 
-/* `FLASK_LOAD` and `CASEMATE_REVOKED` of docs/abi/hypercalls.md. */
+/* `FLASK_LOAD`, and `CASEMATE_REVOKED` and `CASEMATE_LOG`, of docs/abi/hypercalls.md. */
 struct load_request {
     uint32_t command, interface_version;
     uint64_t buffer;
@@ -29,7 +29,8 @@ struct revoked_request {
     uint32_t command, interface_version, first, sequence, total, count;
     uint8_t records[control_revoked_records * 12];
 };
-enum { flask_load = 1, casemate_revoked = 0x43534d01, flask_version = 1 };
+enum { flask_load = 1, casemate_revoked = 0x43534d01, casemate_log = 0x43534d04 };
+enum { flask_version = 1 };
 
 int control_hypervisor_open(void) {
     int device = open("/dev/xen/privcmd", O_RDWR | O_CLOEXEC);
@@ -83,14 +84,28 @@ int control_load(int device, const uint8_t *archive, size_t size, uint32_t *reas
     return answer;
 }
 
+/* One page of a list. */
+static int list(int device, uint32_t command, uint32_t first, struct revoked_request *request) {
+    memset(request, 0, sizeof *request);
+    request->command = command;
+    request->interface_version = flask_version;
+    request->first = first;
+    return call(device, __HYPERVISOR_xsm_op, request, sizeof *request);
+}
+
+int control_log(int device, uint32_t first, uint32_t *total, uint8_t bytes[control_log_bytes]) {
+    struct revoked_request request;
+    int answer = list(device, casemate_log, first, &request);
+    if (answer < 0) return answer;
+    *total = request.total;
+    memcpy(bytes, request.records, sizeof request.records);
+    return request.count > control_log_bytes ? -EIO : (int)request.count;
+}
+
 int control_revoked(int device, uint32_t first, uint32_t *sequence, uint32_t *total,
                     uint8_t records[control_revoked_records * 12]) {
-    struct revoked_request request = {
-        .command = casemate_revoked,
-        .interface_version = flask_version,
-        .first = first,
-    };
-    int answer = call(device, __HYPERVISOR_xsm_op, &request, sizeof request);
+    struct revoked_request request;
+    int answer = list(device, casemate_revoked, first, &request);
     if (answer < 0) return answer;
     *sequence = request.sequence;
     *total = request.total;

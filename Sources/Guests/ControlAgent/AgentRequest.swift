@@ -9,6 +9,7 @@ struct AgentRequest {
         case order(MachineOrder, UInt16)
         case load([UInt8])
         case readRecords
+        case readLog(UInt32)
         case tpmCommand([UInt8])
         case close
     }
@@ -41,6 +42,9 @@ struct AgentRequest {
             (action, title) = (.order(.end, domain), "destroy \(name), domain \(domain)")
         case .load: (action, title) = (.load(body), "load a policy, \(body.count) bytes")
         case .readRecords: (action, title) = (.readRecords, "read records")
+        case .readLog:
+            let offset = request.logOffset
+            (action, title) = (.readLog(offset), "read the event log from byte \(offset)")
         case .tpmCommand:
             let code = String(TPMMessage.code(of: request.body), radix: 16)
             (action, title) = (.tpmCommand(body), "TPM command 0x\(code)")

@@ -191,6 +191,12 @@ public struct ControlAgent {
                 return (.records, ControlPayload.records(sequence, text))
             case .failure(let error): throw Refusal(.hypervisor, error.number)
             }
+        case .readLog(let offset):
+            switch machine.eventLog(from: offset) {
+            case .success(let part):
+                return (.log, ControlPayload.log(sequence, total: part.total, part.bytes))
+            case .failure(let error): throw Refusal(.hypervisor, error.number)
+            }
         case .open, .close, .tpmCommand:
             preconditionFailure("sessions and commands of the TPM are served before others")
         }

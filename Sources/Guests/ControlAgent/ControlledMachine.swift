@@ -25,6 +25,8 @@ public protocol ControlledMachine {
     mutating func revoked() -> RevocationList?
     /// `XEN_SYSCTL_readconsole`.
     mutating func records() -> Result<[UInt8], MachineError>
+    /// `CASEMATE_LOG`: at most 16 KiB of the event log from an offset on, and how long it is.
+    mutating func eventLog(from offset: UInt32) -> Result<EventLogPart, MachineError>
     /// Sends bytes to the host; what it does not take is lost.
     mutating func send(_ bytes: [UInt8])
     /// Writes one line to the compartment's console.
@@ -58,6 +60,20 @@ public struct MachineError: Error, Equatable {
 
     /// Makes an error.
     public init(number: UInt32) { self.number = number }
+}
+
+/// A part of the event log.
+public struct EventLogPart: Equatable, Sendable {
+    /// How long the whole log is, in bytes.
+    public let total: UInt32
+    /// The part.
+    public let bytes: [UInt8]
+
+    /// Makes a part.
+    public init(total: UInt32, bytes: [UInt8]) {
+        self.total = total
+        self.bytes = bytes
+    }
 }
 
 /// What a load took away.

@@ -99,6 +99,24 @@ struct LinuxMachine: ControlledMachine {
         return bytes.map { .success($0) } ?? .failure(MachineError(number: UInt32(-answer)))
     }
 
+    func eventLog(from offset: UInt32) -> Result<EventLogPart, MachineError> {
+        var found: [UInt8] = []
+        var total = offset
+        let size = Int(control_log_bytes)
+        while found.count + size <= ControlFrameKind.maximumLogPartByteCount {
+            var answer: Int32 = 0
+            let part = unsafe LinuxMachine.bytes(size) { bytes, _ in
+                // SAFETY: the buffer has room for as many bytes as one call returns at most.
+                answer = unsafe control_log(device, offset + UInt32(found.count), &total, bytes)
+                return answer
+            }
+            guard let part else { return .failure(MachineError(number: UInt32(-answer))) }
+            guard !part.isEmpty else { break }
+            found += part
+        }
+        return .success(EventLogPart(total: total, bytes: found))
+    }
+
     func say(_ text: String) { LinuxMachine.report(text) }
 
     func pause() { LinuxMachine.sleep(milliseconds: 100) }

@@ -213,6 +213,7 @@
                 try records.recorder.measure(event)
             } catch { return false }
             let log = records.recorder.log
+            machine.eventLog = log.place
             let event = log.extracting(start..<log.count)
             records.line.send(.laterEvent, event, &machine.console)
             return true

@@ -4,6 +4,7 @@
     import HypervisorCore
     import MachineX86
     import SystemManifest
+    import TPMDevice
 
     /// Runs the system, on all processors, until every domain has stopped.
     ///
@@ -33,6 +34,7 @@
         machine.console.line("compartments: running")
         let place = ManifestPlace(place: manifestPlace, layout: manifest.layout)
         machine.manifest = place.place
+        machine.eventLog = records.recorder.log.place
         let began = machine.clock.now()
         SharedKernel.publish(
             Kernel(

@@ -9,24 +9,22 @@
     enum StopReason: Error {
         /// The machine itself lacks something.
         case machine(BootFailure)
-        /// More compartments or modules than the hypervisor has room for.
-        case systemTooLarge
-        /// A device goes on reading and writing memory.
-        case busMaster
+        /// - `systemTooLarge`: more compartments or modules than the hypervisor has room for.
+        /// - `busMaster`: a device goes on reading and writing memory.
+        case systemTooLarge, busMaster
         /// The tables of the system do not fit.
         case arena(BootArenaError)
         /// The TPM or the log did not take a measurement.
         case measurement(MeasurementError)
         /// Policy, manifest or flow certificate are refused.
         case refused(ReloadRefusal)
-        /// A device has ports that are the hypervisor's own, or that move memory.
-        case deviceReserved
-        /// The policy does not give a device to the compartment that the manifest names.
-        case deviceForbidden
-        /// The bundle does not have as many modules as the manifest.
-        case moduleCountDiffers
-        /// A module is not the one that the manifest names.
-        case moduleDiffers
+        /// - `deviceReserved`: a device has ports, memory or interrupts that are the hypervisor's
+        ///   own, or that could move memory.
+        /// - `deviceForbidden`: the policy does not give a device to the compartment that the
+        ///   manifest names.
+        /// - `moduleCountDiffers`: the bundle does not have as many modules as the manifest.
+        /// - `moduleDiffers`: a module is not the one that the manifest names.
+        case deviceReserved, deviceForbidden, moduleCountDiffers, moduleDiffers
 
         /// For the console and for PCR 12.
         var text: StaticString {

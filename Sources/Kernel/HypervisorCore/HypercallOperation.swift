@@ -16,7 +16,7 @@ public enum HypercallOperation: UInt16 {
     case isUp = 0x1803, registerRunstateArea = 0x1805, stopPeriodicTimer = 0x1807
     case setSingleshotTimer = 0x1808, stopSingleshotTimer = 0x1809, registerVCPUInfo = 0x180a
     case loadPolicy = 0x1b01, accessQuery = 0x1b06, listRevoked = 0x1b81, readManifest = 0x1b82
-    case orderTPM = 0x1b83
+    case orderTPM = 0x1b83, readLog = 0x1b84
     case yield = 0x1d00, block = 0x1d01, shutdown = 0x1d02, poll = 0x1d03
     case bindInterdomain = 0x2000, bindVIRQ = 0x2001, bindPIRQ = 0x2002, close = 0x2003, send =
         0x2004
@@ -52,7 +52,7 @@ public enum HypercallOperation: UInt16 {
     var isForNarrow: Bool {
         switch self {
         case .copyGrant, .setUpGrantTable, .registerRunstateArea, .domainControl, .accessQuery,
-            .readRecords, .loadPolicy, .listRevoked, .readManifest, .orderTPM:
+            .readRecords, .loadPolicy, .listRevoked, .readManifest, .orderTPM, .readLog:
             false
         default: true
         }
@@ -104,6 +104,7 @@ public enum HypercallOperation: UInt16 {
         case .accessQuery, .readManifest: .onHypervisor(SecurityPermission.computeAv)
         case .readRecords: .onHypervisor(XenPermission.clearconsole)
         case .orderTPM: .onHypervisor(XenPermission.firmware)
+        case .readLog: .onHypervisor(XenPermission.physinfo)
         case .loadPolicy, .listRevoked: .onPolicy(SecurityPermission.loadPolicy)
         case .queryGrantSize: .onSelf(GrantPermission.query)
         case .setUpGrantTable, .setGrantVersion: .onSelf(GrantPermission.setup)
@@ -163,6 +164,7 @@ public enum HypercallOperation: UInt16 {
         case .listRevoked: "CASEMATE_REVOKED"
         case .readManifest: "CASEMATE_MANIFEST"
         case .orderTPM: "CASEMATE_TPM"
+        case .readLog: "CASEMATE_LOG"
         }
     }
 }

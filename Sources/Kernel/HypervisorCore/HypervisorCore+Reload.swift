@@ -199,13 +199,13 @@ extension HypervisorCore {
 
     // MARK: The list
 
-    /// `CASEMATE_REVOKED`: what the last reload took away, and `CASEMATE_MANIFEST`: the manifest in
-    /// force, for services; a part of it.
+    /// `CASEMATE_REVOKED`: what the last reload took away; `CASEMATE_MANIFEST`: the manifest in
+    /// force, for services; `CASEMATE_LOG`: the event log, for control; a part of it.
     ///
     /// - Layout: `u32 cmd`, `u32 interface_version` (1), `u32 first`, then [hypervisor]
     ///   `u32 sequence`, `u32 total`, `u32 count`, and at 24 up to 8 records of 12 bytes:
     ///   `u16 kind`, `u16 holder`, `u16 other`, `u16 reserved`, `u32 port or handle`; of the
-    ///   manifest up to 96 bytes.
+    ///   others up to 96 bytes.
     /// - Throws: `.badAddress`; `.invalidArgument` for another version; `.busy` while more is being
     ///   taken away.
     mutating func listPage(
@@ -218,10 +218,11 @@ extension HypervisorCore {
         let first = Int(request.u32(at: 8))
         var count = 0
         var total = reload.revokedCount
-        if operation == .readManifest {
-            total = machine.manifestSize()
+        if operation != .listRevoked {
+            let file = operation == .readLog ? KeptFile.eventLog : .manifest
+            total = machine.size(of: file)
             while count < 96, first + count < total {
-                request[24 + count] = machine.manifestByte(at: first + count)
+                request[24 + count] = machine.byte(of: file, at: first + count)
                 count += 1
             }
         } else {

@@ -139,7 +139,7 @@ public struct HypervisorCore: ~Copyable {
         case .setUpGrantTable: try setUpGrantTable(call, machine)
         case .queryGrantSize: try queryGrantSize(call, machine)
         case .setGrantVersion: try setGrantVersion(call, machine)
-        case .listRevoked, .readManifest: try listPage(operation, call, machine)
+        case .listRevoked, .readManifest, .readLog: try listPage(operation, call, machine)
         case .domainControl: try domainControl(call, &machine)
         case .accessQuery: try answerAccessQuery(call, &machine)
         case .readRecords: try readRecords(call, machine)

@@ -110,13 +110,13 @@ public protocol Machine: ~Copyable {
     /// - Returns: whether it was set before.
     func testAndClearBit(_ frame: MachineFrame, offset: Int, bit: Int) -> Bool
 
-    /// The size of the manifest in force, in bytes.
-    func manifestSize() -> Int
+    /// The size of something that is kept, in bytes.
+    func size(of file: KeptFile) -> Int
 
-    /// A byte of the manifest in force.
+    /// A byte of something that is kept.
     ///
-    /// - Precondition: `offset` is below `manifestSize()`.
-    func manifestByte(at offset: Int) -> UInt8
+    /// - Precondition: `offset` is below `size(of:)`.
+    func byte(of file: KeptFile, at offset: Int) -> UInt8
 
     /// Nanoseconds since the machine started; never goes back.
     func systemTimeInNanoseconds() -> UInt64
@@ -136,6 +136,9 @@ extension Machine where Self: ~Copyable {
     @inline(__always)
     public func omits(_ point: FaultPoint) -> Bool { false }
 }
+
+/// What the hypervisor keeps for services to read: the manifest in force, and what was measured.
+public enum KeptFile { case manifest, eventLog }
 
 /// Any machine: what most functions of the core take.
 public typealias Hardware = Machine & ~Copyable

@@ -2,6 +2,16 @@
 
     public import BootArena
 
+    extension Span<UInt8> {
+        /// Where the bytes are, for whoever keeps them there.
+        public var place: (address: UInt64, size: UInt64) {
+            // SAFETY: the address is looked at, and nothing is read by way of it here.
+            unsafe withUnsafeBufferPointer {
+                (UInt64(UInt(bitPattern: $0.baseAddress)), UInt64($0.count))
+            }
+        }
+    }
+
     /// One of the named machine files: it turns reserved memory into an arena.
     extension BootMemory {
         /// Reserves an arena for the tables of the system.

@@ -60,36 +60,27 @@
 
     /// Why the machine could not be built. Each stops the machine.
     public enum BootFailure: Error, Equatable {
-        /// The machine has too little memory for the system.
-        case outOfMemory
-        /// The processor has no AMD-V, or it is switched off.
-        case noVirtualization
-        /// AMD-V without nested paging.
-        case noNestedPaging
-        /// The processor's time-stamp counter changes its rate.
-        case unsteadyCounter
-        /// What was passed at start is not a PVH start info with one module.
-        case badStartInfo
-        /// The boot bundle is not the archive that `docs/abi/boot-bundle.md` describes.
-        case badBundle
-        /// A guest's kernel is not an ELF image for x86-64 with a PVH entry.
-        case badKernel
-        /// A processor that the firmware names does not start.
-        case processorSilent
-        /// More virtual processors than the processor has address space identifiers.
-        case tooManyProcessors
-        /// A guest's kernel, initrd and command line do not fit its memory.
-        case guestTooSmall
-        /// What a Multiboot2 loader passed is malformed, or has not one module.
-        case badMultiboot
-        /// The loader ended the firmware's boot services itself.
-        case noBootServices
-        /// A table of the firmware is malformed, or lies above 4 GiB.
-        case badFirmware
-        /// The firmware does not end its boot services.
-        case firmwareStays
-        /// The firmware keeps the pages below 2 MiB that the hypervisor cannot do without.
-        case lowMemoryInUse
+        /// - `outOfMemory`: the machine has too little memory for the system.
+        /// - `noVirtualization`: the processor has no AMD-V, or it is switched off.
+        /// - `noNestedPaging`: AMD-V without nested paging.
+        /// - `unsteadyCounter`: the processor's time-stamp counter changes its rate.
+        /// - `badStartInfo`: what was passed at start is not a PVH start info with one module.
+        case outOfMemory, noVirtualization, noNestedPaging, unsteadyCounter, badStartInfo
+        /// - `badBundle`: the boot bundle is not the archive that `docs/abi/boot-bundle.md`
+        ///   describes.
+        /// - `badKernel`: a guest's kernel is not an ELF image for x86-64 with a PVH entry.
+        /// - `processorSilent`: a processor that the firmware names does not start.
+        /// - `tooManyProcessors`: more virtual processors than the processor has address space
+        ///   identifiers.
+        /// - `guestTooSmall`: a guest's kernel, initrd and command line do not fit its memory.
+        case badBundle, badKernel, processorSilent, tooManyProcessors, guestTooSmall
+        /// - `badMultiboot`: what a Multiboot2 loader passed is malformed, or has not one module.
+        /// - `noBootServices`: the loader ended the firmware's boot services itself.
+        /// - `badFirmware`: a table of the firmware is malformed, or lies above 4 GiB.
+        /// - `firmwareStays`: the firmware does not end its boot services.
+        /// - `lowMemoryInUse`: the firmware keeps the pages below 2 MiB that the hypervisor cannot
+        ///   do without.
+        case badMultiboot, noBootServices, badFirmware, firmwareStays, lowMemoryInUse
 
         /// For the console and PCR 12.
         public var reason: StaticString {

@@ -242,13 +242,17 @@
             return frame.number << 12 + UInt64(offset)
         }
 
-        /// Reads where the manifest is.
-        public func manifestSize() -> Int { Int(manifest.size) }
+        private func place(of file: KeptFile) -> (address: UInt64, size: UInt64) {
+            file == .eventLog ? eventLog : manifest
+        }
 
-        /// Reads the manifest.
-        public func manifestByte(at offset: Int) -> UInt8 {
-            precondition(offset >= 0 && offset < manifestSize(), "a manifest ends earlier")
-            return PhysicalMemory.load8(manifest.address + UInt64(offset))
+        /// Reads where it is.
+        public func size(of file: KeptFile) -> Int { Int(place(of: file).size) }
+
+        /// Reads it.
+        public func byte(of file: KeptFile, at offset: Int) -> UInt8 {
+            precondition(offset >= 0 && offset < size(of: file), "what is kept ends earlier")
+            return PhysicalMemory.load8(place(of: file).address + UInt64(offset))
         }
 
         /// Reads the clock.

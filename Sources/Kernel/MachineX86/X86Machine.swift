@@ -76,6 +76,8 @@
 
         /// Where the manifest in force is.
         public var manifest: (address: UInt64, size: UInt64) = (0, 0)
+        /// Where the event log is.
+        public var eventLog: (address: UInt64, size: UInt64) = (0, 0)
 
         /// How many processors the machine has.
         public var processorCount: Int { processors.count }

@@ -27,6 +27,7 @@ public struct ControlAnswer: ~Escapable {
                 (payload.count - 16) % ControlRevocation.byteCount == 0
             else { throw .wrongLength }
         case .records: guard payload.count >= 4 else { throw .wrongLength }
+        case .log: guard payload.count >= 8 else { throw .wrongLength }
         case .tpmResponse:
             guard payload.count >= 4, TPMMessage.isWhole(payload.extracting(4..<payload.count))
             else { throw .wrongLength }
@@ -114,6 +115,16 @@ public struct ControlAnswer: ~Escapable {
         get {
             kind == .records ? payload.extracting(4..<payload.count) : payload.extracting(0..<0)
         }
+    }
+
+    /// How long the event log is; 0 for another kind.
+    /// - Units: bytes.
+    public var logByteCount: UInt32 { kind == .log ? number32(payload, 4) : 0 }
+
+    /// A part of the event log; empty for another kind, and behind the log's end.
+    public var logPart: Span<UInt8> {
+        @_lifetime(copy self)
+        get { kind == .log ? payload.extracting(8..<payload.count) : payload.extracting(0..<0) }
     }
 
     /// The response of the TPM, one whole message; empty for another kind.

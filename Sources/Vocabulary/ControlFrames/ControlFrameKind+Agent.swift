@@ -18,6 +18,8 @@ extension ControlFrameKind {
     public static var close: ControlFrameKind { ControlFrameKind(rawValue: 22) }
     /// Has the compartment's TPM run one command. Host to agent.
     public static var tpmCommand: ControlFrameKind { ControlFrameKind(rawValue: 23) }
+    /// Asks for a part of the event log. Host to agent.
+    public static var readLog: ControlFrameKind { ControlFrameKind(rawValue: 24) }
 
     /// The session has begun. Agent to host.
     public static var opened: ControlFrameKind { ControlFrameKind(rawValue: 32) }
@@ -37,6 +39,11 @@ extension ControlFrameKind {
     public static var closed: ControlFrameKind { ControlFrameKind(rawValue: 39) }
     /// What the TPM answered. Agent to host.
     public static var tpmResponse: ControlFrameKind { ControlFrameKind(rawValue: 40) }
+    /// A part of the event log. Agent to host.
+    public static var log: ControlFrameKind { ControlFrameKind(rawValue: 41) }
+
+    /// The most bytes of the event log that one answer has.
+    public static var maximumLogPartByteCount: Int { 16 << 10 }
 
     /// Whether requests of this kind change something and therefore carry a signature.
     public var isSigned: Bool { self == .deploy || self == .destroy || self == .load }
@@ -62,6 +69,8 @@ extension ControlFrameKind {
         case .closed: 2
         case .tpmCommand: TPMMessage.maximumByteCount
         case .tpmResponse: 4 + TPMMessage.maximumByteCount
+        case .readLog: 4
+        case .log: 8 + ControlFrameKind.maximumLogPartByteCount
         default: 4096
         }
     }

@@ -101,6 +101,23 @@
             return bytes
         }
 
+        /// The payload of `readLog`.
+        public static func readLog(from offset: UInt32) -> [UInt8] {
+            var bytes: [UInt8] = []
+            append(offset, to: &bytes)
+            return bytes
+        }
+
+        /// The payload of `log`; a longer part is cut.
+        ///
+        /// - Parameter total: how long the whole log is, in bytes.
+        public static func log(_ request: UInt32, total: UInt32, _ part: [UInt8]) -> [UInt8] {
+            var bytes: [UInt8] = []
+            append(request, to: &bytes)
+            append(total, to: &bytes)
+            return bytes + part.prefix(ControlFrameKind.maximumLogPartByteCount)
+        }
+
         /// The payload of `refused`.
         public static func refused(
             _ request: UInt32, _ reason: ControlRefusal, detail: UInt32

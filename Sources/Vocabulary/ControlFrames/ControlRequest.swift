@@ -43,6 +43,7 @@ public struct ControlRequest: ~Escapable {
         case .deploy, .destroy: try checkOrder(body)
         case .load: guard body.count > 0 else { throw .wrongLength }
         case .tpmCommand: guard TPMMessage.isWhole(body) else { throw .malformedCommand }
+        case .readLog: guard body.count == 4 else { throw .wrongLength }
         case .readRecords, .close: break
         default: throw .unknownKind
         }
@@ -63,6 +64,10 @@ public struct ControlRequest: ~Escapable {
     public var orderedDomain: UInt16? {
         kind == .deploy || kind == .destroy ? number16(body, 0) : nil
     }
+
+    /// Where the wanted part of the log begins; 0 for another kind.
+    /// - Units: bytes.
+    public var logOffset: UInt32 { kind == .readLog ? number32(body, 0) : 0 }
 
     /// The name that goes with `orderedDomain`; empty for another kind.
     public var name: Span<UInt8> {

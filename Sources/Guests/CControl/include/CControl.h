@@ -38,6 +38,13 @@ enum { control_revoked_records = 8 };
 int control_revoked(int device, uint32_t first, uint32_t *sequence, uint32_t *total,
                     uint8_t records[control_revoked_records * 12]);
 
+/* The bytes that one call of `CASEMATE_LOG` returns at most. */
+enum { control_log_bytes = 96 };
+
+/* `CASEMATE_LOG` from byte `first` on; `total` is how long the log is. Returns how many bytes were
+ * written. */
+int control_log(int device, uint32_t first, uint32_t *total, uint8_t bytes[control_log_bytes]);
+
 /* `XEN_SYSCTL_readconsole`: what the last call returned is forgotten then. Returns the count. */
 int control_records(int device, uint8_t *bytes, size_t capacity);
 

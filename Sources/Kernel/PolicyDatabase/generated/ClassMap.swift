@@ -45,6 +45,8 @@ public enum XenPermission {
     public static var readconsole: Permission { Permission(.xen, bit: 2) }
     /// `clearconsole`.
     public static var clearconsole: Permission { Permission(.xen, bit: 3) }
+    /// `physinfo`.
+    public static var physinfo: Permission { Permission(.xen, bit: 9) }
     /// `writeconsole`.
     public static var writeconsole: Permission { Permission(.xen, bit: 11) }
     /// `firmware`.
