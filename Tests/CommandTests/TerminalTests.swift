@@ -31,6 +31,23 @@ import Testing
         #expect(record.contains("(one) heard other"))
     }
 
+    @Test("a machine that takes its time is typed to where it says, and not one further")
+    func slow() throws {
+        let answer = "printf '(casemate) input goes"
+        let machine = try StandInMachine(
+            StandInMachine.consoles.replacing(answer, with: "sleep 3; \(answer)"))
+        let run = try machine.start()
+        defer { run.terminate() }
+        let terminal = try TerminalProgram(
+            "'\(Self.tool)' console two --run '\(machine.directory)'; echo status $?")
+        try terminal.wait(for: "casemate: attached; control and ] leaves")
+        try terminal.type("hello\r")
+        try terminal.wait(for: "(two) heard hello")
+        try terminal.type("\u{1d}")
+        try terminal.wait(for: "status 0")
+        #expect(terminal.end() == 0)
+    }
+
     @Test("the terminal is restored, also when the machine ends") func restored() throws {
         let machine = try StandInMachine(StandInMachine.consoles)
         let run = try machine.start()
@@ -56,7 +73,7 @@ import Testing
         defer { run.terminate() }
         let silent = try machine.tool("console", "two")
         #expect(silent.status == 74)
-        #expect(silent.errors == "casemate: `two` cannot be typed to: it has no console\n")
+        #expect(silent.errors == "casemate: the machine does not say whom its input goes to\n")
         let unknown = try machine.tool("console", "twoo")
         #expect(unknown.status == 64)
         #expect(unknown.errors.contains("the compartment `twoo` is unknown"))

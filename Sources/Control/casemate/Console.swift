@@ -41,14 +41,14 @@ struct Console: ParsableCommand {
         let system = try running.find()
         let compartment = try name.map { try system.compartment($0) }
         TerminationSignals.hold()
-        var isChosen = compartment == nil
+        var choice = compartment == nil ? Choice.made : .silent
         do throws(VirtualHardwareError) {
             let socket = try connectUnix(system.consoleSocket)
             if let compartment {
-                isChosen = try choose(
+                choice = try choose(
                     compartment.name, socket, of: system.compartments.count)
             }
-            if isChosen {
+            if choice == .made {
                 StandardError.write("casemate: attached; control and ] leaves\n")
                 try attach(socket, ConsoleFilter(compartment?.name))
                 StandardError.write("\ncasemate: left\n")
@@ -59,26 +59,51 @@ struct Console: ParsableCommand {
                 throw ExitStatus.inputOutput
             }
             StandardError.write("casemate: the terminal was closed\n")
-            guard isChosen else { throw ExitStatus.inputOutput }
+            guard choice == .made else { throw ExitStatus.inputOutput }
         }
-        if let compartment, !isChosen {
+        switch choice {
+        case .made: return
+        case .interrupted(let signal): throw ExitStatus.ended(by: signal)
+        case .none:
             StandardError.write(
-                "casemate: `\(compartment.name)` cannot be typed to: it has no console\n")
-            throw ExitStatus.inputOutput
+                "casemate: `\(name ?? "")` cannot be typed to: it has no console\n")
+        case .silent:
+            StandardError.write("casemate: the machine does not say whom its input goes to\n")
         }
+        throw ExitStatus.inputOutput
     }
+
+    /// What came of passing the input on.
+    private enum Choice: Equatable {
+        /// It goes to the compartment.
+        case made
+        /// It goes to every other one in turn, and never to this one.
+        case none
+        /// The machine did not answer in time.
+        case silent
+        /// Somebody wants an end.
+        case interrupted(Int32)
+    }
+
+    /// How long a machine may take to say whom the input goes to.
+    private static let patience = Duration.seconds(20)
 
     /// Passes the input on until it goes to a compartment.
     ///
-    /// - Returns: whether it does.
+    /// Each time the machine's answer is waited for: it may take its time, and what is typed must
+    /// not go to somebody else because the input was passed on once too often.
     private func choose(
         _ name: String, _ socket: Descriptor, of count: Int
-    ) throws(VirtualHardwareError) -> Bool {
+    ) throws(VirtualHardwareError) -> Choice {
         var transcript = ConsoleTranscript()
-        var seen = 0
-        for _ in 0...count {
+        var (seen, answered) = (0, 0)
+        for asked in 1...count + 1 {
             try socket.writeAll([Console.machinesNext])
-            for _ in 0..<20 {
+            let start = ContinuousClock.now
+            var last: String?
+            while answered < asked {
+                if let signal = TerminationSignals.next() { return .interrupted(signal) }
+                guard start.duration(to: .now) < Console.patience else { return .silent }
                 guard try !readable([socket.number], timeoutInMilliseconds: 100).isEmpty else {
                     continue
                 }
@@ -87,12 +112,12 @@ struct Console: ParsableCommand {
                 transcript.feed(bytes)
                 let said = transcript.lines.dropFirst(seen).compactMap(Console.target)
                 seen = transcript.lines.count
-                guard let last = said.last else { continue }
-                if last == name { return true }
-                break
+                answered += said.count
+                last = said.last ?? last
             }
+            if last == name { return .made }
         }
-        return false
+        return .none
     }
 
     /// Whom a line says that the input goes to: the hypervisor, or the console's own line.
