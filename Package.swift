@@ -234,7 +234,7 @@ let measurementTests: [Target] = [
     .executableTarget(
         name: "attestation-benchmark",
         dependencies: ["AttestationTestSupport", "Digests", "Appraisal"],
-        path: "Tests/AttestationBenchmark", swiftSettings: strict),
+        path: "Tests/AttestationBenchmark", exclude: ["Kernel"], swiftSettings: strict),
     tests(
         "AttestationVectorTests",
         [

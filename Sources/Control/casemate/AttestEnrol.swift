@@ -24,7 +24,8 @@ struct AttestEnrol: ParsableCommand {
             """,
         subcommands: [
             EnrolRequest.self, EnrolChallenge.self, EnrolRespond.self, EnrolAccept.self,
-        ]
+        ],
+        aliases: ["enroll"]
     )
 }
 
