@@ -169,13 +169,17 @@ private struct RevocationGroup {
         case 3: list("mapping", "mappings")
         case 4: list("pending event, port", "pending events, ports")
         case 5: list("virtual interrupt, port", "virtual interrupts, ports")
-        case 6: list("I/O ports from", "I/O ports from")
+        case 6: list("I/O ports from", "I/O ports from", hexadecimal)
+        case 7: list("I/O memory from", "I/O memory from", hexadecimal)
+        case 8: list("interrupt line", "interrupt lines")
         default: "kind \(kind), " + list("number", "numbers")
         }
     }
 
     /// The numbers, rising, with what is between two of a row left out.
-    private func list(_ one: String, _ several: String) -> String {
+    private func list(
+        _ one: String, _ several: String, _ text: (UInt32) -> String = { "\($0)" }
+    ) -> String {
         var rows: [ClosedRange<UInt32>] = []
         for number in numbers.sorted() {
             if let last = rows.last, number > last.upperBound, number - last.upperBound == 1 {
@@ -185,8 +189,11 @@ private struct RevocationGroup {
             }
         }
         let words = rows.map { row in
-            row.count == 1 ? "\(row.lowerBound)" : "\(row.lowerBound) to \(row.upperBound)"
+            row.count == 1
+                ? text(row.lowerBound) : "\(text(row.lowerBound)) to \(text(row.upperBound))"
         }
         return "\(numbers.count == 1 ? one : several) \(words.joined(separator: ", "))"
     }
+
+    private func hexadecimal(_ number: UInt32) -> String { "0x" + String(number, radix: 16) }
 }

@@ -205,13 +205,14 @@ public struct ControlRevocation: Equatable, Sendable {
     /// - Units: bytes.
     public static var byteCount: Int { 12 }
 
-    /// 1 event channel, 2 waiting port, 3 mapping, 4 pending event, 5 virtual interrupt.
+    /// 1 event channel, 2 waiting port, 3 mapping, 4 pending event, 5 virtual interrupt; of a
+    /// device 6 I/O ports, 7 I/O memory, 8 interrupt line.
     public let kind: UInt16
     /// The domain that had it.
     public let holder: UInt16
     /// The domain at the other side; 0: the hypervisor.
     public let other: UInt16
-    /// The holder's port or handle.
+    /// The holder's port or handle; of a device the first port, address or line.
     public let number: UInt32
 
     /// Makes a record.
