@@ -8,7 +8,7 @@ extension LevelWorld {
         let domain = cpu.domain.number
         let port = UInt32(2 + random(20, of: domain))
         let other = UInt16(1 + random(6, of: domain))
-        switch random(16, of: domain) {
+        switch random(18, of: domain) {
         case 0: if simulation.allocate(domain, remote: other).result == 0 { count("port") }
         case 1: join(domain)
         case 2:
@@ -25,6 +25,7 @@ extension LevelWorld {
         case 11: wait(cpu, port)
         case 12: writeConsole(domain, Int(port))
         case 13 where random(20, of: domain) == 0: die(domain, port)
+        case 14, 15: useHighLine(domain)
         default: randomCall(cpu)
         }
     }
@@ -120,7 +121,7 @@ extension LevelWorld {
 
     private mutating func randomCall(_ cpu: VirtualCPUID) {
         let domain = cpu.domain.number
-        let calls: [UInt64] = [12, 15, 17, 18, 20, 21, 24, 27, 32, 32, 32, 34, 35, 36]
+        let calls: [UInt64] = [12, 15, 17, 18, 20, 21, 24, 27, 32, 32, 32, 33, 34, 35, 36]
         let number = calls[random(calls.count, of: domain)]
         let words = (0..<6).map { _ in
             let bound = [4, 8, 70, 1 << 31][random(4, of: domain)]

@@ -21,7 +21,7 @@ extension LevelWorld {
             /// When it comes to a processor, and when it leaves it.
             case runs, leaves
             /// Results and answers of hypercalls.
-            case reserve, send, change, status, map, unmap, copy, wait, timer, life, ask
+            case reserve, send, change, status, map, unmap, copy, wait, timer, life, ask, line
             /// What it reaches through a mapping.
             case reach
         }
@@ -102,6 +102,10 @@ extension LevelWorld {
         case lives
         /// A new policy takes a channel of low domains too.
         case revokesLow
+        /// A line that rings has another one's port marked.
+        case sharedLines
+        /// Who is done with a line opens all.
+        case opensAll
 
         /// The step that is left out.
         var fault: FaultPoint? {
@@ -127,10 +131,11 @@ extension LevelWorld {
             case .foreignTimers: [.clock, nil]
             case .countedTime: [.clock]
             case .sharedAccount: [.times]
-            case .sharedWait: [.runs, nil]
+            case .sharedWait: [.times, .runs, nil]
             case .strayEvent: [.events]
             case .sharedPriorities: [.order]
             case .sharedInput: [.console]
+            case .sharedLines, .opensAll: [.events, .memory, .times, .runs, nil]
             case .lives: [.events, .runs, nil]
             case .revokesLow: [.send, .reserve, .order, .events, .map, .unmap, .copy, .reach]
             }
@@ -164,6 +169,9 @@ extension LevelWorld {
         case .sharedInput:
             let typed = simulation.memory.number(page + 1, 3076, 4)
             simulation.memory.setNumber(page + 1, 3076, 4, typed + 1)
+        case .sharedLines where (counts["ring"] ?? 0) > 0:
+            simulation.core.ring(1 << UInt32(Devices.lowLine), &simulation.machine)
+        case .opensAll where (counts["line"] ?? 0) > 0: openLowLine()
         default: break
         }
     }

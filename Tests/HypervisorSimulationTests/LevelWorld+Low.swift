@@ -11,7 +11,7 @@ extension LevelWorld {
         takeEvents(cpu)
         if cpu.number == 0 { readConsole(cpu) }
         let port = UInt32(4 + random(12, of: domain))
-        switch random(14, of: domain) {
+        switch random(16, of: domain) {
         case 0, 1: reserve(cpu, port)
         case 2, 3: send(cpu, port)
         case 4: change(cpu, port)
@@ -22,6 +22,7 @@ extension LevelWorld {
         case 10: giveGrant(cpu, port)
         case 11: wait(cpu)
         case 12: writeConsole(cpu)
+        case 13, 14: useLowLine(cpu)
         default: rare(cpu)
         }
     }
@@ -67,7 +68,7 @@ extension LevelWorld {
         see(.console, cpu, [Int64(memory.number(ring, 3080, 4))] + bytes)
     }
 
-    private mutating func note(_ cpu: VirtualCPUID, _ kind: Sight.Kind, _ values: [Int64]) {
+    mutating func note(_ cpu: VirtualCPUID, _ kind: Sight.Kind, _ values: [Int64]) {
         if values.first == 0 { count("low \(kind)") }
         see(kind, cpu, values + [simulation.core.isRunnable(cpu) ? 1 : 0])
     }

@@ -58,6 +58,7 @@ struct LevelWorld: ~Copyable {
     private var manifest: [UInt8]
     private var version: UInt64 = 1
     private var isLoading = false
+    var devices: Devices
     /// What hypercalls take; nil: no time.
     var costs: Costs?
     /// When the first frame began.
@@ -76,7 +77,8 @@ struct LevelWorld: ~Copyable {
         if lifted == .budget { links[0].rate = 10 }
         let lowLinks = leak == .revokesLow ? links.dropLast() : links[...]
         let systems = try [
-            ReloadSystem(links + LevelWorld.highLinks), ReloadSystem(Array(lowLinks)),
+            ReloadSystem(links + LevelWorld.highLinks, devices: Devices.statements),
+            ReloadSystem(Array(lowLinks), devices: Devices.statements),
         ]
         let policy = leak == .lives ? try LevelWorld.policyTellingOfLives(systems[0]) : nil
         let first = try Simulation(systems[0].compiled, policy: policy)
@@ -93,6 +95,7 @@ struct LevelWorld: ~Copyable {
         for index in 0..<6 { plan.shares[index].slot = 150_000 + UInt64(index) * 50_000 }
         scheduler = Scheduler(plan: plan, processorCount: 2, now: now)
         works = [Work(next: now), Work(next: now)]
+        devices = Devices(seed: seed &+ 100, now: now)
         simulation = first
         simulation.memory.fault = leak?.fault
         for domain in UInt16(1)...6 { prepare(domain) }
@@ -187,6 +190,14 @@ extension LevelWorld {
         let end = simulation.memory.now + UInt64(frames) * frameLength
         while simulation.memory.now < end {
             let processor = works[0].next <= works[1].next ? 0 : 1
+            // An interrupt waits for the kernel's lock, too.
+            let asks = max(devices.wants, costs?.lockedUntil ?? 0)
+            if devices.wants < end, asks <= works[processor].next {
+                simulation.memory.now = max(simulation.memory.now, asks)
+                lowDeviceAsks()
+                works[0].next = min(works[0].next, simulation.memory.now)
+                continue
+            }
             // Nobody waits for anything.
             guard works[processor].next < .max else { break }
             simulation.memory.now = max(simulation.memory.now, works[processor].next)
@@ -202,8 +213,9 @@ extension LevelWorld {
         for _ in 0..<steps {
             simulation.memory.now += 2_000 + UInt64(random(20_000, of: 2))
             simulation.core.expireTimers(&simulation.machine)
+            if devices.wants <= simulation.memory.now { lowDeviceAsks() }
             let low = cpu(2 + UInt16(random(3, of: 2)), random(2, of: 2))
-            if simulation.core.isRunnable(low) { lowStep(low) }
+            if simulation.core.isRunnable(low) { step(low) }
             for _ in 0..<random(8, of: 1) {
                 let high = cpu([1, 5, 6, 5, 6][random(5, of: 1)], random(2, of: 1))
                 if simulation.core.isRunnable(high) { step(high) }
@@ -253,9 +265,13 @@ extension LevelWorld {
     private mutating func step(_ cpu: VirtualCPUID) {
         let domain = cpu.domain.number
         guard simulation.core.domains[Int(domain) - 1].life == .running else { return }
-        if LevelWorld.low.contains(domain) { return lowStep(cpu) }
+        if LevelWorld.low.contains(domain) {
+            lowStep(cpu)
+            return ringLow()
+        }
         guard isBusy else { return }
         if domain == 1 { loaderStep() } else { highStep(cpu) }
+        ringHigh()
         tellOfHigh(cpu)
         while let stopped = simulation.core.takeStopped() {
             simulation.core.retire(stopped, &simulation.machine)

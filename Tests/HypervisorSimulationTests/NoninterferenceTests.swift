@@ -79,9 +79,10 @@ import Testing
         for kind in [
             "reload", "refused reload", "crash", "shutdown", "restart", "map of low",
             "map of high", "unmap", "write to another's", "copy", "event", "bind", "send", "close",
-            "port", "console", "timer", "random call", "low event", "low order", "low console",
+            "port", "console", "timer", "random call", "line", "ring", "low event", "low order",
+            "low console",
             "low reserve", "low send", "low change", "low status", "low map", "low unmap",
-            "low copy", "low wait", "low timer", "low life", "low ask",
+            "low copy", "low wait", "low timer", "low life", "low ask", "low line", "low ring",
         ] {
             #expect((counts[kind] ?? 0) >= runs, "\(kind)")
         }

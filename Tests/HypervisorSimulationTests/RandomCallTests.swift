@@ -18,7 +18,7 @@ import Testing
                 ? simulation.allocate(domain, remote: remote).result
                 : simulation.bind(domain, remote: remote, port: port).result
         }
-        let calls: [UInt64] = [12, 15, 17, 18, 20, 21, 24, 29, 32, 32, 32, 32, 32, 34]
+        let calls: [UInt64] = [12, 15, 17, 18, 20, 21, 24, 29, 32, 32, 32, 32, 32, 33, 34]
         let number = calls.randomElement(using: &generator) ?? 32
         // Shutdown and blocking calls are left out: the caller would stop calling.
         let operation = UInt64.random(in: 0..<16, using: &generator)

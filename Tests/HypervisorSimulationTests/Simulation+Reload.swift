@@ -112,7 +112,12 @@ struct ReloadSystem {
     let compiled: TestSystem
 
     /// Makes a system; the same links in the same order give the same bytes.
-    init(_ links: [Link], loader: String = "may load policy", highLevel: String = "high") throws {
+    ///
+    /// - Parameter devices: statements of devices.
+    init(
+        _ links: [Link], loader: String = "may load policy", highLevel: String = "high",
+        devices: String = ""
+    ) throws {
         self.links = links
         let names = ["loader", "a", "b", "c", "d", "e"]
         var text = "system changing version 1\ntarget casemate\nlevels low < high < higher\n"
@@ -122,6 +127,7 @@ struct ReloadSystem {
             if index == 0 { text += loader + "\n" }
             text += "}\n"
         }
+        text += devices + "\n"
         for (number, link) in links.enumerated() {
             let arrow = link.isTwoWay ? "<->" : "->"
             let kind = link.pages == 0 ? "signal" : "ring \(link.pages) pages"

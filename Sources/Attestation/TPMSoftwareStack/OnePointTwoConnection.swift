@@ -38,7 +38,8 @@ public final class OnePointTwoConnection: AttestingTPM {
     private let secrets: OnePointTwoSecrets
     /// The attestation key, wrapped (`TPM_KEY`); nil until there is one. To be kept: no TPM 1.2
     /// makes the same key twice.
-    public private(set) var wrappedKey: [UInt8]?
+    public var wrappedKey: [UInt8]? { kept.wrapped }
+    private var kept: KeptAttestationKey
 
     /// Speaks over a transport.
     ///
@@ -51,7 +52,7 @@ public final class OnePointTwoConnection: AttestingTPM {
     ) {
         self.transport = transport
         self.secrets = secrets
-        self.wrappedKey = wrappedKey
+        kept = KeptAttestationKey(wrapped: wrappedKey)
     }
 
     /// Returns the TPM's keys (`TPM_PUBKEY`), after making an attestation key if there is none.
@@ -141,15 +142,7 @@ public final class OnePointTwoConnection: AttestingTPM {
 
     /// The attestation key, made now if there is none.
     private func attestationKey() throws(TPMConnectionError) -> OnePointTwoWrappedKey {
-        let bytes: [UInt8]
-        if let wrappedKey { bytes = wrappedKey } else { bytes = try makeIdentity() }
-        do throws(TPMStructureError) {
-            let key = try OnePointTwoWrappedKey(beginning: bytes)
-            wrappedKey = key.bytes
-            return key
-        } catch {
-            throw .responseMalformed("TPM_MakeIdentity")
-        }
+        try kept.key("TPM_MakeIdentity") { () throws(TPMConnectionError) in try makeIdentity() }
     }
 
     /// Has the TPM make an identity key: RSA of 2,048 bits that signs with SHA-1, and needs no

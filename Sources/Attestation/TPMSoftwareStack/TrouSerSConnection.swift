@@ -34,7 +34,8 @@ public final class TrouSerSConnection: AttestingTPM {
     private let context: TrouSerSContext
     private let secrets: OnePointTwoSecrets
     /// The attestation key, wrapped, as `OnePointTwoConnection` has it.
-    public private(set) var wrappedKey: [UInt8]?
+    public var wrappedKey: [UInt8]? { kept.wrapped }
+    private var kept: KeptAttestationKey
 
     /// Speaks to a tcsd.
     ///
@@ -48,7 +49,7 @@ public final class TrouSerSConnection: AttestingTPM {
     ) throws(TPMConnectionError) {
         context = try TrouSerSContext(daemon)
         self.secrets = secrets
-        self.wrappedKey = wrappedKey
+        kept = KeptAttestationKey(wrapped: wrappedKey)
         try context.setSecret(secrets.owner, of: context.tpm)
     }
 
@@ -128,14 +129,8 @@ public final class TrouSerSConnection: AttestingTPM {
 
     /// The attestation key, made now if there is none.
     private func attestationKey() throws(TPMConnectionError) -> OnePointTwoWrappedKey {
-        let bytes: [UInt8]
-        if let wrappedKey { bytes = wrappedKey } else { bytes = try makeIdentity() }
-        do throws(TPMStructureError) {
-            let key = try OnePointTwoWrappedKey(beginning: bytes)
-            wrappedKey = key.bytes
-            return key
-        } catch {
-            throw .responseMalformed("Tspi_TPM_CollateIdentityRequest")
+        try kept.key("Tspi_TPM_CollateIdentityRequest") { () throws(TPMConnectionError) in
+            try makeIdentity()
         }
     }
 
